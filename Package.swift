@@ -1,0 +1,97 @@
+// swift-tools-version:6.2
+import PackageDescription
+
+/// Warnings are errors in every target of ours; `make` adds the import check
+/// (`--explicit-target-dependency-import-check error`), which has no manifest spelling.
+let strict: [SwiftSetting] = [
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+let package = Package(
+    name: "postrider",
+    products: [
+        .executable(name: "postrider", targets: ["postrider"])
+    ],
+    dependencies: [
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    ],
+    targets: [
+        // Model: no clock, randomness, logger, file, socket, task or lock.
+        .target(name: "JSONValue", swiftSettings: strict),
+        .target(name: "MailModel", swiftSettings: strict),
+        .target(name: "Liquid", dependencies: ["JSONValue"], swiftSettings: strict),
+        .target(name: "WorkflowModel", dependencies: ["JSONValue"], swiftSettings: strict),
+        .target(name: "MailFormat", dependencies: ["MailModel", "CGMime"], swiftSettings: strict),
+        // Application: use cases and the ports they need.
+        .target(
+            name: "Engine",
+            dependencies: [
+                "JSONValue", "MailModel", "MailFormat", "Liquid", "WorkflowModel", "CLibcrypto",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict),
+        // Adapters.
+        .target(
+            name: "MilterAdapter",
+            dependencies: [
+                "Engine", "MailModel", "CLibmilter",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: strict),
+        .target(
+            name: "SMTPAdapter",
+            dependencies: [
+                "Engine", "MailModel", "CLibcurl",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict),
+        .target(
+            name: "HTTPAdapter",
+            dependencies: [
+                "Engine", "JSONValue", "WorkflowModel",
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+            ],
+            swiftSettings: strict),
+        .target(
+            name: "SQLStore",
+            dependencies: [
+                "Engine", "JSONValue", "WorkflowModel", "MailModel",
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ],
+            swiftSettings: strict),
+        // Shell.
+        .target(
+            name: "Settings",
+            dependencies: [.product(name: "Yams", package: "Yams")],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "postrider",
+            dependencies: [
+                "Settings", "MilterAdapter", "SMTPAdapter", "HTTPAdapter", "SQLStore", "Engine",
+                "JSONValue", "MailModel", "WorkflowModel",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: strict),
+        // System libraries.
+        .systemLibrary(name: "CLibmilter", pkgConfig: "milter", providers: [.apt(["libmilter-dev"])]),
+        .systemLibrary(name: "CLibcurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .systemLibrary(name: "CGMime", pkgConfig: "gmime-3.0", providers: [.apt(["libgmime-3.0-dev"])]),
+        .systemLibrary(name: "CLibcrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    ],
+    swiftLanguageModes: [.v6]
+)

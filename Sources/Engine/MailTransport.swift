@@ -1,0 +1,10 @@
+import MailModel
+
+/// What we need of the SMTP adapter: one attempt to hand one message to the relay.
+package protocol MailTransport: Sendable {
+    /// How many messages may be under way at once.
+    var concurrency: Int { get }
+
+    /// One attempt. Never throws: every failure is an outcome.
+    func deliver(_ mail: OutgoingMail) async -> DeliveryOutcome
+}

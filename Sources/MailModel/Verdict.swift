@@ -1,0 +1,32 @@
+/// What we tell the MTA about a message at the end of it.
+package enum Verdict: Hashable, Sendable {
+    /// Let the message go its way.
+    case `continue`
+    /// Take the message and drop it: a workflow has consumed it.
+    case discard
+    /// Put the message on hold, with a reason for the operator.
+    case quarantine(reason: String)
+    /// Refuse for good (5xx).
+    case reject(Reply)
+    /// Refuse for now (4xx): the sending server tries again.
+    case tempfail(Reply)
+}
+
+/// An SMTP reply: three digits, enhanced status code (RFC 3463), text without line ends.
+package struct Reply: Hashable, Sendable {
+    package var code: Int
+    /// `x.y.z`; nil when the peer sent none.
+    package var enhancedCode: String?
+    package var text: String
+
+    package init(code: Int, enhancedCode: String? = nil, text: String) {
+        self.code = code
+        self.enhancedCode = enhancedCode
+        self.text = text
+    }
+
+    /// 4xx.
+    package var isTemporary: Bool { (400..<500).contains(code) }
+    /// 5xx.
+    package var isPermanent: Bool { (500..<600).contains(code) }
+}
