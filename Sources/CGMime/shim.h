@@ -4,14 +4,16 @@
 #include <iconv.h>
 
 /* GObject's type tests and casts are macros, which Swift does not import. */
-static inline gboolean postrider_gmime_is_text_part(GMimeObject *o) { return GMIME_IS_TEXT_PART(o); }
-static inline gboolean postrider_gmime_is_part(GMimeObject *o) { return GMIME_IS_PART(o); }
-static inline gboolean postrider_gmime_is_multipart(GMimeObject *o) { return GMIME_IS_MULTIPART(o); }
-static inline gboolean postrider_gmime_is_message_part(GMimeObject *o) { return GMIME_IS_MESSAGE_PART(o); }
-static inline GMimePart *postrider_gmime_part(GMimeObject *o) { return (GMimePart *) o; }
-static inline GMimeTextPart *postrider_gmime_text_part(GMimeObject *o) { return (GMimeTextPart *) o; }
-static inline GMimeMultipart *postrider_gmime_multipart(GMimeObject *o) { return (GMimeMultipart *) o; }
-static inline GMimeMessagePart *postrider_gmime_message_part(GMimeObject *o) { return (GMimeMessagePart *) o; }
-static inline GMimeObject *postrider_gmime_object(void *o) { return (GMimeObject *) o; }
-static inline GMimeMessage *postrider_gmime_message(void *o) { return (GMimeMessage *) o; }
+
+/* The members of a group, or NULL when the entry is a mailbox. Borrowed from the entry. */
+static inline InternetAddressList *postrider_gmime_group_members(InternetAddress *address) {
+    if (!INTERNET_ADDRESS_IS_GROUP(address)) return NULL;
+    return internet_address_group_get_members(INTERNET_ADDRESS_GROUP(address));
+}
+
+/* The address of a mailbox, or NULL when the entry is a group. Borrowed from the entry. */
+static inline const char *postrider_gmime_mailbox_address(InternetAddress *address) {
+    if (!INTERNET_ADDRESS_IS_MAILBOX(address)) return NULL;
+    return internet_address_mailbox_get_addr(INTERNET_ADDRESS_MAILBOX(address));
+}
 #endif

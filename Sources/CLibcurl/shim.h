@@ -14,4 +14,7 @@ static inline CURLcode postrider_curl_set_io(CURL *h, CURLoption o, postrider_cu
 typedef int (*postrider_curl_progress)(void *, curl_off_t, curl_off_t, curl_off_t, curl_off_t);
 static inline CURLcode postrider_curl_set_progress(CURL *h, CURLoption o, postrider_curl_progress v) { return curl_easy_setopt(h, o, v); }
 static inline CURLcode postrider_curl_get_long(CURL *h, CURLINFO i, long *v) { return curl_easy_getinfo(h, i, v); }
+/* Called for every socket libcurl opens, so that we know a new connection from a reused one before its first reply. */
+static inline CURLcode postrider_curl_set_sockopt(CURL *h, CURLoption o, curl_sockopt_callback v) { return curl_easy_setopt(h, o, v); }
+static inline CURLcode postrider_curl_get_socket(CURL *h, CURLINFO i, curl_socket_t *v) { return curl_easy_getinfo(h, i, v); }
 #endif

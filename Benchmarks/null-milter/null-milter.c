@@ -1,0 +1,125 @@
+/*
+ * null-milter: what libmilter itself costs.
+ *
+ * Negotiates as Postrider's milter does (same protocol steps, same macros, no rights to modify) and returns from every
+ * callback at once, keeping nothing. The difference between a Postfix in front of this and one in front of Postrider is
+ * what Postrider costs; the difference between this and no milter is what no milter can avoid.
+ *
+ *   cc -O2 -Wall -Wextra -o null-milter null-milter.c -lmilter -lpthread
+ *   ./null-milter unix:/var/spool/postfix/null/milter.sock
+ *
+ * The socket's mode comes from the umask, which is cleared: anybody may connect. For a benchmark machine only.
+ * Ends on SIGTERM, within five seconds (libmilter looks at its stop flag no sooner).
+ */
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+
+#include <libmilter/mfapi.h>
+
+#define STEPS_WANTED \
+    (SMFIP_NOUNKNOWN | SMFIP_NOEOH | SMFIP_NR_CONN | SMFIP_NR_HELO | SMFIP_NR_HDR | SMFIP_SKIP | SMFIP_HDR_LEADSPC)
+
+static void ask_for_macros(SMFICTX *ctx)
+{
+    smfi_setsymlist(ctx, SMFIM_CONNECT, "");
+    smfi_setsymlist(ctx, SMFIM_HELO, "");
+    smfi_setsymlist(ctx, SMFIM_ENVFROM, "{auth_authen}");
+    smfi_setsymlist(ctx, SMFIM_ENVRCPT, "");
+    smfi_setsymlist(ctx, SMFIM_DATA, "");
+    smfi_setsymlist(ctx, SMFIM_EOM, "i");
+    smfi_setsymlist(ctx, SMFIM_EOH, "");
+}
+
+static sfsistat on_negotiate(SMFICTX *ctx, unsigned long offered_actions, unsigned long offered_steps,
+                             unsigned long spare2, unsigned long spare3, unsigned long *actions, unsigned long *steps,
+                             unsigned long *out2, unsigned long *out3)
+{
+    (void) spare2;
+    (void) spare3;
+    *actions = offered_actions & SMFIF_SETSYMLIST;
+    *steps = offered_steps & STEPS_WANTED;
+    *out2 = 0;
+    *out3 = 0;
+    if (*actions & SMFIF_SETSYMLIST)
+        ask_for_macros(ctx);
+    return SMFIS_CONTINUE;
+}
+
+static sfsistat on_connect(SMFICTX *ctx, char *name, _SOCK_ADDR *address)
+{
+    (void) ctx;
+    (void) name;
+    (void) address;
+    return SMFIS_NOREPLY;
+}
+
+static sfsistat on_helo(SMFICTX *ctx, char *name)
+{
+    (void) ctx;
+    (void) name;
+    return SMFIS_NOREPLY;
+}
+
+static sfsistat on_envelope(SMFICTX *ctx, char **arguments)
+{
+    (void) ctx;
+    (void) arguments;
+    return SMFIS_CONTINUE;
+}
+
+static sfsistat on_header(SMFICTX *ctx, char *name, char *value)
+{
+    (void) ctx;
+    (void) name;
+    (void) value;
+    return SMFIS_NOREPLY;
+}
+
+static sfsistat on_body(SMFICTX *ctx, unsigned char *bytes, size_t count)
+{
+    (void) ctx;
+    (void) bytes;
+    (void) count;
+    return SMFIS_CONTINUE;
+}
+
+static sfsistat on_phase(SMFICTX *ctx)
+{
+    (void) ctx;
+    return SMFIS_CONTINUE;
+}
+
+static struct smfiDesc null_milter = {
+    .xxfi_name = "null-milter",
+    .xxfi_version = SMFI_VERSION,
+    .xxfi_flags = SMFIF_SETSYMLIST,
+    .xxfi_negotiate = on_negotiate,
+    .xxfi_connect = on_connect,
+    .xxfi_helo = on_helo,
+    .xxfi_envfrom = on_envelope,
+    .xxfi_envrcpt = on_envelope,
+    .xxfi_data = on_phase,
+    .xxfi_header = on_header,
+    .xxfi_body = on_body,
+    .xxfi_eom = on_phase,
+    .xxfi_abort = on_phase,
+    .xxfi_close = on_phase,
+};
+
+int main(int argc, char **argv)
+{
+    if (argc != 2) {
+        fprintf(stderr, "usage: null-milter SOCKETSPEC   (unix:/path or inet:port@host)\n");
+        return EX_USAGE;
+    }
+    umask(0);
+    if (smfi_setconn(argv[1]) != MI_SUCCESS || smfi_register(null_milter) != MI_SUCCESS ||
+        smfi_setbacklog(1024) != MI_SUCCESS || smfi_opensocket(true) != MI_SUCCESS) {
+        fprintf(stderr, "null-milter: cannot listen on %s; the reason is in syslog\n", argv[1]);
+        return EX_UNAVAILABLE;
+    }
+    return smfi_main() == MI_SUCCESS ? EX_OK : EX_SOFTWARE;
+}

@@ -1,0 +1,71 @@
+import Logging
+import WorkflowModel
+
+/// Moves executions whose time has come: the end of a DELAY, the timeout of a wait.
+package struct Advance: Sendable {
+    package let context: EngineContext
+    /// Executions in one transaction.
+    private static let batchSize = 200
+    /// The longest sleep, in seconds, so that a jump of the wall clock is noticed.
+    private static let longestSleep: Int64 = 30
+
+    package init(context: EngineContext) { self.context = context }
+
+    /// Runs until cancelled. A failing database is tried again; nothing is lost, because due times are stored.
+    package func run() async {
+        while !Task.isCancelled {
+            var wakeAt = context.clock.now().adding(seconds: Self.longestSleep)
+            do {
+                while try await advanceBatch() > 0, !Task.isCancelled {}
+                if let next = try await context.store.write({ try $0.nextTimer() }) { wakeAt = min(wakeAt, next) }
+            } catch {
+                context.logger.error("timers wait for the database", metadata: ["error": "\(error)"])
+                wakeAt = context.clock.now().adding(seconds: 1)
+            }
+            await context.signals.advance.wait(until: wakeAt, clock: context.clock)
+        }
+    }
+
+    /// Advances what is due now, at most one batch.
+    /// - Returns: how many executions were due.
+    package func advanceBatch() async throws -> Int {
+        let now = context.clock.now()
+        let due = try await context.store.write { try $0.executions(dueAt: now, limit: Self.batchSize) }
+        guard !due.isEmpty else { return 0 }
+        do {
+            try await context.transact { transaction in
+                for id in due { try Self.fire(id, in: transaction) }
+            }
+        } catch let error as StoreError where error.code == .full || error.code == .inUse {
+            throw error
+        } catch {
+            // One of them cannot be moved. Each on its own, so that it does not hold up the others.
+            for id in due { try await advanceAlone(id) }
+        }
+        return due.count
+    }
+
+    private static func fire(_ id: Identifier, in transaction: EngineTransaction) throws {
+        guard let stored = try transaction.store.execution(id) else { return }
+        try EventRecorder(transaction: transaction, projectID: stored.projectID).advance(id, input: .timerFired)
+    }
+
+    private func advanceAlone(_ id: Identifier) async throws {
+        do {
+            try await context.transact { try Self.fire(id, in: $0) }
+        } catch let error as StoreError where error.code != .unusable && error.code != .conflict {
+            throw error
+        } catch {
+            context.logger.error("execution failed", metadata: ["execution": "\(id)", "error": "\(error)"])
+            try await context.transact { transaction in
+                guard var stored = try transaction.store.execution(id) else { return }
+                stored.execution.status = .failed
+                stored.execution.exitReason = "\(error)"
+                stored.execution.wait = nil
+                stored.execution.currentStep = nil
+                stored.execution.completedAt = transaction.now
+                try transaction.store.update(stored)
+            }
+        }
+    }
+}

@@ -1,0 +1,155 @@
+import JSONValue
+import WorkflowModel
+
+/// A workflow as it is now: its name and switches, and the version that new executions take.
+package struct WorkflowRecord: Sendable {
+    package enum Trigger: Hashable, Sendable {
+        case event(String)
+        case manual
+
+        /// The specification's name of the type.
+        package var type: String {
+            switch self {
+            case .event: "EVENT"
+            case .manual: "MANUAL"
+            }
+        }
+    }
+
+    package var id: Identifier
+    package var projectID: Identifier
+    package var slug: String
+    package var name: String
+    package var isEnabled: Bool
+    package var allowsReentry: Bool
+    package var trigger: Trigger
+    package var versionID: Identifier
+    package var versionNumber: Int
+    package var graph: WorkflowGraph
+    package var createdAt: Timestamp
+    package var updatedAt: Timestamp
+
+    package init(
+        id: Identifier, projectID: Identifier, slug: String, name: String, isEnabled: Bool, allowsReentry: Bool,
+        trigger: Trigger, versionID: Identifier, versionNumber: Int, graph: WorkflowGraph, createdAt: Timestamp,
+        updatedAt: Timestamp
+    ) {
+        self.id = id
+        self.projectID = projectID
+        self.slug = slug
+        self.name = name
+        self.isEnabled = isEnabled
+        self.allowsReentry = allowsReentry
+        self.trigger = trigger
+        self.versionID = versionID
+        self.versionNumber = versionNumber
+        self.graph = graph
+        self.createdAt = createdAt
+        self.updatedAt = updatedAt
+    }
+}
+
+/// One immutable version of a mail template.
+package struct TemplateVersion: Hashable, Sendable {
+    package var id: Identifier
+    package var templateID: Identifier
+    package var kind: TemplateSummary.Kind
+    package var content: TemplateContent
+
+    package init(id: Identifier, templateID: Identifier, kind: TemplateSummary.Kind, content: TemplateContent) {
+        self.id = id
+        self.templateID = templateID
+        self.kind = kind
+        self.content = content
+    }
+}
+
+/// What a mail is made from. Subject and bodies are Liquid; the addresses are literal or Liquid.
+package struct TemplateContent: Hashable, Sendable {
+    package var subject: String
+    package var html: String?
+    package var text: String?
+    /// A header field's value, for example `Support <support@example.com>`; nil takes the configuration's.
+    package var from: String?
+    package var replyTo: String?
+    /// Whether a mail carries the open pixel; nil: yes, but not in automatic replies.
+    package var tracksOpens: Bool?
+
+    package init(
+        subject: String, html: String?, text: String?, from: String? = nil, replyTo: String? = nil,
+        tracksOpens: Bool? = nil
+    ) {
+        self.subject = subject
+        self.html = html
+        self.text = text
+        self.from = from
+        self.replyTo = replyTo
+        self.tracksOpens = tracksOpens
+    }
+}
+
+/// All projects, workflows and current templates, as of one catalog version. Small and read for every event, so it is
+/// kept in memory and loaded anew when the database's catalog version has moved.
+package struct Catalog: Sendable {
+    package struct TemplateRecord: Sendable {
+        package var id: Identifier
+        package var projectID: Identifier
+        package var slug: String
+        package var current: TemplateVersion
+
+        package init(id: Identifier, projectID: Identifier, slug: String, current: TemplateVersion) {
+            self.id = id
+            self.projectID = projectID
+            self.slug = slug
+            self.current = current
+        }
+    }
+
+    package let version: Int64
+    package let projects: [Project]
+    package let workflows: [WorkflowRecord]
+    package let templates: [TemplateRecord]
+    private let triggered: [String: [Int]]
+    private let workflowIndex: [Identifier: Int]
+    private let templateIndex: [TemplateKey: Int]
+
+    private struct TemplateKey: Hashable {
+        var projectID: Identifier
+        var reference: String
+    }
+
+    package init(version: Int64, projects: [Project], workflows: [WorkflowRecord], templates: [TemplateRecord]) {
+        self.version = version
+        self.projects = projects
+        self.workflows = workflows
+        self.templates = templates
+        var triggered: [String: [Int]] = [:]
+        var workflowIndex: [Identifier: Int] = [:]
+        for (position, workflow) in workflows.enumerated() {
+            workflowIndex[workflow.id] = position
+            if case .event(let name) = workflow.trigger, workflow.isEnabled { triggered[name, default: []].append(position) }
+        }
+        var templateIndex: [TemplateKey: Int] = [:]
+        for (position, template) in templates.enumerated() {
+            templateIndex[TemplateKey(projectID: template.projectID, reference: template.slug)] = position
+            templateIndex[TemplateKey(projectID: template.projectID, reference: "\(template.id)")] = position
+        }
+        self.triggered = triggered
+        self.workflowIndex = workflowIndex
+        self.templateIndex = templateIndex
+    }
+
+    /// The enabled workflows of a project that an event starts.
+    package func workflows(triggeredBy name: String, in project: Identifier) -> [WorkflowRecord] {
+        (triggered[name] ?? []).lazy.map { workflows[$0] }.filter { $0.projectID == project }
+    }
+
+    package func workflow(_ id: Identifier) -> WorkflowRecord? { workflowIndex[id].map { workflows[$0] } }
+
+    /// By slug or id.
+    package func template(_ reference: String, in project: Identifier) -> TemplateRecord? {
+        templateIndex[TemplateKey(projectID: project, reference: reference)].map { templates[$0] }
+    }
+
+    package func project(slug: String) -> Project? { projects.first { $0.slug == slug } }
+}

@@ -1,0 +1,11 @@
+/// Hashes, keyed hashes and random bytes.
+package protocol Cryptography: Sendable {
+    /// SHA-256 (FIPS 180-4): 32 bytes.
+    func digest(_ bytes: [UInt8]) -> [UInt8]
+
+    /// HMAC-SHA-256 (RFC 2104): 32 bytes.
+    func authenticationCode(of bytes: [UInt8], key: [UInt8]) -> [UInt8]
+
+    /// Bytes from the operating system's generator, fit for keys.
+    func randomBytes(_ count: Int) -> [UInt8]
+}

@@ -1,0 +1,156 @@
+import JSONValue
+import Logging
+import MailModel
+import Synchronization
+import WorkflowModel
+
+/// Takes mails out of the outbox and hands them to the relay, as many at once as the transport has places.
+///
+/// A claim is durable before the attempt begins. Should the daemon die in between, the next start finds the claim and
+/// tries again with the same Message-ID: a second copy is possible only when the relay had taken the mail and our
+/// record of it was not yet durable, and every such attempt is counted (`possible_duplicates`).
+package struct Dispatch: Sendable {
+    package let context: EngineContext
+    package let transport: any MailTransport
+    private static let longestSleep: Int64 = 30
+
+    package init(context: EngineContext, transport: any MailTransport) {
+        self.context = context
+        self.transport = transport
+    }
+
+    /// Gives back what a daemon that died had claimed. To be called once, before `run`.
+    package func recover() async throws {
+        let released = try await context.transact { transaction in
+            let entries = try transaction.store.releaseClaims(at: transaction.now)
+            if !entries.isEmpty { try transaction.store.count("possible_duplicates", by: entries.count) }
+            return entries
+        }
+        for entry in released {
+            context.logger.warning("mail may go out a second time", metadata: ["entry": "\(entry)"])
+        }
+    }
+
+    /// Runs until cancelled; then takes nothing new and returns when the attempts under way have ended.
+    package func run() async {
+        await withTaskGroup(of: Void.self) { group in
+            let free = Mutex(transport.concurrency)
+            while !Task.isCancelled {
+                let places = free.withLock { $0 }
+                let entries = places > 0 ? await claim(places) : []
+                for entry in entries {
+                    free.withLock { $0 -= 1 }
+                    group.addTask {
+                        await deliver(entry)
+                        let wasFull = free.withLock {
+                            $0 += 1
+                            return $0 == 1
+                        }
+                        if wasFull || free.withLock({ $0 }) == transport.concurrency { context.signals.dispatch.signal() }
+                    }
+                }
+                // With places left and the batch full there may be more; otherwise wait for a reason to look again.
+                if !entries.isEmpty, entries.count == places, free.withLock({ $0 }) > 0 { continue }
+                await context.signals.dispatch.wait(until: await nextLook(), clock: context.clock)
+            }
+            // The attempts under way end in a group that is not cancelled: each is bounded by the transport's timeouts.
+            await group.waitForAll()
+        }
+    }
+
+    private func claim(_ limit: Int) async -> [OutboxEntry] {
+        let now = context.clock.now()
+        do {
+            return try await context.store.write { try $0.claimEntries(dueAt: now, limit: limit) }
+        } catch {
+            context.logger.error("outbox waits for the database", metadata: ["error": "\(error)"])
+            return []
+        }
+    }
+
+    private func nextLook() async -> Timestamp {
+        let now = context.clock.now()
+        let latest = now.adding(seconds: Self.longestSleep)
+        do {
+            // Due entries that found no free place are looked for when a place becomes free, not in a hot loop.
+            guard let next = try await context.store.write({ try $0.nextEntry() }), next > now else { return latest }
+            return min(latest, next)
+        } catch {
+            return now.adding(seconds: 1)
+        }
+    }
+
+    // MARK: One mail
+
+    /// Builds, hands over and records one claimed mail. Also the whole of dispatch for tests.
+    package func deliver(_ entry: OutboxEntry) async {
+        let outcome: DeliveryOutcome
+        var subject = ""
+        do {
+            let version = try await context.store.read { try $0.templateVersion(entry.request.templateVersionID) }
+            guard let version else { throw MailBuilder.Failure(reason: "the template version is gone") }
+            let built = try MailBuilder(context: context).build(entry, version: version, now: context.clock.now())
+            subject = built.subject
+            outcome = await transport.deliver(built.mail)
+        } catch let error as StoreError {
+            // Not the mail's fault: the claim is given back and no attempt is counted.
+            context.logger.error("outbox waits for the database", metadata: ["error": "\(error)"])
+            try? await context.store.write { try $0.unclaim([entry.id]) }
+            return
+        } catch {
+            outcome = .refused(reason: "\(error)")
+        }
+        await record(outcome, of: entry, subject: subject)
+    }
+
+    private func record(_ outcome: DeliveryOutcome, of entry: OutboxEntry, subject: String) async {
+        let decided = RetrySchedule(context.configuration).decide(outcome, entry: entry, now: context.clock.now())
+        do {
+            try await context.transact { transaction in
+                try transaction.store.record(decided, of: entry.id)
+                if decided.isUncertain { try transaction.store.count("possible_duplicates", by: 1) }
+                if decided.dueAt != nil { transaction.wakes.dispatch = true }
+                guard let event = Self.event(for: decided.status) else { return }
+                try EventRecorder(transaction: transaction, projectID: entry.projectID).record(
+                    event, data: Self.data(decided, entry: entry, subject: subject), generation: entry.generation,
+                    contact: try transaction.store.contact(entry.contactID))
+            }
+            log(decided, entry)
+        } catch {
+            // The claim stays; the next start treats it as an attempt whose end nobody knows.
+            context.logger.error(
+                "outcome not recorded", metadata: ["entry": "\(entry.id)", "error": "\(error)", "outcome": "\(decided.status)"])
+        }
+    }
+
+    private func log(_ attempt: AttemptRecord, _ entry: OutboxEntry) {
+        context.logger.info(
+            "mail \(attempt.status.rawValue)",
+            metadata: [
+                "entry": "\(entry.id)", "messageId": "\(entry.messageID)", "attempt": "\(entry.attempts + 1)",
+                "reply": "\(attempt.reply)", "queueId": "\(attempt.relayQueueID ?? "-")",
+            ])
+    }
+
+    private static func event(for status: OutboxEntry.Status) -> String? {
+        switch status {
+        case .delivered: EventName.emailSent
+        case .bounced: EventName.emailBounced
+        case .expired, .failed: EventName.emailFailed
+        case .pending, .claimed: nil
+        }
+    }
+
+    private static func data(_ attempt: AttemptRecord, entry: OutboxEntry, subject: String) -> JSONObject {
+        var data: JSONObject = [
+            "emailId": .string("\(entry.id)"), "messageId": .string(entry.messageID), "subject": .string(subject),
+            "to": .string(entry.request.recipient), "sourceType": "WORKFLOW", "reply": .string(attempt.reply),
+            "attempts": .int(Int64(entry.attempts + 1)),
+        ]
+        if let execution = entry.executionID { data["executionId"] = .string("\(execution)") }
+        if let queueID = attempt.relayQueueID { data["relayQueueId"] = .string(queueID) }
+        if attempt.status == .delivered { data["sentAt"] = .string("\(attempt.at)") }
+        if attempt.status == .bounced { data["bouncedAt"] = .string("\(attempt.at)") }
+        return data
+    }
+}

@@ -1,0 +1,28 @@
+/// The limits and choices of the engine, as plain values.
+package struct EngineConfiguration: Sendable {
+    /// An event this many generations away from the outside world starts and resumes nothing more.
+    package var generationLimit = 10
+    /// Bytes of JSON that one event's data may have.
+    package var eventDataLimit = 64 * 1024
+    /// How long a mail with temporary failures is tried, in seconds.
+    package var maximalLifetime: Int64 = 5 * 86_400
+    /// First and longest pause between two attempts, in seconds; it doubles in between.
+    package var firstRetry: Int64 = 60
+    package var longestRetry: Int64 = 4 * 3600
+    /// From address of mails whose template has none; nil refuses them.
+    package var defaultFrom: String?
+    /// Right side of Message-IDs; nil takes the domain of From.
+    package var messageIDDomain: String?
+    /// Name of this host, the last resort for a Message-ID.
+    package var hostName = "localhost"
+    /// Base of the pixel's address, without a slash at its end; nil means no pixels at all.
+    package var trackingURL: String?
+    /// A pixel fetched sooner than this after the relay took the mail was fetched by a machine; seconds.
+    package var prefetchWindow: Int64 = 5
+    /// Pixel hits stored per mail.
+    package var hitLimit = 100
+    /// Addresses that never get an automatic reply, lower case.
+    package var ownAddresses: Set<String> = []
+
+    package init() {}
+}

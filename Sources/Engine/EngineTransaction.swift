@@ -1,0 +1,125 @@
+import Logging
+import Synchronization
+import WorkflowModel
+
+/// What every use case works with: the ports, the limits, and the caches that hang on them.
+package struct EngineContext: Sendable {
+    package let store: any Store
+    package let clock: any WallClock
+    package let cryptography: any Cryptography
+    package let identifiers: IdentifierSource
+    package let configuration: EngineConfiguration
+    package let logger: Logger
+    package let signals: EngineSignals
+    package let tokens: TokenSigner
+    let catalogs = CatalogCache()
+    let templates = TemplateCache()
+
+    /// - Parameter secret: 32 bytes that sign tokens; see `prepare`.
+    package init(
+        store: any Store, clock: any WallClock, cryptography: any Cryptography,
+        identifiers: IdentifierSource = IdentifierSource(), configuration: EngineConfiguration, secret: [UInt8],
+        logger: Logger
+    ) {
+        self.store = store
+        self.clock = clock
+        self.cryptography = cryptography
+        self.identifiers = identifiers
+        self.configuration = configuration
+        self.logger = logger
+        signals = EngineSignals()
+        tokens = TokenSigner(key: secret, cryptography: cryptography)
+    }
+
+    /// First start: makes the default project and the signing secret. Later starts: finds them.
+    /// - Returns: the signing secret.
+    package static func prepare(
+        store: any Store, clock: any WallClock, cryptography: any Cryptography,
+        identifiers: IdentifierSource = IdentifierSource()
+    ) async throws -> [UInt8] {
+        let now = clock.now()
+        let candidate = cryptography.randomBytes(32)
+        let id = identifiers.make(at: now)
+        return try await store.write { transaction in
+            if try transaction.loadCatalog().project(slug: Project.defaultSlug) == nil {
+                try transaction.insert(Project(id: id, slug: Project.defaultSlug, name: "Default"), at: now)
+            }
+            return try transaction.secret("tokens", orInsert: candidate)
+        }
+    }
+
+    /// Runs a use case in one transaction, then wakes whoever got work by it.
+    package func transact<Value: Sendable>(
+        _ body: @escaping @Sendable (EngineTransaction) throws -> Value
+    ) async throws -> Value {
+        let (value, wakes) = try await store.write { store in
+            let transaction = try EngineTransaction(store: store, context: self)
+            return (try body(transaction), transaction.wakes)
+        }
+        signals.send(wakes)
+        return value
+    }
+
+    /// The same for callers that are no tasks.
+    package func submit<Value: Sendable>(
+        _ body: @escaping @Sendable (EngineTransaction) throws -> Value,
+        completion: @escaping @Sendable (Result<Value, any Error>) -> Void
+    ) {
+        store.submit { store in
+            let transaction = try EngineTransaction(store: store, context: self)
+            return (try body(transaction), transaction.wakes)
+        } completion: { result in
+            if case .success(let (_, wakes)) = result { signals.send(wakes) }
+            completion(result.map { $0.0 })
+        }
+    }
+}
+
+/// One use case under way inside one write transaction: the store's operations, the catalog as of this transaction, one
+/// `now`, and the notes for whoever must be woken after the commit.
+package final class EngineTransaction {
+    package let store: any StoreTransaction
+    package let context: EngineContext
+    package let catalog: Catalog
+    package let now: Timestamp
+    var wakes = EngineSignals.Wakes()
+
+    init(store: any StoreTransaction, context: EngineContext) throws {
+        self.store = store
+        self.context = context
+        catalog = try context.catalogs.current(store)
+        now = context.clock.now()
+    }
+
+    func makeID() -> Identifier { context.identifiers.make(at: now) }
+}
+
+/// Tells the loops of the engine that there is work, across threads and without losing a call.
+package final class EngineSignals: Sendable {
+    package struct Wakes: Sendable {
+        var advance = false
+        var dispatch = false
+    }
+
+    package let advance = Wakeup()
+    package let dispatch = Wakeup()
+
+    func send(_ wakes: Wakes) {
+        if wakes.advance { advance.signal() }
+        if wakes.dispatch { dispatch.signal() }
+    }
+}
+
+/// Remembers the catalog until the database has a newer one. A transaction that changes the catalog and rolls back
+/// leaves the version behind it, so that the next one loads again.
+final class CatalogCache: Sendable {
+    private let cached = Mutex<Catalog?>(nil)
+
+    func current(_ store: any StoreTransaction) throws -> Catalog {
+        let version = try store.catalogVersion()
+        if let catalog = cached.withLock({ $0 }), catalog.version == version { return catalog }
+        let catalog = try store.loadCatalog()
+        cached.withLock { $0 = catalog }
+        return catalog
+    }
+}

@@ -1,0 +1,214 @@
+import JSONValue
+import Logging
+import WorkflowModel
+
+/// The one door for events: whatever happens (a request, a mail, an open, a delivery) comes in here, is recorded, resumes
+/// the waits and starts the workflows that it concerns, and all that follows up to the next pause is done in the same
+/// transaction.
+package struct Events: Sendable {
+    package let context: EngineContext
+
+    package init(context: EngineContext) { self.context = context }
+
+    /// What a client's track request says.
+    package struct TrackRequest: Sendable {
+        package var projectID: Identifier
+        package var event: String
+        package var email: String
+        /// Nil keeps the flag of a known contact and subscribes a new one.
+        package var subscribed: Bool?
+        package var data: JSONObject
+
+        package init(projectID: Identifier, event: String, email: String, subscribed: Bool? = nil, data: JSONObject = [:]) {
+            self.projectID = projectID
+            self.event = event
+            self.email = email
+            self.subscribed = subscribed
+            self.data = data
+        }
+    }
+
+    package struct Tracked: Sendable, Hashable {
+        package var contactID: Identifier
+        package var eventID: Identifier
+        package var at: Timestamp
+    }
+
+    /// Records a client's event; the contact is made or brought up to date first. Durable when it returns.
+    package func track(_ request: TrackRequest) async throws -> Tracked {
+        try await context.transact { transaction in
+            let events = EventRecorder(transaction: transaction, projectID: request.projectID)
+            let contact = try events.upsert(
+                email: request.email, subscribed: request.subscribed, subscribedWhenNew: request.subscribed ?? true,
+                data: request.data)
+            let event = try events.record(
+                EventName.canonical(request.event), data: request.data.unwrappingTransientValues(), source: .api,
+                generation: 0, contact: contact)
+            return Tracked(contactID: contact.id, eventID: event.id, at: transaction.now)
+        }
+    }
+}
+
+/// Records events of one project inside one transaction, and everything they bring about.
+struct EventRecorder {
+    let transaction: EngineTransaction
+    let projectID: Identifier
+
+    private var store: any StoreTransaction { transaction.store }
+    private var now: Timestamp { transaction.now }
+
+    // MARK: Contacts
+
+    /// The contact of that address, made or changed as told, with the system events that a change causes.
+    func upsert(
+        email: String, subscribed: Bool?, subscribedWhenNew: Bool, data: JSONObject, generation: Int = 0
+    ) throws -> Contact {
+        let email = email.lowercased()
+        guard var contact = try store.contact(email: email, in: projectID) else {
+            var contact = Contact(
+                id: transaction.makeID(), email: email, isSubscribed: subscribedWhenNew, data: [:], createdAt: now,
+                updatedAt: now)
+            contact.merge(data)
+            try store.insert(contact, in: projectID)
+            try record(
+                EventName.contactCreated, data: ["email": .string(email)], generation: generation, contact: contact)
+            return try store.contact(contact.id) ?? contact
+        }
+        let before = contact
+        contact.merge(data)
+        if let subscribed { contact.isSubscribed = subscribed }
+        guard contact != before else { return contact }
+        contact.updatedAt = now
+        try store.update(contact)
+        try recordChange(from: before, to: contact, generation: generation)
+        return try store.contact(contact.id) ?? contact
+    }
+
+    private func recordChange(from before: Contact, to contact: Contact, generation: Int) throws {
+        if contact.data != before.data {
+            try record("contact.updated", data: [:], generation: generation, contact: contact)
+        }
+        if contact.isSubscribed != before.isSubscribed {
+            try record(
+                contact.isSubscribed ? EventName.contactSubscribed : EventName.contactUnsubscribed, data: [:],
+                generation: generation, contact: contact)
+        }
+    }
+
+    // MARK: Events
+
+    /// - Parameter contact: nil for an event that concerns nobody we know; it is recorded and moves nothing.
+    @discardableResult
+    func record(
+        _ name: String, data: JSONObject, source: Event.Source = .system, generation: Int, contact: Contact?,
+        id: Identifier? = nil
+    ) throws -> Event {
+        let event = Event(
+            id: id ?? transaction.makeID(), name: name, data: data, source: source, generation: generation,
+            createdAt: now)
+        try store.insert(event, contact: contact?.id, in: projectID)
+        guard let contact else { return event }
+        guard generation <= transaction.context.configuration.generationLimit else {
+            try store.count("event_loops_stopped", by: 1)
+            transaction.context.logger.warning(
+                "event loop stopped",
+                metadata: ["event": "\(name)", "contact": "\(contact.id)", "generation": "\(generation)"])
+            return event
+        }
+        try resume(with: event, contact: contact)
+        try enrol(with: event, contact: contact)
+        return event
+    }
+
+    /// Waits see the event before new executions start, so that no execution is resumed by what started it.
+    private func resume(with event: Event, contact: Contact) throws {
+        for id in try store.executions(waitingFor: event.name, contact: contact.id) {
+            try advance(id, input: .eventArrived(event))
+        }
+    }
+
+    private func enrol(with event: Event, contact: Contact) throws {
+        for workflow in transaction.catalog.workflows(triggeredBy: event.name, in: projectID) {
+            try start(workflow, contact: contact.id, trigger: event, context: [:])
+        }
+    }
+
+    // MARK: Executions
+
+    /// Starts an execution unless re-entry forbids it.
+    /// - Returns: its id; nil when re-entry forbids it, which is counted.
+    @discardableResult
+    func start(
+        _ workflow: WorkflowRecord, contact contactID: Identifier, trigger: Event?, context: JSONObject
+    ) throws -> Identifier? {
+        guard try !store.hasExecution(of: workflow.id, contact: contactID, onlyActive: workflow.allowsReentry) else {
+            try store.count("enrolments_refused", by: 1)
+            return nil
+        }
+        guard let contact = try store.contact(contactID) else { return nil }
+        let execution = Execution(
+            id: transaction.makeID(), workflowID: workflow.id, contactID: contactID, context: context,
+            trigger: trigger, startedAt: now)
+        let machine = machine(workflow, graph: workflow.graph)
+        guard let move = machine.advance(execution, contact: contact, input: .started, now: now) else { return nil }
+        let stored = StoredExecution(execution: move.execution, projectID: projectID, versionID: workflow.versionID)
+        try store.insert(stored, once: !workflow.allowsReentry)
+        try apply(move, contact: contact)
+        return execution.id
+    }
+
+    /// Moves one stored execution. An input that its state ignores changes nothing.
+    /// - Returns: whether it moved.
+    @discardableResult
+    func advance(_ id: Identifier, input: ExecutionMachine.Input) throws -> Bool {
+        guard let stored = try store.execution(id), let contact = try store.contact(stored.execution.contactID),
+            let workflow = transaction.catalog.workflow(stored.execution.workflowID)
+        else { return false }
+        guard let graph = try graph(of: stored, workflow: workflow) else {
+            throw StoreError(.unusable, "version \(stored.versionID) of workflow \(workflow.slug) is missing")
+        }
+        let machine = machine(workflow, graph: graph)
+        guard let move = machine.advance(stored.execution, contact: contact, input: input, now: now) else { return false }
+        try store.update(
+            StoredExecution(execution: move.execution, projectID: stored.projectID, versionID: stored.versionID))
+        try apply(move, contact: contact)
+        return true
+    }
+
+    private func graph(of stored: StoredExecution, workflow: WorkflowRecord) throws -> WorkflowGraph? {
+        stored.versionID == workflow.versionID ? workflow.graph : try store.graph(ofVersion: stored.versionID)
+    }
+
+    private func machine(_ workflow: WorkflowRecord, graph: WorkflowGraph) -> ExecutionMachine {
+        ExecutionMachine(
+            graph: graph, workflowName: workflow.name,
+            environment: TransactionEnvironment(transaction: transaction, projectID: projectID))
+    }
+
+    /// Writes what a move brought, the execution's own row excepted. The events of its own making come last, when
+    /// everything they could meet is stored.
+    private func apply(_ move: ExecutionMachine.Move, contact before: Contact) throws {
+        let execution = move.execution
+        try store.save(move.steps, of: execution.id)
+        if execution.wait?.due != nil { transaction.wakes.advance = true }
+        var latest = before
+        for effect in move.effects {
+            switch effect {
+            case .sendMail(let request):
+                try store.insert(entry(request, of: execution))
+                transaction.wakes.dispatch = true
+            case .updateContact(let contact, _):
+                try store.update(contact)
+                latest = contact
+            }
+        }
+        if latest != before { try recordChange(from: before, to: latest, generation: execution.generation) }
+    }
+
+    private func entry(_ request: MailRequest, of execution: Execution) -> OutboxEntry {
+        OutboxEntry(
+            id: request.id, projectID: projectID, contactID: execution.contactID, executionID: execution.id,
+            dueAt: now, createdAt: now, generation: execution.generation, request: request,
+            messageID: MessageIDDomain(transaction).messageID(for: request, project: projectID))
+    }
+}

@@ -1,0 +1,12 @@
+import WorkflowModel
+
+/// What the daemon says about itself.
+package struct Health: Sendable {
+    package var outbox: [OutboxEntry.Status: Int]
+    package var counters: [String: Int]
+
+    /// - Throws: `StoreError` when the database does not answer.
+    package static func read(_ context: EngineContext) async throws -> Health {
+        try await context.store.read { Health(outbox: try $0.outboxCounts(), counters: try $0.counters()) }
+    }
+}

@@ -1,0 +1,57 @@
+/// Which recipients' mail becomes events, and of which project.
+package struct InboundRoutes: Sendable {
+    package enum Disposition: String, Sendable, CaseIterable {
+        /// The message goes on to its mailbox.
+        case `continue`
+        /// The workflow has consumed the message.
+        case discard
+    }
+
+    package struct Route: Hashable, Sendable {
+        package enum Match: Hashable, Sendable {
+            /// A whole address, lower case.
+            case recipient(String)
+            /// Everything at that domain, lower case.
+            case domain(String)
+        }
+
+        package var match: Match
+        /// The project's slug.
+        package var project: String
+        package var disposition: Disposition
+
+        package init(match: Match, project: String, disposition: Disposition) {
+            self.match = match
+            self.project = project
+            self.disposition = disposition
+        }
+    }
+
+    private let byRecipient: [String: [Route]]
+    private let byDomain: [String: [Route]]
+
+    package init(_ routes: [Route]) {
+        var byRecipient: [String: [Route]] = [:]
+        var byDomain: [String: [Route]] = [:]
+        for route in routes {
+            switch route.match {
+            case .recipient(let address): byRecipient[address.lowercased(), default: []].append(route)
+            case .domain(let domain): byDomain[domain.lowercased(), default: []].append(route)
+            }
+        }
+        self.byRecipient = byRecipient
+        self.byDomain = byDomain
+    }
+
+    /// The routes of one recipient, at most one for each project; a route for the address goes before one for its domain.
+    package func routes(for recipient: String) -> [Route] {
+        let recipient = recipient.lowercased()
+        let exact = byRecipient[recipient] ?? []
+        let domain = recipient.lastIndex(of: "@").map { String(recipient[recipient.index(after: $0)...]) }
+        var seen: Set<String> = []
+        return (exact + (domain.flatMap { byDomain[$0] } ?? [])).filter { seen.insert($0.project).inserted }
+    }
+
+    /// The addresses that have a route of their own: mail from them is mail from ourselves.
+    package var addresses: Set<String> { Set(byRecipient.keys) }
+}

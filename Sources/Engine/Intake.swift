@@ -1,0 +1,149 @@
+import JSONValue
+import Logging
+import MailFormat
+import MailModel
+import Synchronization
+import WorkflowModel
+
+/// Turns a received message into one `email.received` for every recipient and project that has a route for it, at most
+/// once, and says what becomes of the message.
+package struct Intake: MessageIntake {
+    package struct Configuration: Sendable {
+        package var routes = InboundRoutes([])
+        /// How rspamd's header fields are read; nil when nobody declared them trusted.
+        package var rspamd: RspamdHeaders?
+        /// How much of a message is read.
+        package var readingLimits = ReadingLimits()
+        /// Bytes of text that travel in the event.
+        package var textLimit = 16 * 1024
+
+        package init() {}
+    }
+
+    private let context: EngineContext
+    private let configuration: Configuration
+
+    package init(context: EngineContext, configuration: Configuration) {
+        self.context = context
+        self.configuration = configuration
+    }
+
+    package func wants(recipient: String) -> Bool { !configuration.routes.routes(for: recipient).isEmpty }
+
+    package func receive(_ message: ReceivedMessage, completion: @escaping @Sendable (Verdict) -> Void) {
+        guard !isOwn(message) else {
+            context.logger.debug("own mail", metadata: ["queueId": "\(message.queueID)"])
+            return completion(.continue)
+        }
+        let arrivals = arrivals(of: message)
+        guard !arrivals.isEmpty else { return completion(.continue) }
+        let facts = IncomingMail(
+            message, verdicts: verdicts(of: message), limits: configuration.readingLimits,
+            textLimit: configuration.textLimit)
+        context.submit { transaction in
+            try arrivals.map { try record($0, of: facts, in: transaction) }
+        } completion: { result in
+            switch result {
+            case .success(let outcomes):
+                log(outcomes, facts)
+                completion(arrivals.allSatisfy { $0.route.disposition == .discard } ? .discard : .continue)
+            case .failure(let error):
+                context.logger.error(
+                    "mail not recorded", metadata: ["queueId": "\(message.queueID)", "error": "\(error)"])
+                completion(.tempfail(Reply(code: 451, enhancedCode: "4.3.0", text: "Temporary failure, try again later")))
+            }
+        }
+    }
+
+    // MARK: Before the transaction
+
+    /// Our own submissions carry a signed marker; a copy of one that comes back carries it too.
+    private func isOwn(_ message: ReceivedMessage) -> Bool {
+        message.headers(named: MailBuilder.markerField).contains { context.tokens.verify($0, kind: .delivery) != nil }
+    }
+
+    /// Nobody's header field is believed unless its writer was declared trusted.
+    private func verdicts(of message: ReceivedMessage) -> ScanVerdicts {
+        configuration.rspamd?.verdicts(of: message) ?? ScanVerdicts()
+    }
+
+    /// A recipient with one of its routes, and the key by which a second copy is known.
+    private struct Arrival: Sendable {
+        var recipient: String
+        var route: InboundRoutes.Route
+        var key: [UInt8]
+    }
+
+    private func arrivals(of message: ReceivedMessage) -> [Arrival] {
+        var seen: Set<String> = []
+        let wanted = message.recipients.filter { seen.insert($0.lowercased()).inserted }
+            .map { ($0, configuration.routes.routes(for: $0)) }.filter { !$0.1.isEmpty }
+        guard !wanted.isEmpty else { return [] }
+        var identity = MessageFingerprint.input(for: message, recipients: [])
+        if message.header("Message-ID") == nil, message.header("Date") == nil {
+            // Nothing tells two such mails apart from one sent twice; an event too many is better than a mail lost.
+            identity += Array(message.queueID.utf8)
+        }
+        let base = context.cryptography.digest(identity)
+        return wanted.flatMap { recipient, routes in
+            routes.map { route in
+                let name = Array("\(route.project)\n\(recipient.lowercased())".utf8)
+                return Arrival(recipient: recipient, route: route, key: context.cryptography.digest(base + name))
+            }
+        }
+    }
+
+    // MARK: In the transaction
+
+    private enum Outcome: Sendable {
+        case recorded(Identifier)
+        case duplicate
+    }
+
+    private func record(
+        _ arrival: Arrival, of facts: IncomingMail, in transaction: EngineTransaction
+    ) throws -> Outcome {
+        guard let project = transaction.catalog.project(slug: arrival.route.project) else {
+            throw StoreError(.unusable, "route to an unknown project: \(arrival.route.project)")
+        }
+        let eventID = transaction.makeID()
+        let reception = Reception(
+            key: arrival.key, projectID: project.id, eventID: eventID, recipient: arrival.recipient,
+            queueID: facts.message.queueID, receivedAt: transaction.now)
+        guard try transaction.store.insert(reception) else {
+            try transaction.store.count("receptions_repeated", by: 1)
+            return .duplicate
+        }
+        let events = EventRecorder(transaction: transaction, projectID: project.id)
+        // Writing to us is no subscription, and it never changes one.
+        let contact = try facts.contactAddress.map {
+            try events.upsert(email: $0, subscribed: nil, subscribedWhenNew: false, data: [:])
+        }
+        let refusal = facts.refusal(
+            recipient: arrival.recipient,
+            ownAddresses: configuration.routes.addresses.union(context.configuration.ownAddresses),
+            now: transaction.now)
+        let event = try events.record(
+            EventName.emailReceived,
+            data: facts.eventData(
+                recipient: arrival.recipient, refusal: refusal, now: transaction.now,
+                limit: context.configuration.eventDataLimit),
+            generation: 0, contact: contact, id: eventID)
+        return .recorded(event.id)
+    }
+
+    private func log(_ outcomes: [Outcome], _ facts: IncomingMail) {
+        for outcome in outcomes {
+            var metadata: Logger.Metadata = [
+                "queueId": "\(facts.message.queueID)", "spam": "\(facts.verdicts.spam.rawValue)",
+            ]
+            switch outcome {
+            case .recorded(let id):
+                metadata["event"] = "\(id)"
+                context.logger.info("mail received", metadata: metadata)
+            case .duplicate:
+                context.logger.info("mail received again", metadata: metadata)
+            }
+        }
+    }
+}

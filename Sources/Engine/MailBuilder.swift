@@ -1,0 +1,111 @@
+import JSONValue
+import Liquid
+import MailFormat
+import MailModel
+import WorkflowModel
+
+/// Makes the mail of an outbox entry: renders the template version with the stored variables and composes the bytes.
+/// The same entry gives the same mail on every attempt, its Date and Message-ID included.
+struct MailBuilder {
+    /// Why an entry is no mail; trying again would not help.
+    struct Failure: Error, CustomStringConvertible {
+        var reason: String
+        var description: String { reason }
+    }
+
+    struct Built {
+        var mail: OutgoingMail
+        var subject: String
+    }
+
+    /// Marks our own submissions, so that the milter knows them when the MTA shows them to it. The value is a signed
+    /// token of the outbox entry.
+    static let markerField = "X-Postrider-Delivery"
+
+    private let context: EngineContext
+
+    init(context: EngineContext) { self.context = context }
+
+    /// - Throws: `Failure`, or the error of template or composition.
+    func build(_ entry: OutboxEntry, version: TemplateVersion, now: Timestamp) throws -> Built {
+        let request = entry.request
+        let compiled = try context.templates.compiled(version)
+        var subject = try render(compiled.subject, entry, .header)
+        if subject.isEmpty, let answers = request.answers { subject = "Auto: \(answers.subject)" }
+        let html = try compiled.html.map { try render($0, entry, .html) }
+        let from = try sender(of: request, content: version.content)
+        let replyTo = try (request.replyTo ?? version.content.replyTo).map { try mailbox($0, "replyTo") }
+        let draft = MailDraft(
+            from: from, to: [try mailbox(request.recipient, "to")], replyTo: replyTo.map { [$0] } ?? [],
+            subject: subject, date: entry.createdAt.microseconds, messageID: entry.messageID,
+            inReplyTo: request.answers?.messageID, references: references(request.answers),
+            text: try compiled.text.map { try render($0, entry, .text) },
+            html: html.map { addPixel(to: $0, entry: entry, content: version.content) },
+            extraHeaders: headers(for: entry), boundary: "postrider-\(entry.id)")
+        let mail = OutgoingMail(
+            // A reply never causes a reply: the null reverse path (RFC 3834 section 3.3).
+            reversePath: request.answers == nil ? from.address.description : "",
+            recipient: request.recipient, bytes: try MessageComposer.compose(draft))
+        return Built(mail: mail, subject: subject)
+    }
+
+    private func render(_ template: Template, _ entry: OutboxEntry, _ escaping: OutputEscaping) throws -> String {
+        try template.render(
+            entry.request.variables,
+            options: RenderOptions(escaping: escaping, now: entry.createdAt.microseconds))
+    }
+
+    // MARK: Addresses
+
+    /// A reply comes from the address that was written to; other mail from what step, template or configuration say.
+    private func sender(of request: MailRequest, content: TemplateContent) throws -> Mailbox {
+        let writtenTo = request.answers?.writtenTo
+        guard let text = request.from ?? writtenTo ?? content.from ?? context.configuration.defaultFrom else {
+            throw Failure(
+                reason: "there is no From address: give the template a from, or set mail.default_from in the configuration")
+        }
+        return try mailbox(text, "from")
+    }
+
+    private func mailbox(_ text: String, _ role: String) throws -> Mailbox {
+        let field = ReceivedMessage(headers: [HeaderField("From", text)])
+        guard let mailbox = MessageReader.read(field).from else {
+            throw Failure(reason: "\(role) is no mail address")
+        }
+        return mailbox
+    }
+
+    private func references(_ answers: MailRequest.Answered?) -> [String] {
+        guard let answers else { return [] }
+        return answers.references + (answers.messageID.map { [$0] } ?? [])
+    }
+
+    // MARK: Header fields
+
+    private func headers(for entry: OutboxEntry) -> [HeaderField] {
+        var fields = [HeaderField(Self.markerField, context.tokens.token(.delivery, for: entry.id))]
+        if entry.request.answers != nil {
+            // RFC 3834 section 5; the other two are for programs that do not know it.
+            fields.append(HeaderField("Auto-Submitted", "auto-replied"))
+            fields.append(HeaderField("X-Auto-Response-Suppress", "All"))
+            fields.append(HeaderField("Precedence", "bulk"))
+        } else {
+            fields.append(HeaderField("Auto-Submitted", "auto-generated"))
+            if entry.request.kind == .marketing {
+                fields.append(HeaderField("X-Auto-Response-Suppress", "All"))
+                fields.append(HeaderField("Precedence", "bulk"))
+            }
+        }
+        return fields
+    }
+
+    // MARK: Pixel
+
+    /// Automatic replies carry no pixel unless their template asks for one.
+    private func addPixel(to html: String, entry: OutboxEntry, content: TemplateContent) -> String {
+        guard let base = context.configuration.trackingURL, content.tracksOpens ?? (entry.request.answers == nil) else {
+            return html
+        }
+        return HTMLPixel.insert(into: html, url: "\(base)/o/\(context.tokens.token(.open, for: entry.id)).gif")
+    }
+}

@@ -1,0 +1,35 @@
+import MailModel
+import WorkflowModel
+
+/// Chooses the right side of a Message-ID (RFC 5322 section 3.6.4): the configured one, else the domain the mail comes
+/// from, else this host's name.
+struct MessageIDDomain {
+    private let transaction: EngineTransaction
+
+    init(_ transaction: EngineTransaction) { self.transaction = transaction }
+
+    func messageID(for request: MailRequest, project: Identifier) -> String {
+        "\(request.id)@\(domain(for: request, project: project))"
+    }
+
+    private func domain(for request: MailRequest, project: Identifier) -> String {
+        let configuration = transaction.context.configuration
+        if let domain = configuration.messageIDDomain { return domain }
+        let template = transaction.catalog.templates.first { $0.current.id == request.templateVersionID }
+        let candidates = [
+            request.from, request.answers?.writtenTo, template?.current.content.from, configuration.defaultFrom,
+        ]
+        return candidates.lazy.compactMap { $0.flatMap(Self.domain) }.first ?? configuration.hostName
+    }
+
+    /// The domain of the last address in a header value; nil when there is none or it is no plain ASCII name.
+    private static func domain(of value: String) -> String? {
+        guard let at = value.lastIndex(of: "@") else { return nil }
+        let domain = value[value.index(after: at)...].prefix { $0 != ">" && $0 != " " }
+        let isPlain = domain.utf8.allSatisfy { byte in
+            byte == UInt8(ascii: ".") || byte == UInt8(ascii: "-") || byte &- UInt8(ascii: "0") < 10
+                || (byte | 0x20) &- UInt8(ascii: "a") < 26
+        }
+        return isPlain && !domain.isEmpty ? domain.lowercased() : nil
+    }
+}

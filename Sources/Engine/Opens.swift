@@ -1,0 +1,64 @@
+import JSONValue
+import Logging
+import MailModel
+import WorkflowModel
+
+/// Turns fetches of the open pixel into `email.opened`: every hit is kept, the first that no machine made is the open.
+package struct Opens: Sendable {
+    package let context: EngineContext
+
+    package init(context: EngineContext) { self.context = context }
+
+    /// One GET of a pixel, as the HTTP side saw it.
+    package struct Fetch: Sendable {
+        package var token: String
+        package var userAgent: String
+        /// The client's IP address as text.
+        package var address: String
+        /// The client asked not to be tracked (`Sec-GPC: 1` or `DNT: 1`).
+        package var wantsPrivacy: Bool
+
+        package init(token: String, userAgent: String, address: String, wantsPrivacy: Bool) {
+            self.token = token
+            self.userAgent = userAgent
+            self.address = address
+            self.wantsPrivacy = wantsPrivacy
+        }
+    }
+
+    /// Takes note of a fetch. Returns at once, whatever the token: the pixel is served in any case, and its sender never
+    /// waits for the database. Unknown and altered tokens are dropped.
+    package func note(_ fetch: Fetch) {
+        guard let entryID = context.tokens.verify(fetch.token, kind: .open) else { return }
+        let userAgent = fetch.wantsPrivacy ? "" : String(fetch.userAgent.prefix(256))
+        let network = fetch.wantsPrivacy ? "" : PixelClient.network(of: fetch.address)
+        let reason = PixelClient.machineReason(userAgent: fetch.userAgent)
+        context.submit { transaction in
+            try Self.record(entryID, userAgent: userAgent, network: network, reason: reason, in: transaction)
+        } completion: { result in
+            if case .failure(let error) = result {
+                context.logger.error("open not recorded", metadata: ["entry": "\(entryID)", "error": "\(error)"])
+            }
+        }
+    }
+
+    private static func record(
+        _ entryID: Identifier, userAgent: String, network: String, reason: String?, in transaction: EngineTransaction
+    ) throws {
+        guard let entry = try transaction.store.entry(entryID) else { return }
+        let configuration = transaction.context.configuration
+        let acceptedAt = try transaction.store.deliveredAt(entryID) ?? entry.createdAt
+        let isPrefetch = transaction.now < acceptedAt.adding(seconds: configuration.prefetchWindow)
+        let hit = PixelHit(
+            entryID: entryID, at: transaction.now, userAgent: userAgent, network: network,
+            machineReason: reason ?? (isPrefetch ? "prefetch" : nil))
+        guard try transaction.store.record(hit, limit: configuration.hitLimit) else { return }
+        try EventRecorder(transaction: transaction, projectID: entry.projectID).record(
+            EventName.emailOpened,
+            data: [
+                "emailId": .string("\(entryID)"), "messageId": .string(entry.messageID),
+                "openedAt": .string("\(transaction.now)"), "opens": 1, "isFirstOpen": true,
+                "userAgent": .string(userAgent),
+            ], generation: 0, contact: try transaction.store.contact(entry.contactID))
+    }
+}

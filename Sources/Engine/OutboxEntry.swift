@@ -1,0 +1,81 @@
+import JSONValue
+import WorkflowModel
+
+/// One mail on its way out: written in the transaction that decided to send it, delivered later.
+package struct OutboxEntry: Hashable, Sendable {
+    /// The raw values are what the database and the API show.
+    package enum Status: String, Hashable, Sendable, CaseIterable {
+        /// Due at `dueAt`, first attempt or not.
+        case pending
+        /// A worker has it.
+        case claimed
+        case delivered
+        /// Refused for good by the relay.
+        case bounced
+        /// Temporary failures for longer than the configured lifetime.
+        case expired
+        /// Cannot be built or sent as it is.
+        case failed
+    }
+
+    package var id: Identifier
+    package var projectID: Identifier
+    package var contactID: Identifier
+    package var executionID: Identifier?
+    package var status: Status
+    package var dueAt: Timestamp
+    package var createdAt: Timestamp
+    /// Attempts so far.
+    package var attempts: Int
+    /// Attempts whose end nobody knows: the relay may have taken the mail.
+    package var uncertainAttempts: Int
+    /// Generation of the events that this mail brings about.
+    package var generation: Int
+    package var request: MailRequest
+    /// `id@domain` without angle brackets, made once and the same on every attempt.
+    package var messageID: String
+
+    package init(
+        id: Identifier, projectID: Identifier, contactID: Identifier, executionID: Identifier?,
+        status: Status = .pending, dueAt: Timestamp, createdAt: Timestamp, attempts: Int = 0,
+        uncertainAttempts: Int = 0, generation: Int, request: MailRequest, messageID: String
+    ) {
+        self.id = id
+        self.projectID = projectID
+        self.contactID = contactID
+        self.executionID = executionID
+        self.status = status
+        self.dueAt = dueAt
+        self.createdAt = createdAt
+        self.attempts = attempts
+        self.uncertainAttempts = uncertainAttempts
+        self.generation = generation
+        self.request = request
+        self.messageID = messageID
+    }
+}
+
+/// What became of an attempt, as it is stored.
+package struct AttemptRecord: Hashable, Sendable {
+    package var status: OutboxEntry.Status
+    /// When to try again; nil when there is no further attempt.
+    package var dueAt: Timestamp?
+    package var at: Timestamp
+    /// What the relay said, or why there was no answer.
+    package var reply: String
+    /// The relay's queue id, when it took the mail.
+    package var relayQueueID: String?
+    package var isUncertain: Bool
+
+    package init(
+        status: OutboxEntry.Status, dueAt: Timestamp? = nil, at: Timestamp, reply: String, relayQueueID: String? = nil,
+        isUncertain: Bool = false
+    ) {
+        self.status = status
+        self.dueAt = dueAt
+        self.at = at
+        self.reply = reply
+        self.relayQueueID = relayQueueID
+        self.isUncertain = isUncertain
+    }
+}

@@ -1,0 +1,122 @@
+import JSONValue
+import WorkflowModel
+
+/// The operations inside one write transaction. All are synchronous and run on the writer.
+package protocol StoreTransaction: AnyObject {
+    // MARK: Catalog
+
+    /// Grows with every change of projects, workflows or templates, in the transaction of the change.
+    func catalogVersion() throws -> Int64
+    func loadCatalog() throws -> Catalog
+    /// The graph of any version; nil when there is no such version.
+    func graph(ofVersion id: Identifier) throws -> WorkflowGraph?
+
+    func insert(_ project: Project, at time: Timestamp) throws
+    /// Inserts the workflow or replaces its mutable part; adds `definition` as a version when it is new.
+    func save(_ workflow: WorkflowRecord, definition: JSON) throws
+    /// Adds a version and makes it current; makes the template when it is new.
+    func save(_ template: Catalog.TemplateRecord, at time: Timestamp) throws
+    func activeExecutionCount(workflow: Identifier) throws -> Int
+    func insert(_ key: APIKey, hash: [UInt8], at time: Timestamp) throws
+
+    // MARK: Contacts and events
+
+    func contact(email: String, in project: Identifier) throws -> Contact?
+    func contact(_ id: Identifier) throws -> Contact?
+    func insert(_ contact: Contact, in project: Identifier) throws
+    func update(_ contact: Contact) throws
+    func insert(_ event: Event, contact: Identifier?, in project: Identifier) throws
+
+    // MARK: Executions
+
+    /// Whether the contact has one here; any at all, or one that is RUNNING or WAITING.
+    func hasExecution(of workflow: Identifier, contact: Identifier, onlyActive: Bool) throws -> Bool
+    /// - Throws: `StoreError.Code.conflict` when the constraint on re-entry refuses it.
+    func insert(_ execution: StoredExecution, once: Bool) throws
+    /// The one writer of execution state: row, wait and timer together.
+    func update(_ execution: StoredExecution) throws
+    func save(_ steps: [StepExecution], of execution: Identifier) throws
+    /// With trigger, last resuming event and outputs.
+    func execution(_ id: Identifier) throws -> StoredExecution?
+    func executions(waitingFor event: String, contact: Identifier) throws -> [Identifier]
+    /// The longest due first.
+    func executions(dueAt time: Timestamp, limit: Int) throws -> [Identifier]
+    func nextTimer() throws -> Timestamp?
+
+    // MARK: Outbox
+
+    func insert(_ entry: OutboxEntry) throws
+    /// Marks up to `limit` due entries as claimed and returns them, the longest due first.
+    func claimEntries(dueAt time: Timestamp, limit: Int) throws -> [OutboxEntry]
+    func nextEntry() throws -> Timestamp?
+    func record(_ attempt: AttemptRecord, of entry: Identifier) throws
+    /// Gives back what a stopped daemon had claimed; each counts as an uncertain attempt.
+    func releaseClaims(at time: Timestamp) throws -> [Identifier]
+    /// Gives back entries whose attempt never began.
+    func unclaim(_ entries: [Identifier]) throws
+
+    // MARK: Mail in, opens
+
+    /// - Returns: false when the key is already there.
+    func insert(_ reception: Reception) throws -> Bool
+    func entry(_ id: Identifier) throws -> OutboxEntry?
+    func deliveredAt(_ entry: Identifier) throws -> Timestamp?
+    /// Stores the hit unless the mail already has `limit` of them.
+    /// - Returns: whether it is the first hit of a person.
+    func record(_ hit: PixelHit, limit: Int) throws -> Bool
+
+    // MARK: Counters and secrets
+
+    /// The secret bytes kept under that name; `candidate` becomes them when there are none yet.
+    func secret(_ name: String, orInsert candidate: [UInt8]) throws -> [UInt8]
+    /// Adds to a durable counter.
+    func count(_ name: String, by amount: Int) throws
+}
+
+/// Reads for the API, on a snapshot.
+package protocol StoreReader: AnyObject {
+    func loadCatalog() throws -> Catalog
+    func key(hash: [UInt8]) throws -> APIKey?
+    func templateVersion(_ id: Identifier) throws -> TemplateVersion?
+    func executionCounts(in project: Identifier) throws -> [Identifier: [Execution.Status: Int]]
+    func executions(
+        of workflow: Identifier, status: Execution.Status?, limit: Int, offset: Int
+    ) throws -> (rows: [ExecutionListing], total: Int)
+    func execution(_ id: Identifier, workflow: Identifier) throws -> ExecutionListing?
+    func steps(of execution: Identifier) throws -> [StepExecution]
+    func outboxCounts() throws -> [OutboxEntry.Status: Int]
+    func counters() throws -> [String: Int]
+}
+
+/// An execution as the API lists it.
+package struct ExecutionListing: Sendable {
+    package var id: Identifier
+    package var workflowID: Identifier
+    package var contactID: Identifier
+    package var contactEmail: String
+    package var status: Execution.Status
+    package var currentStep: String?
+    package var exitReason: String?
+    package var context: JSONObject
+    package var dueAt: Timestamp?
+    package var startedAt: Timestamp
+    package var completedAt: Timestamp?
+
+    package init(
+        id: Identifier, workflowID: Identifier, contactID: Identifier, contactEmail: String,
+        status: Execution.Status, currentStep: String?, exitReason: String?, context: JSONObject,
+        dueAt: Timestamp?, startedAt: Timestamp, completedAt: Timestamp?
+    ) {
+        self.id = id
+        self.workflowID = workflowID
+        self.contactID = contactID
+        self.contactEmail = contactEmail
+        self.status = status
+        self.currentStep = currentStep
+        self.exitReason = exitReason
+        self.context = context
+        self.dueAt = dueAt
+        self.startedAt = startedAt
+        self.completedAt = completedAt
+    }
+}

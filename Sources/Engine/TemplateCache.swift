@@ -1,0 +1,75 @@
+import JSONValue
+import Liquid
+import Synchronization
+import WorkflowModel
+
+/// A mail template parsed once.
+struct CompiledTemplate: Sendable {
+    var subject: Template
+    var html: Template?
+    var text: Template?
+    /// Of all three parts.
+    var variablePaths: [[String]]
+
+    /// - Throws: the syntax error of the first part that has one.
+    init(_ content: TemplateContent) throws {
+        subject = try Template(parsing: content.subject, name: "subject")
+        html = try content.html.map { try Template(parsing: $0, name: "html") }
+        text = try content.text.map { try Template(parsing: $0, name: "text") }
+        variablePaths = [subject, html, text].compactMap(\.self).flatMap { $0.variables.map(\.path) }
+    }
+}
+
+/// Parsed templates by version, and parsed one-liners of step options by source. Both are immutable, so entries never
+/// go stale; the caches are emptied when they are full.
+final class TemplateCache: Sendable {
+    private let versions = Mutex<[Identifier: CompiledTemplate]>([:])
+    private let lines = Mutex<[String: Template]>([:])
+    private static let limit = 1000
+
+    func compiled(_ version: TemplateVersion) throws -> CompiledTemplate {
+        if let known = versions.withLock({ $0[version.id] }) { return known }
+        let compiled = try CompiledTemplate(version.content)
+        versions.withLock {
+            if $0.count >= Self.limit { $0.removeAll() }
+            $0[version.id] = compiled
+        }
+        return compiled
+    }
+
+    func line(_ source: String) throws -> Template {
+        if let known = lines.withLock({ $0[source] }) { return known }
+        let template = try Template(parsing: source, name: "value")
+        lines.withLock {
+            if $0.count >= Self.limit { $0.removeAll() }
+            $0[source] = template
+        }
+        return template
+    }
+}
+
+/// The machine's view of one project inside one transaction.
+struct TransactionEnvironment: MachineEnvironment {
+    let transaction: EngineTransaction
+    let projectID: Identifier
+
+    func render(_ source: String, scope: Scope) throws -> String {
+        // Nearly every option is literal text.
+        guard source.contains("{{") || source.contains("{%") else { return source }
+        let template = try transaction.context.templates.line(source)
+        return try template.render(
+            scope.variables(at: template.variables.map(\.path)),
+            options: RenderOptions(escaping: .header, now: transaction.now.microseconds))
+    }
+
+    func template(_ reference: String) -> TemplateSummary? {
+        guard let record = transaction.catalog.template(reference, in: projectID) else { return nil }
+        // A template that does not parse was refused when it was saved; should one be there, it mentions nothing and
+        // fails when the mail is built.
+        let paths = (try? transaction.context.templates.compiled(record.current).variablePaths) ?? []
+        return TemplateSummary(
+            id: record.id, versionID: record.current.id, kind: record.current.kind, variablePaths: paths)
+    }
+
+    func makeMailID() -> Identifier { transaction.makeID() }
+}

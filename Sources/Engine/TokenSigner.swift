@@ -1,0 +1,90 @@
+import WorkflowModel
+
+/// Makes and checks the opaque tokens that travel in mail: unguessable, bound to their kind, without any address.
+///
+/// A token is the base64url text of kind, outbox entry id and the first 16 bytes of an HMAC-SHA-256 over both. A token
+/// of one kind is therefore none of another.
+package struct TokenSigner: Sendable {
+    package enum Kind: UInt8, Sendable {
+        /// The address of an open pixel.
+        case open = 1
+        /// The header that marks our own submissions.
+        case delivery = 2
+    }
+
+    private let key: [UInt8]
+    private let cryptography: any Cryptography
+
+    /// Length of every token's text.
+    package static let textLength = 44
+
+    /// - Parameter key: 32 secret bytes, the same for as long as tokens shall be valid.
+    package init(key: [UInt8], cryptography: any Cryptography) {
+        self.key = key
+        self.cryptography = cryptography
+    }
+
+    package func token(_ kind: Kind, for entry: Identifier) -> String {
+        let body = [kind.rawValue] + entry.bytes
+        return Base64URL.encode(body + mac(body))
+    }
+
+    /// The entry that a token of this kind names; nil for any other text.
+    package func verify(_ token: some StringProtocol, kind: Kind) -> Identifier? {
+        guard token.utf8.count == Self.textLength, let bytes = Base64URL.decode(token), bytes.count == 33,
+            bytes[0] == kind.rawValue
+        else { return nil }
+        // Constant time: every byte is compared whatever the first difference.
+        var difference: UInt8 = 0
+        for (left, right) in zip(mac(Array(bytes[..<17])), bytes[17...]) { difference |= left ^ right }
+        return difference == 0 ? Identifier(bytes: bytes[1..<17]) : nil
+    }
+
+    private func mac(_ body: [UInt8]) -> ArraySlice<UInt8> {
+        cryptography.authenticationCode(of: body, key: key)[..<16]
+    }
+}
+
+/// Base 64 with the URL and filename safe alphabet, without padding (RFC 4648 section 5).
+package enum Base64URL {
+    private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
+
+    package static func encode(_ bytes: [UInt8]) -> String {
+        var output: [UInt8] = []
+        output.reserveCapacity(bytes.count * 4 / 3 + 3)
+        var index = 0
+        while index < bytes.count {
+            let count = min(3, bytes.count - index)
+            var group: UInt32 = 0
+            for offset in 0..<3 { group = group << 8 | (offset < count ? UInt32(bytes[index + offset]) : 0) }
+            for position in 0...count { output.append(alphabet[Int(group >> UInt32(18 - 6 * position) & 63)]) }
+            index += 3
+        }
+        return String(decoding: output, as: UTF8.self)
+    }
+
+    /// Nil for characters outside the alphabet and for a length that no bytes encode to.
+    package static func decode(_ text: some StringProtocol) -> [UInt8]? {
+        var output: [UInt8] = []
+        var bits: UInt32 = 0
+        var count = 0
+        for character in text.utf8 {
+            let value: UInt8
+            switch character {
+            case UInt8(ascii: "A")...UInt8(ascii: "Z"): value = character - UInt8(ascii: "A")
+            case UInt8(ascii: "a")...UInt8(ascii: "z"): value = character - UInt8(ascii: "a") + 26
+            case UInt8(ascii: "0")...UInt8(ascii: "9"): value = character - UInt8(ascii: "0") + 52
+            case UInt8(ascii: "-"): value = 62
+            case UInt8(ascii: "_"): value = 63
+            default: return nil
+            }
+            bits = bits << 6 | UInt32(value)
+            count += 6
+            if count >= 8 {
+                count -= 8
+                output.append(UInt8(truncatingIfNeeded: bits >> UInt32(count)))
+            }
+        }
+        return count < 6 ? output : nil
+    }
+}

@@ -1,0 +1,208 @@
+import JSONValue
+import WorkflowModel
+
+/// A workflow with its templates as one document, the form in which it is kept in a file.
+package struct WorkflowDocument: Sendable {
+    package struct Template: Hashable, Sendable {
+        package var slug: String
+        package var kind: TemplateSummary.Kind
+        package var content: TemplateContent
+    }
+
+    package var slug: String
+    package var project: String
+    package var name: String
+    package var isEnabled: Bool
+    package var allowsReentry: Bool
+    /// The canonical name of the event that starts it; nil for a manual start.
+    package var event: String?
+    package var templates: [Template]
+    package var graph: WorkflowGraph
+    /// Steps and transitions as JSON, the form in which a version is stored.
+    package var definition: JSON
+
+    /// Reads a document, and names everything that is wrong with it at once.
+    /// - Throws: `UseCaseError.invalid`.
+    package init(_ json: JSON) throws {
+        var reader = Reader(root: json)
+        let slug = reader.slug("workflow")
+        let event = reader.trigger()
+        let templates = reader.templates()
+        let (steps, transitions, definition) = reader.graph()
+        let name = reader.text(json["name"], "name") ?? slug
+        let project = reader.text(json["project"], "project") ?? Project.defaultSlug
+        let isEnabled = reader.flag("enabled", default: false)
+        let allowsReentry = reader.flag("allowReentry", default: false)
+        reader.allow(
+            json, ["workflow", "name", "project", "enabled", "allowReentry", "trigger", "templates", "steps"], path: "")
+        guard reader.problems.isEmpty else { throw Self.invalid(reader.problems) }
+        do {
+            graph = try WorkflowGraph(steps: steps, transitions: transitions)
+        } catch {
+            throw Self.invalid(error.problems)
+        }
+        self.slug = slug
+        self.project = project
+        self.name = name
+        self.isEnabled = isEnabled
+        self.allowsReentry = allowsReentry
+        self.event = event
+        self.templates = templates
+        self.definition = definition
+    }
+
+    private static func invalid(_ problems: [WorkflowProblem]) -> UseCaseError {
+        UseCaseError(.invalid, "the workflow has errors", problems: problems)
+    }
+
+    /// Steps and transitions from their stored form.
+    /// - Throws: `StoreError.Code.unusable` when they make no workflow.
+    package static func graph(fromDefinition definition: JSON) throws -> WorkflowGraph {
+        var reader = Reader(root: definition)
+        let (steps, transitions, _) = reader.graph()
+        guard reader.problems.isEmpty, let graph = try? WorkflowGraph(steps: steps, transitions: transitions) else {
+            throw StoreError(.unusable, "a stored workflow version cannot be read: \(reader.problems)")
+        }
+        return graph
+    }
+}
+
+/// Collects values and problems.
+private struct Reader {
+    let root: JSON
+    var problems: [WorkflowProblem] = []
+
+    init(root: JSON) { self.root = root }
+
+    mutating func report(_ path: String, _ message: String) { problems.append(.init(path: path, message: message)) }
+
+    mutating func allow(_ value: JSON, _ keys: Set<String>, path: String) {
+        guard let object = value.objectValue else {
+            return report(path.isEmpty ? "document" : path, "must be a mapping")
+        }
+        for key in object.keys where !keys.contains(key) {
+            report(path.isEmpty ? key : "\(path).\(key)", "is not known here; known are \(keys.sorted().joined(separator: ", "))")
+        }
+    }
+
+    mutating func text(_ value: JSON?, _ path: String) -> String? {
+        guard let value, !value.isNull else { return nil }
+        if let text = value.stringValue { return text }
+        report(path, "must be text")
+        return nil
+    }
+
+    mutating func flag(_ key: String, default fallback: Bool) -> Bool {
+        guard let value = root[key] else { return fallback }
+        if let flag = value.boolValue { return flag }
+        report(key, "must be true or false")
+        return fallback
+    }
+
+    mutating func slug(_ key: String) -> String {
+        guard let text = text(root[key], key), Self.isSlug(text) else {
+            report(key, "is required: lower-case letters, digits, - and _, at most 64")
+            return ""
+        }
+        return text
+    }
+
+    static func isSlug(_ text: String) -> Bool {
+        !text.isEmpty && text.utf8.count <= 64
+            && text.utf8.allSatisfy {
+                $0 &- UInt8(ascii: "a") < 26 || $0 &- UInt8(ascii: "0") < 10 || $0 == UInt8(ascii: "-")
+                    || $0 == UInt8(ascii: "_")
+            }
+    }
+
+    mutating func trigger() -> String? {
+        guard let trigger = root["trigger"] else {
+            report("trigger", "is required: {event: NAME} or {manual: true}")
+            return nil
+        }
+        allow(trigger, ["event", "manual"], path: "trigger")
+        if trigger["manual"] == true { return nil }
+        guard let name = text(trigger["event"], "trigger.event"), !name.isEmpty,
+            name.utf8.count <= EventName.lengthLimit
+        else {
+            report("trigger.event", "names the event that starts the workflow; it is required")
+            return nil
+        }
+        return EventName.canonical(name)
+    }
+
+    mutating func templates() -> [WorkflowDocument.Template] {
+        guard let value = root["templates"] else { return [] }
+        guard let object = value.objectValue else {
+            report("templates", "must be a mapping of names to templates")
+            return []
+        }
+        return object.compactMap { slug, value in
+            let path = "templates.\(slug)"
+            if !Self.isSlug(slug) { report(path, "must be named with lower-case letters, digits, - and _") }
+            allow(value, ["type", "subject", "html", "text", "from", "replyTo", "trackOpens"], path: path)
+            let type = text(value["type"], "\(path).type") ?? TemplateSummary.Kind.marketing.rawValue
+            guard let kind = TemplateSummary.Kind(rawValue: type) else {
+                report("\(path).type", "must be MARKETING, TRANSACTIONAL or HEADLESS")
+                return nil
+            }
+            let content = TemplateContent(
+                subject: text(value["subject"], "\(path).subject") ?? "", html: text(value["html"], "\(path).html"),
+                text: text(value["text"], "\(path).text"), from: text(value["from"], "\(path).from"),
+                replyTo: text(value["replyTo"], "\(path).replyTo"), tracksOpens: value["trackOpens"]?.boolValue)
+            if content.subject.isEmpty { report("\(path).subject", "is required") }
+            if content.html == nil, content.text == nil { report(path, "needs html, text or both") }
+            if let flag = value["trackOpens"], flag.boolValue == nil { report("\(path).trackOpens", "must be true or false") }
+            return .init(slug: slug, kind: kind, content: content)
+        }
+    }
+
+    mutating func graph() -> (steps: [Step], transitions: [Transition], definition: JSON) {
+        guard let object = root["steps"]?.objectValue, !object.isEmpty else {
+            report("steps", "is required: a mapping of names to steps, the trigger among them")
+            return ([], [], .null)
+        }
+        var steps: [Step] = []
+        var transitions: [Transition] = []
+        for (key, value) in object {
+            let path = "steps.\(key)"
+            if !Self.isSlug(key) { report(path, "must be named with lower-case letters, digits, - and _") }
+            allow(value, ["type", "name", "config", "next"], path: path)
+            if let config = config(value, path: path) {
+                steps.append(Step(key: key, name: text(value["name"], "\(path).name"), config: config))
+            }
+            transitions += edges(from: key, value["next"], path: "\(path).next")
+        }
+        return (steps, transitions, ["steps": .object(object)])
+    }
+
+    private mutating func config(_ value: JSON, path: String) -> StepConfig? {
+        guard let name = text(value["type"], "\(path).type"), let type = StepType(rawValue: name) else {
+            report("\(path).type", "must be one of \(StepType.allCases.map(\.rawValue).joined(separator: ", "))")
+            return nil
+        }
+        guard let options = (value["config"] ?? .object([:])).objectValue else {
+            report("\(path).config", "must be a mapping")
+            return nil
+        }
+        let (config, found) = StepConfigReader.read(type, options, path: "\(path).config")
+        problems += found
+        return config
+    }
+
+    /// `next: step`, or `next: {branch: step}`.
+    private mutating func edges(from key: String, _ value: JSON?, path: String) -> [Transition] {
+        switch value {
+        case nil, .null?: return []
+        case .string(let to)?: return [Transition(from: key, to: to)]
+        case .object(let branches)?:
+            return branches.compactMap { branch, to in
+                guard let to = text(to, "\(path).\(branch)") else { return nil }
+                return Transition(from: key, to: to, branch: branch)
+            }
+        default:
+            report(path, "must be a step's name, or a mapping of branches to steps' names")
+            return []
+        }
+    }
+}

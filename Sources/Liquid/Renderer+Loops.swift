@@ -1,0 +1,208 @@
+import JSONValue
+
+/// `for`, `tablerow`, `include` and `render`.
+extension Renderer {
+    /// The part of a collection that a loop visits. A range stays one, so that huge ones cost nothing.
+    private enum Segment {
+        case items(ArraySlice<JSON>)
+        case pairs(JSONObject, Range<Int>)
+        case numbers(IntegerRange, Range<Int>)
+
+        var count: Int {
+            switch self {
+            case .items(let items): items.count
+            case .pairs(_, let range), .numbers(_, let range): range.count
+            }
+        }
+
+        func value(at position: Int) -> JSON {
+            switch self {
+            case .items(let items): items[items.startIndex + position]
+            case .pairs(let object, let range):
+                .array([.string(object.keys[range.lowerBound + position]), object.values[range.lowerBound + position]])
+            case .numbers(let numbers, let range):
+                .int(numbers[range.lowerBound + position] ?? 0)
+            }
+        }
+    }
+
+    private func segment(of loop: Loop, from start: Int) throws(RenderingError) -> Segment {
+        let collection = try evaluate(loop.collection)
+        var limit: Int?
+        if let expression = loop.limit {
+            let value = try evaluate(expression)
+            if !value.isNull { limit = Int(clamping: try integer(value)) }
+        }
+        func range(_ count: Int) -> Range<Int> {
+            let from = min(max(start, 0), count)
+            let (end, overflow) = start.addingReportingOverflow(limit ?? .max)
+            return from..<max(from, overflow ? count : min(end, count))
+        }
+        switch collection {
+        case .json(.array(let items)): return .items(items[range(items.count)])
+        case .json(.object(let object)): return .pairs(object, range(object.count))
+        case .range(let numbers): return .numbers(numbers, range(numbers.count))
+        case .json(.string(let text)), .markup(let text):
+            // A string is one element, whatever offset and limit say.
+            return .items(text.isEmpty ? [] : [.string(text)])
+        default: return .items([])
+        }
+    }
+
+    private func offset(of loop: Loop) throws(RenderingError) -> Int {
+        switch loop.offset {
+        case nil: return 0
+        case .resume: return loopOffsets[loop.name] ?? 0
+        case .value(let expression):
+            let value = try evaluate(expression)
+            return value.isNull ? 0 : Int(clamping: try integer(value))
+        }
+    }
+
+    func loop(_ loop: Loop) throws(RenderingError) {
+        let start = try offset(of: loop)
+        let segment = try segment(of: loop, from: start)
+        try allocate(bytes: 64)
+        loopOffsets[loop.name] = start.addingReportingOverflow(segment.count).partialValue
+        guard segment.count > 0 else { return try render(loop.otherwise) }
+        var state = LoopState(name: loop.name, length: segment.count, parent: Array(frame.loops.suffix(1)))
+        let depth = frame.scoped.count
+        frame.loops.append(state)
+        frame.scoped.append(("forloop", .loop(state)))
+        frame.scoped.append((loop.variable, .null))
+        defer {
+            frame.loops.removeLast()
+            frame.scoped.removeSubrange(depth...)
+        }
+        while state.index < state.length {
+            try turn()
+            let position = loop.reversed ? state.length - 1 - state.index : state.index
+            frame.scoped[depth].value = .loop(state)
+            frame.scoped[depth + 1].value = .json(segment.value(at: position))
+            frame.loops[frame.loops.count - 1] = state
+            try render(loop.body)
+            if endsLoop() { return }
+            state.index += 1
+        }
+    }
+
+    /// Takes the interrupt of the turn: true after `break`.
+    private func endsLoop() -> Bool {
+        defer { interrupt = nil }
+        return interrupt == .breakLoop
+    }
+
+    func table(_ loop: Loop) throws(RenderingError) {
+        if try !evaluate(loop.collection).isTrue { return }
+        let segment = try segment(of: loop, from: try offset(of: loop))
+        var columns = segment.count
+        if let expression = loop.columns { columns = Int(clamping: try wholeNumber(try evaluate(expression))) }
+        var state = LoopState(name: loop.name, length: segment.count, columns: columns)
+        let depth = frame.scoped.count
+        frame.scoped.append(("tablerowloop", .loop(state)))
+        frame.scoped.append((loop.variable, .null))
+        defer { frame.scoped.removeSubrange(depth...) }
+        try append(literal: "<tr class=\"row1\">\n")
+        while state.index < state.length {
+            try turn()
+            frame.scoped[depth].value = .loop(state)
+            frame.scoped[depth + 1].value = .json(segment.value(at: state.index))
+            try append(literal: "<td class=\"col\(state.column + 1)\">")
+            try render(loop.body)
+            try append(literal: "</td>")
+            if endsLoop() { break }
+            if state.isLastColumn, !state.isLast {
+                try append(literal: "</tr>\n<tr class=\"row\(state.row + 2)\">")
+            }
+            state.index += 1
+        }
+        try append(literal: "</tr>\n")
+    }
+
+    // MARK: Partials
+
+    private func partial(_ call: PartialCall) throws(RenderingError) -> (String, Template) {
+        guard let name = try evaluate(call.name).string else {
+            throw error(.invalidArgument, "the name of a partial must be text")
+        }
+        guard let partial = options.partials[name] else { throw error(.unknownPartial, "there is no such partial") }
+        return (name, partial)
+    }
+
+    private func arguments(_ call: PartialCall) throws(RenderingError) -> [(name: String, value: Value)] {
+        var result: [(name: String, value: Value)] = []
+        for (name, expression) in call.arguments { result.append((name, try evaluate(expression))) }
+        return result
+    }
+
+    /// The name under which a partial sees what it is called with: the last part of its own.
+    private static func variable(of call: PartialCall, _ name: String) -> String {
+        call.alias ?? name.split(separator: "/").last.map(String.init) ?? name
+    }
+
+    private func render(_ partial: Template) throws(RenderingError) {
+        let outer = templateName
+        templateName = partial.name
+        try render(partial.nodes)
+        templateName = outer
+    }
+
+    /// Shares every variable with the caller, both ways. Calls itself once per element when bound to an array.
+    func include(_ call: PartialCall) throws(RenderingError) {
+        guard !frame.isIsolated else {
+            throw error(.includeNotAllowed, "include cannot stand in a partial of render; use render")
+        }
+        let (name, partial) = try partial(call)
+        // Unbound, a variable of the partial's name is taken, as in the reference implementation.
+        let bound = if let expression = call.bound { try evaluate(expression) } else { frame[name] }
+        let depth = frame.scoped.count
+        defer { frame.scoped.removeSubrange(depth...) }
+        frame.scoped += try arguments(call)
+        frame.scoped.append((Self.variable(of: call, name), bound))
+        let position = frame.scoped.count - 1
+        guard case .json(.array(let items)) = bound else { return try render(partial) }
+        for item in items {
+            try turn()
+            frame.scoped[position].value = .json(item)
+            try render(partial)
+            if interrupt != nil { return }
+        }
+    }
+
+    /// The partial sees only its arguments and the caller sees nothing of it.
+    func isolated(_ call: PartialCall) throws(RenderingError) {
+        let (name, partial) = try partial(call)
+        var scoped = try arguments(call)
+        let variable = Self.variable(of: call, name)
+        let bound: Value? = if let expression = call.bound { try evaluate(expression) } else { nil }
+        if call.repeats, let bound, let items = try elements(bound) {
+            for (index, item) in items.enumerated() {
+                try turn()
+                let state = LoopState(name: name, length: items.count, index: index)
+                try renderIsolated(partial, scoped + [("forloop", .loop(state)), (variable, .json(item))])
+            }
+            return
+        }
+        if let bound { scoped.append((variable, bound)) }
+        try renderIsolated(partial, scoped)
+    }
+
+    /// What `for` goes through; nil when the value is no collection.
+    private func elements(_ value: Value) throws(RenderingError) -> [JSON]? {
+        switch value {
+        case .json(.array(let items)): items
+        case .range: try items(value)
+        default: nil
+        }
+    }
+
+    private func renderIsolated(
+        _ partial: Template, _ scoped: [(name: String, value: Value)]
+    ) throws(RenderingError) {
+        let outer = frame
+        frame = Frame(data: JSONObject(), scoped: scoped, isIsolated: true)
+        try render(partial)
+        frame = outer
+        interrupt = nil
+    }
+}

@@ -1,0 +1,88 @@
+import JSONValue
+
+/// The way from values to bytes.
+extension Renderer {
+    /// Text of the template itself: nothing is escaped.
+    func append(literal text: String) throws(RenderingError) {
+        guard options.escaping != .header else { return try appendWithoutControls(text) }
+        try reserve(text.utf8.count)
+        output.append(contentsOf: text.utf8)
+    }
+
+    /// The value of an output, under the escaping of this rendering.
+    func write(_ value: Value) throws(RenderingError) {
+        switch value {
+        case .json(.null): return
+        case .markup(let text): return try append(literal: text)
+        default: break
+        }
+        let text = try text(value)
+        try spend(bytes: text.utf8.count)
+        switch options.escaping {
+        case .text: try append(literal: text)
+        case .header: try appendWithoutControls(text)
+        case .html:
+            try reserve(text.utf8.count)
+            HTMLText.escape(text, into: &output)
+            try reserve(0)
+        }
+    }
+
+    private func reserve(_ bytes: Int) throws(RenderingError) {
+        guard output.count + bytes <= options.limits.outputBytes else {
+            throw error(.outputTooLarge, "the result is longer than \(options.limits.outputBytes) bytes")
+        }
+    }
+
+    private func appendWithoutControls(_ text: String) throws(RenderingError) {
+        try reserve(text.utf8.count)
+        var previous: UInt8 = 0
+        for byte in text.utf8 {
+            // U+0080 to U+009F are controls too: C2 80 to C2 9F in UTF-8.
+            if previous == 0xC2, (0x80...0x9F).contains(byte) {
+                output.removeLast()
+            } else if byte >= 0x20, byte != 0x7F {
+                output.append(byte)
+            }
+            previous = byte
+        }
+    }
+
+    // MARK: Text of values
+
+    /// The value as text, the way an output shows it.
+    func text(_ value: Value) throws(RenderingError) -> String {
+        switch value {
+        case .json(.string(let text)), .markup(let text): return text
+        case .json(let json): return try text(json)
+        case .range(let range): return "\(range.first)..\(range.last)"
+        case .empty, .blank, .loop: return ""
+        }
+    }
+
+    /// Arrays show their elements one after the other, objects show as JSON.
+    func text(_ json: JSON) throws(RenderingError) -> String {
+        switch json {
+        case .null: return ""
+        case .bool(let flag): return flag ? "true" : "false"
+        case .int(let number): return String(number)
+        case .double(let number): return Number.text(number)
+        case .string(let text): return text
+        case .array(let items):
+            var result = ""
+            for item in items {
+                let text = try text(item)
+                try spend(bytes: text.utf8.count)
+                try allocate(bytes: text.utf8.count)
+                result += text
+            }
+            return result
+        case .object:
+            // Charged afterwards: the text of data is no longer than a small multiple of the data.
+            let text = JSONWriter.write(json)
+            try spend(bytes: text.utf8.count)
+            try allocate(bytes: text.utf8.count)
+            return text
+        }
+    }
+}

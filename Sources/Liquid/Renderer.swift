@@ -1,0 +1,190 @@
+import JSONValue
+
+/// One rendering: walks the nodes and appends to one buffer.
+///
+/// Every loop and every recursion passes `spend`, `turn` or `nested`, so that no template and no data can keep it
+/// busy or full for ever; see `RenderLimits`.
+final class Renderer {
+    let options: RenderOptions
+    var output: [UInt8] = []
+    var frame: Frame
+    /// What `offset: continue`, `cycle` and `ifchanged` remember for the whole rendering.
+    var loopOffsets: [String: Int] = [:]
+    var cycles: [String: Int] = [:]
+    var lastChanged: String?
+    var interrupt: Interrupt?
+
+    private var workLeft: Int
+    private var memoryLeft: Int
+    private var turnsLeft: Int
+    private var depth = 0
+    /// Where we are, for errors.
+    var templateName: String
+    private var line = 1
+    private let nodes: [Node]
+
+    init(template: Template, variables: JSONObject, options: RenderOptions) {
+        self.options = options
+        frame = Frame(data: variables)
+        workLeft = options.limits.work
+        memoryLeft = options.limits.memoryBytes
+        turnsLeft = options.limits.loopTurns
+        templateName = template.name
+        nodes = template.nodes
+    }
+
+    func run() throws(RenderingError) -> String {
+        try render(nodes)
+        return String(decoding: output, as: UTF8.self)
+    }
+
+    // MARK: Limits
+
+    func error(_ code: RenderingError.Code, _ message: String) -> RenderingError {
+        RenderingError(code: code, message: message, template: templateName, line: line)
+    }
+
+    /// Counts evaluations.
+    func spend(_ work: Int = 1) throws(RenderingError) {
+        workLeft -= work
+        if workLeft < 0 { throw error(.tooMuchWork, "rendering takes too much work") }
+    }
+
+    /// Counts reading `bytes` of text.
+    func spend(bytes: Int) throws(RenderingError) { try spend(1 + bytes / 16) }
+
+    /// Counts text or elements before they are made.
+    func allocate(bytes: Int) throws(RenderingError) {
+        memoryLeft -= bytes
+        if memoryLeft < 0 { throw error(.tooMuchMemory, "the values of this template take too much memory") }
+    }
+
+    func allocate(elements: Int) throws(RenderingError) {
+        try spend(elements)
+        try allocate(bytes: elements * MemoryLayout<JSON>.stride)
+    }
+
+    func turn() throws(RenderingError) {
+        turnsLeft -= 1
+        if turnsLeft < 0 {
+            throw error(.tooManyTurns, "the loops make more than \(options.limits.loopTurns) turns")
+        }
+    }
+
+    func nested(_ body: () throws(RenderingError) -> Void) throws(RenderingError) {
+        depth += 1
+        defer { depth -= 1 }
+        guard depth <= options.limits.depth else {
+            throw error(.tooDeep, "blocks and partials are nested deeper than \(options.limits.depth)")
+        }
+        try body()
+    }
+
+    // MARK: Nodes
+
+    func render(_ nodes: [Node]) throws(RenderingError) {
+        try nested { () throws(RenderingError) in
+            for node in nodes {
+                line = node.line
+                try spend()
+                try render(node.content)
+                if interrupt != nil { return }
+            }
+        }
+    }
+
+    private func render(_ content: Node.Content) throws(RenderingError) {
+        switch content {
+        case .text(let text): try append(literal: text)
+        case .output(let pipeline): try write(try evaluate(pipeline))
+        case .assign(let name, let pipeline): try assign(name, try evaluate(pipeline))
+        case .capture(let name, let body): try assign(name, try capture(body))
+        case .conditional(let branches): try conditional(branches)
+        case .choice(let subject, let branches): try choice(subject, branches)
+        case .loop(let loop): try self.loop(loop)
+        case .table(let loop): try table(loop)
+        case .cycle(let cycle): try self.cycle(cycle)
+        case .count(let name, let counting): try count(name, counting)
+        case .interrupt(let kind): interrupt = kind
+        case .include(let call): try include(call)
+        case .render(let call): try isolated(call)
+        case .ifChanged(let body): try ifChanged(body)
+        }
+    }
+
+    private func assign(_ name: String, _ value: Value) throws(RenderingError) {
+        try allocate(bytes: 64)
+        frame.assigned[name] = value
+    }
+
+    /// What the body prints, as a value.
+    private func capture(_ body: [Node]) throws(RenderingError) -> Value {
+        let text = try printed(body)
+        return options.escaping == .html ? .markup(text) : .json(.string(text))
+    }
+
+    /// Renders aside. An interrupt inside still counts outside.
+    private func printed(_ body: [Node]) throws(RenderingError) -> String {
+        let start = output.count
+        try render(body)
+        try allocate(bytes: output.count - start)
+        let text = String(decoding: output[start...], as: UTF8.self)
+        output.removeSubrange(start...)
+        return text
+    }
+
+    private func conditional(_ branches: [Branch]) throws(RenderingError) {
+        for branch in branches {
+            if let condition = branch.condition {
+                guard try isTrue(condition) != branch.negated else { continue }
+            }
+            return try render(branch.body)
+        }
+    }
+
+    /// As in the reference implementation every matching value renders its branch once, and `else` renders as long as
+    /// nothing has matched.
+    private func choice(_ subject: Expression, _ branches: [ChoiceBranch]) throws(RenderingError) {
+        let subject = try evaluate(subject)
+        var matched = false
+        for branch in branches {
+            guard let values = branch.values else {
+                if !matched { try render(branch.body) }
+                if interrupt != nil { return }
+                continue
+            }
+            for value in values where try equal(subject, try evaluate(value)) {
+                matched = true
+                try render(branch.body)
+                if interrupt != nil { return }
+            }
+        }
+    }
+
+    private func cycle(_ cycle: Cycle) throws(RenderingError) {
+        let key: String
+        switch cycle.group {
+        case .named(let name): key = "=" + (try text(try evaluate(name)))
+        case .unnamed(let text): key = text
+        }
+        let position = cycles[key] ?? 0
+        if position < cycle.values.count { try write(try evaluate(cycle.values[position])) }
+        cycles[key] = position + 1 >= cycle.values.count ? 0 : position + 1
+        try allocate(bytes: 64 + key.utf8.count)
+    }
+
+    private func count(_ name: String, _ counting: Counting) throws(RenderingError) {
+        let value = frame.counters[name] ?? frame.data[name]?.intValue ?? 0
+        // Wrapping cannot be reached by counting; it can by data at the edge of 64 bits.
+        let printed = counting == .increment ? value : value &- 1
+        frame.counters[name] = counting == .increment ? value &+ 1 : printed
+        try append(literal: String(printed))
+    }
+
+    private func ifChanged(_ body: [Node]) throws(RenderingError) {
+        let text = try printed(body)
+        guard text != lastChanged else { return }
+        lastChanged = text
+        try append(literal: text)
+    }
+}

@@ -1,0 +1,46 @@
+/// The bytes of a template and the way from an offset to a line and column.
+struct SourceText: Sendable {
+    let name: String
+    let bytes: [UInt8]
+    private let lineStarts: [Int]
+
+    init(_ text: String, name: String) {
+        self.name = name
+        bytes = Array(text.utf8)
+        var starts = [0]
+        for (offset, byte) in bytes.enumerated() where byte == 0x0A { starts.append(offset + 1) }
+        lineStarts = starts
+    }
+
+    func string(_ range: Range<Int>) -> String { String(decoding: bytes[range], as: UTF8.self) }
+
+    func line(at offset: Int) -> Int {
+        var low = 0
+        var high = lineStarts.count
+        while high - low > 1 {
+            let middle = (low + high) / 2
+            if lineStarts[middle] <= offset { low = middle } else { high = middle }
+        }
+        return low + 1
+    }
+
+    /// Counted in Unicode scalars: continuation bytes do not count.
+    func column(at offset: Int) -> Int {
+        let start = lineStarts[line(at: offset) - 1]
+        return bytes[start..<min(offset, bytes.count)].reduce(1) { $0 + ($1 & 0xC0 == 0x80 ? 0 : 1) }
+    }
+
+    func error(_ message: String, at offset: Int) -> TemplateSyntaxError {
+        TemplateSyntaxError(
+            template: name, line: line(at: offset), column: column(at: offset), message: message)
+    }
+}
+
+extension UInt8 {
+    /// What the reference implementation's `\s` matches.
+    var isBlank: Bool { self == 0x20 || (0x09...0x0D).contains(self) }
+    var isDigit: Bool { self &- 0x30 < 10 }
+    /// A letter, an underscore, or part of a character outside ASCII.
+    var isNameStart: Bool { (self | 0x20) &- 0x61 < 26 || self == UInt8(ascii: "_") || self >= 0x80 }
+    var isNamePart: Bool { isNameStart || isDigit || self == UInt8(ascii: "-") }
+}

@@ -1,0 +1,94 @@
+import MailModel
+
+/// The readable side of a message's parts.
+struct BodyReader {
+    let parts: MessageParts
+    let limits: ReadingLimits
+    var defects: DefectList
+
+    mutating func read(into result: inout ReadMessage) {
+        let selection = TextSelection(parts.all)
+        var textual = selection.text
+        var attached = selection.attachments
+        // The only content of a mail is read even when its kind of text is a strange one (text/enriched, text/markdown).
+        if parts.all.count == 1, attached == [0], parts.all[0].contentType.isText, parts.all[0].disposition != "attachment" {
+            textual = [0]
+            attached = []
+        }
+        let decoded = decode(Set(textual).union(selection.html))
+        result.textBody = joined(textual.filter { !isHTML($0) }, decoded)
+        result.htmlBody = joined(selection.html.filter(isHTML), decoded)
+        result.text = readable(textual, decoded)
+        result.attachments = attached.map { attachment(parts.all[$0]) }
+    }
+
+    private func isHTML(_ index: Int) -> Bool { parts.all[index].contentType.essence == "text/html" }
+
+    /// Each part once, however often it is referred to; no more than the limit of bytes in all for each kind.
+    private mutating func decode(_ indices: Set<Int>) -> [Int: String] {
+        var room = [false: limits.textBytes, true: limits.textBytes]
+        var decoded: [Int: String] = [:]
+        for index in indices.sorted() {
+            let part = parts.all[index]
+            var bytes = parts.content(of: part)
+            let left = room[isHTML(index)] ?? 0
+            if bytes.count > left {
+                bytes.removeSubrange(BodyReader.cut(bytes, at: left)...)
+                defects.note(.textTruncated)
+            }
+            room[isHTML(index)] = left - bytes.count
+            let text = CharsetDecoder.decode(bytes, charset: part.contentType.charset, defects: &defects)
+            decoded[index] = BodyReader.withLineFeeds(text)
+        }
+        return decoded
+    }
+
+    /// A place at or before `limit` that is not inside a UTF-8 character.
+    private static func cut(_ bytes: [UInt8], at limit: Int) -> Int {
+        var position = max(0, limit)
+        while position > 0, position > limit - 3, position < bytes.count, bytes[position] & 0xC0 == 0x80 { position -= 1 }
+        return position
+    }
+
+    private func joined(_ indices: [Int], _ decoded: [Int: String]) -> String? {
+        guard !indices.isEmpty else { return nil }
+        return join(indices.map { decoded[$0] ?? "" })
+    }
+
+    private func readable(_ indices: [Int], _ decoded: [Int: String]) -> String {
+        join(indices.map { isHTML($0) ? PlainText.from(html: decoded[$0] ?? "") : decoded[$0] ?? "" })
+    }
+
+    private func join(_ texts: [String]) -> String {
+        var result = ""
+        for text in texts {
+            if !result.isEmpty, result.utf8.last != 0x0A { result += "\n" }
+            result += text
+        }
+        return result
+    }
+
+    private func attachment(_ part: MessagePart) -> ReadMessage.Attachment {
+        ReadMessage.Attachment(
+            filename: part.filename, contentType: part.contentType.essence,
+            size: part.encoding.decodedSize(parts.raw(part)), isInline: part.disposition == "inline" || part.contentID != nil,
+            contentID: part.contentID)
+    }
+
+    /// CRLF as one LF; a lone CR, which some programs send, as well.
+    static func withLineFeeds(_ text: String) -> String {
+        guard text.utf8.contains(0x0D) else { return text }
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(text.utf8.count)
+        var wasReturn = false
+        for byte in text.utf8 {
+            if byte == 0x0D {
+                bytes.append(0x0A)
+            } else if byte != 0x0A || !wasReturn {
+                bytes.append(byte)
+            }
+            wasReturn = byte == 0x0D
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+}

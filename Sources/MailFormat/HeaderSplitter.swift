@@ -1,0 +1,50 @@
+import MailModel
+
+/// Header and body of a whole message in one array.
+enum HeaderSplitter {
+    /// The fields up to the first empty line, and what follows it. A line that is no field and no continuation ends the
+    /// header as well, as if the empty line had been forgotten.
+    static func split(_ bytes: [UInt8], limits: ReadingLimits) -> (headers: [HeaderField], body: [UInt8]) {
+        var fields: [HeaderField] = []
+        var start = 0
+        while start < bytes.count {
+            let feed = bytes[start...].firstIndex(of: 0x0A) ?? bytes.count
+            let next = min(feed + 1, bytes.count)
+            var line = bytes[start..<feed]
+            if line.last == 0x0D { line = line.dropLast() }
+            if line.isEmpty { return (fields, Array(bytes[next...])) }
+            let isKept = fields.count < limits.headerFields
+            if line.first == 0x20 || line.first == 0x09 {
+                append(line, to: &fields, limit: limits.fieldBytes)
+            } else if let colon = line.firstIndex(of: UInt8(ascii: ":")), isName(line[..<colon]) {
+                if isKept { fields.append(field(line, colon: colon)) }
+            } else if !isMailboxMarker(line, isFirst: start == 0) {
+                return (fields, Array(bytes[start...]))
+            }
+            start = next
+        }
+        return (fields, [])
+    }
+
+    private static func field(_ line: ArraySlice<UInt8>, colon: Int) -> HeaderField {
+        let name = String(decoding: line[..<colon], as: UTF8.self).trimmingBlanks()
+        return HeaderField(name: name, value: Array(line[(colon + 1)...]))
+    }
+
+    private static func append(_ line: ArraySlice<UInt8>, to fields: inout [HeaderField], limit: Int) {
+        guard let last = fields.indices.last, fields[last].value.count < limit else { return }
+        fields[last].value.append(0x0A)
+        fields[last].value.append(contentsOf: line)
+    }
+
+    /// `From ` before the header is a mailbox file's, not the message's.
+    private static func isMailboxMarker(_ line: ArraySlice<UInt8>, isFirst: Bool) -> Bool {
+        isFirst && line.starts(with: Array("From ".utf8))
+    }
+
+    /// Printable, and no blank but at the end (RFC 5322 section 4.5 allows that one in old mail).
+    private static func isName(_ bytes: ArraySlice<UInt8>) -> Bool {
+        guard let end = bytes.lastIndex(where: { $0 != 0x20 && $0 != 0x09 }) else { return false }
+        return bytes[...end].allSatisfy { $0 > 0x20 && $0 < 0x7F }
+    }
+}

@@ -1,0 +1,45 @@
+import MailModel
+
+/// A message as its reader sees it.
+package struct ReadMessage: Sendable {
+    /// Decoded, one line; empty when there is none.
+    package var subject = ""
+    /// The first mailbox of From.
+    package var from: Mailbox?
+    package var to: [Mailbox] = []
+    package var cc: [Mailbox] = []
+    package var replyTo: [Mailbox] = []
+    /// Without angle brackets.
+    package var messageID: String?
+    package var inReplyTo: [String] = []
+    package var references: [String] = []
+    /// The Date field in microseconds UTC, whatever time the sender believes it to be.
+    package var date: Int64?
+    /// The text parts, joined; LF line ends; nil when there is no text part.
+    package var textBody: String?
+    /// The HTML parts, joined; nil when there is none.
+    package var htmlBody: String?
+    /// What a person would read: the text parts, and where there are none, the text of the HTML.
+    package var text = ""
+    package var attachments: [Attachment] = []
+    package var defects: [Defect] = []
+
+    /// True when there is something to read or to save.
+    package var hasContent: Bool { !attachments.isEmpty || text.contains { !$0.isWhitespace } }
+
+    package init() {}
+
+    /// An attached file; its content stays in the message.
+    package struct Attachment: Hashable, Sendable {
+        /// As the sender wrote it; a name to show, no path to write to.
+        package var filename: String?
+        /// `image/png`, in lower case.
+        package var contentType: String
+        /// Decoded bytes.
+        package var size: Int
+        /// Meant to be shown inside the text, not beside it.
+        package var isInline: Bool
+        /// Content-ID without brackets, by which HTML refers to it.
+        package var contentID: String?
+    }
+}

@@ -1,0 +1,139 @@
+/// Whether a program may answer a message by itself (RFC 3834, RFC 5230 section 4.6).
+///
+/// Two robots that answer each other never stop, and an answer to a forged sender is spam sent in our name. The questions
+/// are asked in a fixed order, cheap ones first, and the first that says no is the reason that is logged. Deduplication and
+/// rate limits come after this rule and belong to whoever counts.
+package enum AutomaticReplyRule {
+    /// Why no automatic reply may be sent. The raw value is stored and shown, so it is never reused.
+    package enum Refusal: String, Hashable, Sendable, CaseIterable {
+        /// The reverse path is empty or Postfix's `double-bounce`: a bounce or a notice.
+        case nullSender = "null_sender"
+        /// The reverse path is no address that can be written to.
+        case invalidSender = "invalid_sender"
+        /// The sender is an address of ours, or the recipient itself.
+        case ownAddress = "own_address"
+        /// It bears the mark of our own mail.
+        case ownMail = "own_mail"
+        /// Auto-Submitted is anything but `no` (RFC 3834 section 5).
+        case autoSubmitted = "auto_submitted"
+        /// It came through a mailing list (RFC 2369, RFC 2919).
+        case mailingList = "mailing_list"
+        /// Precedence is bulk, list, junk or of that kind.
+        case precedence
+        /// X-Auto-Response-Suppress asks for none (MS-OXCMAIL section 2.2.3.2.14).
+        case suppressed
+        /// Another header field that only programs write.
+        case machineHeader = "machine_header"
+        /// A delivery report, a disposition notification, a complaint, an answer to an invitation.
+        case report
+        /// The name before the `@` is a program's.
+        case machineAddress = "machine_address"
+        /// The recipient is named in no To or Cc field: a blind copy or a list (RFC 5230 section 4.6).
+        case notAddressed = "not_addressed"
+        /// A scanner called it spam or found a virus.
+        case spam
+        /// The site asks for a verified sender and neither DMARC nor SPF verified it.
+        case unauthenticated
+        /// It passed more servers than mail does.
+        case looping
+        /// It is older than the site answers.
+        case stale
+    }
+
+    /// What is known about a message beside itself.
+    package struct Circumstances: Hashable, Sendable {
+        /// The envelope recipient on whose behalf the reply would be sent.
+        package var recipient: String
+        /// `MailAddress.normalized` of every address that is ours: routes, bounce addresses, senders of templates. An address with
+        /// a detail behind `+` counts as its base address.
+        package var ownAddresses: Set<String>
+        package var verdicts: ScanVerdicts
+        /// The message bears our own mark, verified by the caller, or answers too many of our own in one thread.
+        package var isOwnMail: Bool
+        /// The route answers blind copies too.
+        package var answersBlindCopies: Bool
+        /// Answer only where DMARC or SPF is PASS.
+        package var requiresAuthentication: Bool
+        /// Age by its Date field, and the age from which nothing is answered, both in microseconds; nil: not asked.
+        package var age: Int64?
+        package var largestAge: Int64?
+        /// Received fields from which a loop is assumed; Postfix gives up at 50 (postconf(5) `hopcount_limit`).
+        package var largestHopCount: Int
+
+        package init(
+            recipient: String, ownAddresses: Set<String> = [], verdicts: ScanVerdicts = ScanVerdicts(),
+            isOwnMail: Bool = false, answersBlindCopies: Bool = false, requiresAuthentication: Bool = false,
+            age: Int64? = nil, largestAge: Int64? = nil, largestHopCount: Int = 25
+        ) {
+            self.recipient = recipient
+            self.ownAddresses = ownAddresses
+            self.verdicts = verdicts
+            self.isOwnMail = isOwnMail
+            self.answersBlindCopies = answersBlindCopies
+            self.requiresAuthentication = requiresAuthentication
+            self.age = age
+            self.largestAge = largestAge
+            self.largestHopCount = largestHopCount
+        }
+    }
+
+    /// The first reason against a reply; nil when it may be sent.
+    package static func refusal(for message: ReceivedMessage, in circumstances: Circumstances) -> Refusal? {
+        let senders = Senders(message)
+        if let refusal = refusalBySender(message, senders, circumstances) { return refusal }
+        if circumstances.isOwnMail { return .ownMail }
+        if let refusal = AutomaticMail.refusalByHeader(message, recipient: circumstances.recipient) { return refusal }
+        if senders.all.contains(where: { MachineAddress.matches(localPart: $0.localPart) }) { return .machineAddress }
+        if !circumstances.answersBlindCopies, !names(circumstances.recipient, in: message) { return .notAddressed }
+        return refusalByCircumstances(message, circumstances)
+    }
+
+    /// The reverse path and the mailboxes of From: both are asked, because the reply goes to one and is read by the other.
+    private struct Senders {
+        let reversePath: MailAddress?
+        let all: [MailAddress]
+
+        init(_ message: ReceivedMessage) {
+            reversePath = MailAddress.parse(received: message.reversePath)
+            let from = message.headers(named: "From").flatMap(HeaderAddresses.parse)
+            all = (reversePath.map { [$0] } ?? []) + from
+        }
+    }
+
+    private static func refusalBySender(
+        _ message: ReceivedMessage, _ senders: Senders, _ circumstances: Circumstances
+    ) -> Refusal? {
+        if message.reversePath.isEmpty || message.reversePath.lowercased().hasPrefix("double-bounce@") { return .nullSender }
+        guard let reversePath = senders.reversePath, reversePath.isSafeForSMTP else { return .invalidSender }
+        let recipient = circumstances.recipient.lowercased()
+        let isOurs = senders.all.contains { address in
+            address.normalized == recipient || circumstances.ownAddresses.contains(address.normalized)
+                || circumstances.ownAddresses.contains(baseAddress(address))
+        }
+        return isOurs ? .ownAddress : nil
+    }
+
+    /// `bounce+token@ours.example` is `bounce@ours.example` (postconf(5) `recipient_delimiter`).
+    private static func baseAddress(_ address: MailAddress) -> String {
+        guard let plus = address.localPart.firstIndex(of: "+") else { return address.normalized }
+        return address.localPart[..<plus].lowercased() + "@" + address.domain.lowercased()
+    }
+
+    private static func names(_ recipient: String, in message: ReceivedMessage) -> Bool {
+        let wanted = recipient.lowercased()
+        return ["To", "Cc", "Resent-To", "Resent-Cc"].contains { name in
+            message.headers(named: name).contains { text in
+                HeaderAddresses.parse(text).contains { $0.normalized == wanted }
+            }
+        }
+    }
+
+    private static func refusalByCircumstances(_ message: ReceivedMessage, _ circumstances: Circumstances) -> Refusal? {
+        let verdicts = circumstances.verdicts
+        if verdicts.spam == .fail || verdicts.virus == .fail { return .spam }
+        if circumstances.requiresAuthentication, verdicts.dmarc != .pass, verdicts.spf != .pass { return .unauthenticated }
+        if message.headers.count(where: { $0.isNamed("Received") }) > circumstances.largestHopCount { return .looping }
+        if let age = circumstances.age, let largest = circumstances.largestAge, age > largest { return .stale }
+        return nil
+    }
+}

@@ -1,0 +1,47 @@
+/// The bytes by which two deliveries of one mail are known to be the same; a hash of them is the key of deduplication.
+///
+/// A sender that lost our answer sends the same mail again. That copy has the same Message-ID, Date and body and another
+/// queue id, other trace fields and perhaps another host, so none of these take part. Each piece is preceded by its length,
+/// so no two different messages give the same bytes.
+package enum MessageFingerprint {
+    /// Hands the pieces over one after the other without copying the body; feed them to a hash in this order.
+    /// `recipients` are those the key is for: all of the transaction, or one, when each recipient is deduplicated alone.
+    package static func feed(
+        _ message: ReceivedMessage, recipients: [String], into sink: (UnsafeRawBufferPointer) -> Void
+    ) {
+        put("postrider-fingerprint-1", into: sink)
+        put(list: message.headers(named: "Message-ID"), into: sink)
+        put(list: [message.reversePath.lowercased()], into: sink)
+        put(list: Array(Set(recipients.map { $0.lowercased() })).sorted(by: inByteOrder), into: sink)
+        put(list: message.headers(named: "Date"), into: sink)
+        put(String(message.body.count) + (message.isBodyTruncated ? "+" : ""), into: sink)
+        message.body.withUnsafeBytes(sink)
+    }
+
+    /// The same as one array.
+    package static func input(for message: ReceivedMessage, recipients: [String]) -> [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(message.body.count + 512)
+        feed(message, recipients: recipients) { bytes.append(contentsOf: $0) }
+        return bytes
+    }
+
+    /// The same for the whole transaction.
+    package static func input(for message: ReceivedMessage) -> [UInt8] {
+        input(for: message, recipients: message.recipients)
+    }
+
+    private static func inByteOrder(_ left: String, _ right: String) -> Bool {
+        left.utf8.lexicographicallyPrecedes(right.utf8)
+    }
+
+    private static func put(list: [String], into sink: (UnsafeRawBufferPointer) -> Void) {
+        put(String(list.count), into: sink)
+        for text in list { put(text, into: sink) }
+    }
+
+    private static func put(_ text: String, into sink: (UnsafeRawBufferPointer) -> Void) {
+        let bytes = Array((String(text.utf8.count) + ":" + text + "\n").utf8)
+        bytes.withUnsafeBytes(sink)
+    }
+}

@@ -1,0 +1,63 @@
+import Synchronization
+
+/// What the milter is doing and has done since the process started.
+package struct MilterGauges: Hashable, Sendable {
+    /// Connections of the MTA that are open now.
+    package var openSessions = 0
+    /// Messages between MAIL and their end now.
+    package var messagesInFlight = 0
+    /// Messages waiting for their commit now.
+    package var messagesWaiting = 0
+    /// Messages handed to the intake.
+    package var messages = 0
+    /// Messages let go at DATA because nobody wanted them.
+    package var unwanted = 0
+    /// Messages answered with a tempfail, whatever the reason.
+    package var tempfails = 0
+    /// Messages let go without a commit, because the configured fallback says so.
+    package var failedOpen = 0
+    /// Messages whose commit did not come in time.
+    package var timeouts = 0
+    /// Commits that came after the fallback had been answered: the sender's second attempt will be a repetition.
+    package var lateCommits = 0
+    /// Messages whose header or body was cut at a limit.
+    package var truncated = 0
+    /// Recipients answered with 452.
+    package var refusedRecipients = 0
+    /// MAIL commands refused or let go during shutdown.
+    package var refusedWhileDraining = 0
+    /// Connections of the TCP entrance that are open now.
+    package var tcpConnections = 0
+
+    package init() {}
+}
+
+/// The gauges under their lock, and the gate that a shutdown closes. One lock for both, so that no message slips in
+/// between "closed" and "none is open".
+final class MilterMeters: Sendable {
+    private struct State {
+        var gauges = MilterGauges()
+        var isDraining = false
+    }
+
+    private let state = Mutex(State())
+
+    var gauges: MilterGauges { state.withLock(\.gauges) }
+
+    /// Lets no further message in.
+    func closeGate() { state.withLock { $0.isDraining = true } }
+
+    /// A message begins, unless the gate is closed; then false, and nothing is counted as open.
+    func beginMessage() -> Bool {
+        state.withLock { state in
+            if state.isDraining {
+                state.gauges.refusedWhileDraining += 1
+                return false
+            }
+            state.gauges.messagesInFlight += 1
+            return true
+        }
+    }
+
+    func count(_ change: (inout MilterGauges) -> Void) { state.withLock { change(&$0.gauges) } }
+}

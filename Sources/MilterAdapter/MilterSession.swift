@@ -1,0 +1,167 @@
+import MailModel
+
+// One MTA connection as a machine: what the MTA said goes in, what to answer comes out. No socket, clock or lock.
+//
+//     phase       input              next phase   answer
+//     idle        mail               envelope     continue
+//     idle        mail, draining     idle         the fallback: tempfail or accept
+//     envelope    recipient          envelope     continue; 452 for a wanted one beyond the limit
+//     envelope    data               collecting   continue        (somebody wants the message)
+//     envelope    data               idle         accept          (nobody does: no header, no body is collected)
+//     collecting  header             collecting   –
+//     collecting  body               collecting   continue; skip once the limit is passed
+//     collecting  end of message     idle         the message, for the intake
+//     any         abort, connect     idle         –
+//
+// An MTA that sends no DATA is met at its first header, body chunk or end of message: those open the collection
+// themselves when somebody wants the message. Anything else that does not fit the phase is ignored. MAIL starts afresh
+// from every phase.
+
+/// What one MTA connection has told us so far.
+struct MilterSession: Sendable {
+    /// What to tell the MTA after one input.
+    enum Answer: Hashable, Sendable {
+        case `continue`
+        /// The rest of this message is of no interest.
+        case accept
+        /// No more body chunks, please.
+        case skip
+        /// Refuse for now: the recipient after RCPT, the transaction elsewhere.
+        case tempfail(Reply)
+    }
+
+    /// Where the connection is between two inputs.
+    enum Phase: Hashable, Sendable { case idle, envelope, collecting }
+
+    private(set) var phase = Phase.idle
+    private let limits: MilterConfiguration
+    private var clientName = ""
+    private var clientAddress = ""
+    private var helo = ""
+    private var message = ReceivedMessage()
+    private var isWanted = false
+    private var isFromSMTP = true
+    private var headerBytes = 0
+
+    init(limits: MilterConfiguration) { self.limits = limits }
+
+    /// A new client: STARTTLS and XCLIENT may bring a second one over the same connection.
+    mutating func connect(clientName: String, clientAddress: String) {
+        reset()
+        helo = ""
+        self.clientName = clientName
+        self.clientAddress = clientAddress
+    }
+
+    mutating func greet(_ name: String) { helo = name }
+
+    /// MAIL FROM. `isDraining`: the server is shutting down and takes no new message.
+    mutating func mail(_ argument: String, authenticatedUser: String?, isDraining: Bool) -> Answer {
+        reset()
+        if isDraining {
+            return limits.fallback == .accept ? .accept : .tempfail(Self.shuttingDown)
+        }
+        phase = .envelope
+        message.clientName = clientName
+        message.clientAddress = clientAddress
+        message.helo = helo
+        message.authenticatedUser = authenticatedUser
+        message.reversePath = Self.address(in: argument)
+        isFromSMTP = argument.utf8.first == UInt8(ascii: "<")
+        return .continue
+    }
+
+    /// RCPT TO. `wants` is asked at most once.
+    mutating func recipient(_ argument: String, wants: (String) -> Bool) -> Answer {
+        guard phase == .envelope else { return .continue }
+        let address = Self.address(in: argument)
+        let isWantedHere = wants(address)
+        let isBeyondLimit = message.recipients.count >= limits.recipientLimit
+        if isBeyondLimit && !isWantedHere { return .continue }
+        // Mail from sendmail(1) comes through cleanup(8), where a refused recipient is a configuration error and not
+        // a reply to anybody; such a recipient is kept beyond the limit.
+        if isBeyondLimit && isFromSMTP { return .tempfail(Self.tooManyRecipients) }
+        message.recipients.append(address)
+        isWanted = isWanted || isWantedHere
+        return .continue
+    }
+
+    /// DATA, or whatever shows that the envelope is complete.
+    mutating func data() -> Answer {
+        guard phase == .envelope else { return .continue }
+        guard isWanted else {
+            reset()
+            return .accept
+        }
+        phase = .collecting
+        return .continue
+    }
+
+    /// One header field, `value` as it travelled but for the line end that closes it. Fields come in order, so the
+    /// first one that does not fit closes the header: what is kept is a true beginning of it.
+    mutating func header(name: String, value: UnsafeRawBufferPointer) {
+        guard isCollecting() else { return }
+        let size = name.utf8.count + value.count
+        let isFull = message.headers.count >= limits.headerCountLimit || size > limits.headerBytesLimit - headerBytes
+        if message.areHeadersTruncated || isFull {
+            message.areHeadersTruncated = true
+            return
+        }
+        headerBytes += size
+        message.headers.append(HeaderField(name: name, value: Array(value)))
+    }
+
+    /// One chunk of the body.
+    mutating func body(_ chunk: UnsafeRawBufferPointer) -> Answer {
+        guard isCollecting() else { return .continue }
+        let room = max(0, limits.bodyLimit - message.body.count)
+        message.body.append(contentsOf: chunk.prefix(room))
+        if chunk.count > room { message.isBodyTruncated = true }
+        return message.isBodyTruncated ? .skip : .continue
+    }
+
+    /// End of message: hands the message over and is ready for the next. Nil when nobody wants it.
+    mutating func endOfMessage(queueID: String) -> ReceivedMessage? {
+        defer { reset() }
+        guard isCollecting() else { return nil }
+        message.queueID = queueID
+        return message
+    }
+
+    /// The transaction ended without a message: RSET, another MAIL, QUIT, a lost client, a filter before us.
+    mutating func abort() { reset() }
+
+    private mutating func isCollecting() -> Bool {
+        if phase == .envelope { _ = data() }
+        return phase == .collecting
+    }
+
+    private mutating func reset() {
+        phase = .idle
+        message = ReceivedMessage()
+        isWanted = false
+        isFromSMTP = true
+        headerBytes = 0
+    }
+
+    /// The address in an argument of MAIL or RCPT. smtpd(8) passes on what the client said, in angle brackets;
+    /// cleanup(8) sends the bare address and nothing for the null reverse path. A source route is dropped (RFC 5321
+    /// appendix C).
+    static func address(in argument: String) -> String {
+        var text = Substring(argument)
+        if text.utf8.first == UInt8(ascii: "<"), text.utf8.last == UInt8(ascii: ">") {
+            text = text.dropFirst().dropLast()
+        }
+        if text.utf8.first == UInt8(ascii: "@"), let colon = text.firstIndex(of: ":") {
+            text = text[text.index(after: colon)...]
+        }
+        return String(text)
+    }
+
+    /// RFC 3463 section 3.4: X.3.2, system not accepting network messages. Not 421: Postfix would hang up on the
+    /// client, and it is not Postfix that goes away.
+    static let shuttingDown = Reply(code: 451, enhancedCode: "4.3.2", text: "Mail filter is restarting, try again")
+
+    /// RFC 5321 section 4.5.3.1.10, with the enhanced code of RFC 3463 section 3.6.
+    static let tooManyRecipients = Reply(code: 452, enhancedCode: "4.5.3", text: "Too many recipients")
+}

@@ -1,0 +1,148 @@
+import Glibc
+import MailModel
+
+/// Hands messages from tasks to the threads that send them, and outcomes back.
+///
+/// Threads wait in `next`, tasks never do. Every delivery that goes in comes out exactly once: by `finish`, by
+/// `withdraw`, or by `close`.
+///
+/// `@unchecked Sendable`: everything mutable is only touched with `mutex` held.
+final class DeliveryQueue: @unchecked Sendable {
+    typealias Completion = @Sendable (DeliveryOutcome) -> Void
+
+    /// One message with the number it is known by in this queue.
+    struct Delivery: Sendable {
+        let number: UInt64
+        let mail: OutgoingMail
+        let completion: Completion
+    }
+
+    /// What a thread is to do next.
+    enum Work {
+        case delivery(Delivery)
+        /// Nothing came for the time given.
+        case idle
+        /// Nothing will come any more.
+        case closed
+    }
+
+    private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+    private let arrival = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+    private var waiting: [Delivery] = []
+    private var lastNumber: UInt64 = 0
+    private var isClosed = false
+    private var threads = 0
+    private var closeCompletions: [@Sendable () -> Void] = []
+
+    init() {
+        pthread_mutex_init(mutex, nil)
+        var attributes = pthread_condattr_t()
+        pthread_condattr_init(&attributes)
+        // Deadlines must not move with the wall clock.
+        pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
+        pthread_cond_init(arrival, &attributes)
+        pthread_condattr_destroy(&attributes)
+    }
+
+    deinit {
+        pthread_cond_destroy(arrival)
+        pthread_mutex_destroy(mutex)
+        arrival.deallocate()
+        mutex.deallocate()
+    }
+
+    private func locked<Value>(_ body: () -> Value) -> Value {
+        pthread_mutex_lock(mutex)
+        defer { pthread_mutex_unlock(mutex) }
+        return body()
+    }
+
+    /// A number for `add` and `withdraw`; a withdrawal may come before the delivery it means.
+    func newNumber() -> UInt64 {
+        locked {
+            lastNumber += 1
+            return lastNumber
+        }
+    }
+
+    /// Queues a delivery; it is answered at once when the queue is closed.
+    func add(_ delivery: Delivery) {
+        let isAccepted = locked {
+            guard !isClosed else { return false }
+            waiting.append(delivery)
+            pthread_cond_signal(arrival)
+            return true
+        }
+        if !isAccepted { delivery.completion(Self.notBegun) }
+    }
+
+    /// Takes back a delivery that no thread has begun; otherwise nothing happens.
+    func withdraw(_ number: UInt64) {
+        let delivery = locked { () -> Delivery? in
+            guard let index = waiting.firstIndex(where: { $0.number == number }) else { return nil }
+            return waiting.remove(at: index)
+        }
+        delivery?.completion(.unreachable(reason: "The delivery was cancelled before it began."))
+    }
+
+    /// Waits for work, at most `limit`, or for ever without one. Only for the threads of the pool.
+    func next(within limit: Duration?) -> Work {
+        locked {
+            let deadline = limit.map(Self.deadline)
+            while waiting.isEmpty {
+                if isClosed { return .closed }
+                if !waitForArrival(until: deadline), waiting.isEmpty { return isClosed ? .closed : .idle }
+            }
+            return .delivery(waiting.removeFirst())
+        }
+    }
+
+    /// Only with the mutex held. False when the deadline has passed.
+    private func waitForArrival(until deadline: timespec?) -> Bool {
+        guard var deadline else { return pthread_cond_wait(arrival, mutex) == 0 }
+        return pthread_cond_timedwait(arrival, mutex, &deadline) != ETIMEDOUT
+    }
+
+    /// A thread of the pool was started.
+    func threadStarted() { locked { threads += 1 } }
+
+    /// A thread of the pool has given up everything it held.
+    func threadEnded() {
+        let completions = locked { () -> [@Sendable () -> Void] in
+            threads -= 1
+            return threads == 0 ? takeCloseCompletions() : []
+        }
+        for completion in completions { completion() }
+    }
+
+    /// Takes nothing new, answers what no thread has begun, and calls `completion` after the last thread has ended.
+    func close(completion: @escaping @Sendable () -> Void) {
+        let (abandoned, completions) = locked { () -> ([Delivery], [@Sendable () -> Void]) in
+            isClosed = true
+            let abandoned = waiting
+            waiting = []
+            closeCompletions.append(completion)
+            pthread_cond_broadcast(arrival)
+            return (abandoned, threads == 0 ? takeCloseCompletions() : [])
+        }
+        for delivery in abandoned { delivery.completion(Self.notBegun) }
+        for completion in completions { completion() }
+    }
+
+    /// Only with the mutex held.
+    private func takeCloseCompletions() -> [@Sendable () -> Void] {
+        defer { closeCompletions = [] }
+        return closeCompletions
+    }
+
+    private static let notBegun = DeliveryOutcome.unreachable(reason: "Sending has stopped; the delivery was not begun.")
+
+    private static func deadline(_ limit: Duration) -> timespec {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        let nanoseconds = Int64(time.tv_nsec) + limit.components.attoseconds / 1_000_000_000
+        time.tv_sec += Int(limit.components.seconds + nanoseconds / 1_000_000_000)
+        time.tv_nsec = Int(nanoseconds % 1_000_000_000)
+        return time
+    }
+}

@@ -1,0 +1,116 @@
+import Engine
+import GRDB
+import Synchronization
+
+/// The one writer. Jobs that arrive while a commit is on its way to the disk share the next one; each job runs in a
+/// savepoint of its own, so that its error undoes its own work alone. Completions are called after the commit.
+final class GroupCommit: Sendable {
+    /// Jobs in one transaction, at most: it bounds how long the first of them waits.
+    private static let batchLimit = 256
+
+    private struct State {
+        var jobs: [any WriteJob] = []
+        var isDraining = false
+    }
+
+    private let pool: DatabasePool
+    private let state = Mutex(State())
+
+    init(pool: DatabasePool) { self.pool = pool }
+
+    /// Returns at once.
+    func submit(_ job: any WriteJob) {
+        let mustStart = state.withLock { state in
+            state.jobs.append(job)
+            defer { state.isDraining = true }
+            return !state.isDraining
+        }
+        if mustStart { schedule() }
+    }
+
+    private func schedule() {
+        pool.asyncWriteWithoutTransaction { database in
+            let batch = self.state.withLock { state in
+                let batch = Array(state.jobs.prefix(Self.batchLimit))
+                state.jobs.removeFirst(batch.count)
+                return batch
+            }
+            Self.run(batch, database)
+            let hasMore = self.state.withLock { state in
+                state.isDraining = !state.jobs.isEmpty
+                return state.isDraining
+            }
+            if hasMore { self.schedule() }
+        }
+    }
+
+    private static func run(_ batch: [any WriteJob], _ database: Database) {
+        var failure: (any Error)?
+        do {
+            try database.execute(sql: "BEGIN IMMEDIATE")
+            let session = SQLSession(database)
+            for job in batch { try runAlone(job, session, database) }
+            try database.execute(sql: "COMMIT")
+        } catch {
+            failure = StoreError(database: error)
+            // SQLite has rolled back by itself after some errors; the attempt does no harm then.
+            try? database.execute(sql: "ROLLBACK")
+        }
+        for job in batch { job.finish(failure) }
+    }
+
+    /// - Throws: only when the whole transaction is lost.
+    private static func runAlone(_ job: any WriteJob, _ session: SQLSession, _ database: Database) throws {
+        let statement = try database.cachedStatement(sql: "SAVEPOINT job")
+        try statement.execute()
+        if let error = job.run(session) {
+            guard database.isInsideTransaction else { throw error }
+            try database.cachedStatement(sql: "ROLLBACK TO job").execute()
+        }
+        try database.cachedStatement(sql: "RELEASE job").execute()
+    }
+}
+
+/// A transaction body waiting for its turn.
+protocol WriteJob: AnyObject, Sendable {
+    /// Runs the body and keeps its result.
+    /// - Returns: the body's error.
+    func run(_ session: SQLSession) -> (any Error)?
+
+    /// Hands the result on, or the commit's failure in its place.
+    func finish(_ failure: (any Error)?)
+}
+
+/// `@unchecked`: `result` is written and read on the writer's queue alone.
+final class TypedWriteJob<Value: Sendable>: WriteJob, @unchecked Sendable {
+    private let body: @Sendable (any StoreTransaction) throws -> Value
+    private let completion: @Sendable (Result<Value, any Error>) -> Void
+    private var result: Result<Value, any Error>?
+
+    init(
+        _ body: @escaping @Sendable (any StoreTransaction) throws -> Value,
+        completion: @escaping @Sendable (Result<Value, any Error>) -> Void
+    ) {
+        self.body = body
+        self.completion = completion
+    }
+
+    func run(_ session: SQLSession) -> (any Error)? {
+        do {
+            result = .success(try body(session))
+            return nil
+        } catch {
+            let error = error is DatabaseError ? StoreError(database: error) : error
+            result = .failure(error)
+            return error
+        }
+    }
+
+    func finish(_ failure: (any Error)?) {
+        if let failure {
+            completion(.failure(failure))
+        } else if let result {
+            completion(result)
+        }
+    }
+}

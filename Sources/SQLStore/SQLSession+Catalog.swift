@@ -1,0 +1,149 @@
+import Engine
+import Foundation
+import GRDB
+import JSONValue
+import WorkflowModel
+
+extension SQLSession {
+    func catalogVersion() throws -> Int64 {
+        try first("SELECT number FROM settings WHERE name = 'catalog_version'") { $0[0] } ?? 0
+    }
+
+    private func bumpCatalog() throws {
+        try run("UPDATE settings SET number = number + 1 WHERE name = 'catalog_version'")
+    }
+
+    func loadCatalog() throws -> Catalog {
+        Catalog(
+            version: try catalogVersion(),
+            projects: try rows("SELECT id, slug, name FROM projects ORDER BY id") {
+                Project(id: $0[0], slug: $0[1], name: $0[2])
+            },
+            workflows: try rows(
+                """
+                SELECT w.id, w.project_id, w.slug, w.name, w.enabled, w.allow_reentry, w.trigger_type, w.trigger_event,
+                    w.version_id, v.number, v.definition, w.created_at, w.updated_at
+                FROM workflows w JOIN workflow_versions v ON v.id = w.version_id ORDER BY w.id
+                """, decode: Self.workflow),
+            templates: try rows(
+                """
+                SELECT t.project_id, t.slug, v.id, v.template_id, v.kind, v.subject, v.html, v.text, v.from_address,
+                    v.reply_to, v.tracks_opens
+                FROM templates t JOIN template_versions v ON v.id = t.version_id ORDER BY t.id
+                """
+            ) { row in
+                let version = try Self.templateVersion(row, from: 2)
+                return Catalog.TemplateRecord(
+                    id: version.templateID, projectID: row[0], slug: row[1], current: version)
+            })
+    }
+
+    private static func workflow(_ row: Row) throws -> WorkflowRecord {
+        let event: String? = row[7]
+        return WorkflowRecord(
+            id: row[0], projectID: row[1], slug: row[2], name: row[3], isEnabled: row[4], allowsReentry: row[5],
+            trigger: event.map { .event($0) } ?? .manual, versionID: row[8], versionNumber: row[9],
+            graph: try WorkflowDocument.graph(fromDefinition: row.json(10)), createdAt: row[11], updatedAt: row[12])
+    }
+
+    private static func templateVersion(_ row: Row, from start: Int) throws -> TemplateVersion {
+        TemplateVersion(
+            id: row[start], templateID: row[start + 1], kind: try row.decoded(start + 2, as: TemplateSummary.Kind.self),
+            content: TemplateContent(
+                subject: row[start + 3], html: row[start + 4], text: row[start + 5], from: row[start + 6],
+                replyTo: row[start + 7], tracksOpens: row[start + 8]))
+    }
+
+    func templateVersion(_ id: Identifier) throws -> TemplateVersion? {
+        try first(
+            """
+            SELECT id, template_id, kind, subject, html, text, from_address, reply_to, tracks_opens
+            FROM template_versions WHERE id = ?
+            """, id
+        ) { try Self.templateVersion($0, from: 0) }
+    }
+
+    func graph(ofVersion id: Identifier) throws -> WorkflowGraph? {
+        try first("SELECT definition FROM workflow_versions WHERE id = ?", id) {
+            try WorkflowDocument.graph(fromDefinition: $0.json(0))
+        }
+    }
+
+    func insert(_ project: Project, at time: Timestamp) throws {
+        try run(
+            "INSERT INTO projects (id, slug, name, created_at) VALUES (?, ?, ?, ?)", project.id, project.slug,
+            project.name, time)
+        try bumpCatalog()
+    }
+
+    func save(_ workflow: WorkflowRecord, definition: JSON) throws {
+        try run(
+            """
+            INSERT INTO workflow_versions (id, workflow_id, number, definition, created_at) VALUES (?, ?, ?, ?, ?)
+            ON CONFLICT (id) DO NOTHING
+            """, workflow.versionID, workflow.id, workflow.versionNumber, JSONWriter.write(definition),
+            workflow.updatedAt)
+        let event: String? = if case .event(let name) = workflow.trigger { name } else { nil }
+        try run(
+            """
+            INSERT INTO workflows (id, project_id, slug, name, enabled, allow_reentry, trigger_type, trigger_event,
+                version_id, created_at, updated_at)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            ON CONFLICT (id) DO UPDATE SET name = excluded.name, enabled = excluded.enabled,
+                allow_reentry = excluded.allow_reentry, trigger_type = excluded.trigger_type,
+                trigger_event = excluded.trigger_event, version_id = excluded.version_id,
+                updated_at = excluded.updated_at
+            """, workflow.id, workflow.projectID, workflow.slug, workflow.name, workflow.isEnabled,
+            workflow.allowsReentry, workflow.trigger.type, event, workflow.versionID, workflow.createdAt,
+            workflow.updatedAt)
+        try bumpCatalog()
+    }
+
+    func save(_ template: Catalog.TemplateRecord, at time: Timestamp) throws {
+        let version = template.current
+        try run(
+            """
+            INSERT INTO template_versions (id, template_id, kind, subject, html, text, from_address, reply_to,
+                tracks_opens, created_at)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            """, version.id, template.id, version.kind.rawValue, version.content.subject, version.content.html,
+            version.content.text, version.content.from, version.content.replyTo, version.content.tracksOpens, time)
+        try run(
+            """
+            INSERT INTO templates (id, project_id, slug, version_id, created_at) VALUES (?, ?, ?, ?, ?)
+            ON CONFLICT (id) DO UPDATE SET version_id = excluded.version_id
+            """, template.id, template.projectID, template.slug, version.id, time)
+        try bumpCatalog()
+    }
+
+    func insert(_ key: APIKey, hash: [UInt8], at time: Timestamp) throws {
+        try run(
+            "INSERT INTO keys (hash, id, project_id, kind, created_at) VALUES (?, ?, ?, ?, ?)", Data(hash), key.id,
+            key.projectID, key.kind.rawValue, time)
+    }
+
+    func key(hash: [UInt8]) throws -> APIKey? {
+        try first("SELECT id, project_id, kind FROM keys WHERE hash = ?", Data(hash)) {
+            APIKey(id: $0[0], projectID: $0[1], kind: try $0.decoded(2, as: APIKey.Kind.self))
+        }
+    }
+
+    func secret(_ name: String, orInsert candidate: [UInt8]) throws -> [UInt8] {
+        try run("INSERT INTO settings (name, bytes) VALUES (?, ?) ON CONFLICT (name) DO NOTHING", name, Data(candidate))
+        let bytes: Data? = try first("SELECT bytes FROM settings WHERE name = ?", name) { $0[0] } ?? nil
+        return bytes.map(Array.init) ?? candidate
+    }
+
+    func count(_ name: String, by amount: Int) throws {
+        try run(
+            """
+            INSERT INTO counters (name, value) VALUES (?, ?)
+            ON CONFLICT (name) DO UPDATE SET value = value + excluded.value
+            """, name, amount)
+    }
+
+    func counters() throws -> [String: Int] {
+        let pairs: [(String, Int)] = try rows("SELECT name, value FROM counters") { ($0[0], $0[1]) }
+        return Dictionary(uniqueKeysWithValues: pairs)
+    }
+}

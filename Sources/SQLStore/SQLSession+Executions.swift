@@ -1,0 +1,259 @@
+import Engine
+import GRDB
+import JSONValue
+import WorkflowModel
+
+extension SQLSession {
+    // MARK: Contacts and events
+
+    private static let contactColumns = "id, email, subscribed, data, created_at, updated_at"
+
+    private static func contact(_ row: Row) throws -> Contact {
+        Contact(
+            id: row[0], email: row[1], isSubscribed: row[2], data: try row.object(3), createdAt: row[4],
+            updatedAt: row[5])
+    }
+
+    func contact(email: String, in project: Identifier) throws -> Contact? {
+        try first(
+            "SELECT \(Self.contactColumns) FROM contacts WHERE project_id = ? AND email = ?", project, email,
+            decode: Self.contact)
+    }
+
+    func contact(_ id: Identifier) throws -> Contact? {
+        try first("SELECT \(Self.contactColumns) FROM contacts WHERE id = ?", id, decode: Self.contact)
+    }
+
+    func insert(_ contact: Contact, in project: Identifier) throws {
+        try run(
+            """
+            INSERT INTO contacts (id, project_id, email, subscribed, data, created_at, updated_at)
+            VALUES (?, ?, ?, ?, ?, ?, ?)
+            """, contact.id, project, contact.email, contact.isSubscribed, contact.data.text, contact.createdAt,
+            contact.updatedAt)
+    }
+
+    func update(_ contact: Contact) throws {
+        try run(
+            "UPDATE contacts SET subscribed = ?, data = ?, updated_at = ? WHERE id = ?", contact.isSubscribed,
+            contact.data.text, contact.updatedAt, contact.id)
+    }
+
+    func insert(_ event: Event, contact: Identifier?, in project: Identifier) throws {
+        try run(
+            """
+            INSERT INTO events (id, project_id, contact_id, name, data, source, generation, created_at)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+            """, event.id, project, contact, event.name, event.data.text, event.source.rawValue, event.generation,
+            event.createdAt)
+    }
+
+    private func event(_ id: Identifier) throws -> Event? {
+        try first("SELECT id, name, data, source, generation, created_at FROM events WHERE id = ?", id) { row in
+            Event(
+                id: row[0], name: row[1], data: try row.object(2), source: try row.decoded(3, as: Event.Source.self),
+                generation: row[4], createdAt: row[5])
+        }
+    }
+
+    // MARK: Executions
+
+    func hasExecution(of workflow: Identifier, contact: Identifier, onlyActive: Bool) throws -> Bool {
+        let sql =
+            onlyActive
+            ? """
+            SELECT 1 FROM executions WHERE workflow_id = ? AND contact_id = ? AND status IN ('RUNNING', 'WAITING')
+            """ : "SELECT 1 FROM executions WHERE workflow_id = ? AND contact_id = ? LIMIT 1"
+        return try first(sql, workflow, contact) { _ in true } ?? false
+    }
+
+    func activeExecutionCount(workflow: Identifier) throws -> Int {
+        try first(
+            "SELECT count(*) FROM executions WHERE workflow_id = ? AND status IN ('RUNNING', 'WAITING')", workflow
+        ) { $0[0] } ?? 0
+    }
+
+    func insert(_ stored: StoredExecution, once: Bool) throws {
+        let execution = stored.execution
+        try run(
+            """
+            INSERT INTO executions (id, project_id, workflow_id, version_id, contact_id, status, once, current_step,
+                wait_events, due_at, context, trigger_event_id, resumed_event_id, exit_reason, step_count, started_at,
+                completed_at)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            """, execution.id, stored.projectID, execution.workflowID, stored.versionID, execution.contactID,
+            execution.status.rawValue, once, execution.currentStep, execution.wait?.eventText, execution.wait?.due,
+            execution.context.textOrNil, execution.trigger?.id, execution.resumedBy?.id, execution.exitReason,
+            execution.stepCount, execution.startedAt, execution.completedAt)
+        try insertWaits(of: execution)
+    }
+
+    func update(_ stored: StoredExecution) throws {
+        let execution = stored.execution
+        try run(
+            """
+            UPDATE executions SET status = ?, current_step = ?, wait_events = ?, due_at = ?, context = ?,
+                resumed_event_id = ?, exit_reason = ?, step_count = ?, completed_at = ?
+            WHERE id = ?
+            """, execution.status.rawValue, execution.currentStep, execution.wait?.eventText, execution.wait?.due,
+            execution.context.textOrNil, execution.resumedBy?.id, execution.exitReason, execution.stepCount,
+            execution.completedAt, execution.id)
+        try run("DELETE FROM waits WHERE contact_id = ? AND execution_id = ?", execution.contactID, execution.id)
+        try insertWaits(of: execution)
+    }
+
+    private func insertWaits(of execution: Execution) throws {
+        guard case .event(let names, _)? = execution.wait else { return }
+        for name in Set(names) {
+            try run(
+                "INSERT INTO waits (contact_id, event_name, execution_id) VALUES (?, ?, ?)", execution.contactID, name,
+                execution.id)
+        }
+    }
+
+    func save(_ steps: [StepExecution], of execution: Identifier) throws {
+        for step in steps {
+            try run(
+                """
+                INSERT INTO step_executions (execution_id, sequence, step, type, status, output, error, started_at,
+                    completed_at)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+                ON CONFLICT (execution_id, sequence) DO UPDATE SET status = excluded.status,
+                    output = coalesce(excluded.output, output), error = excluded.error,
+                    completed_at = excluded.completed_at
+                """, execution, step.sequence, step.step, step.type.rawValue, step.status.rawValue,
+                step.output.isNull ? nil : JSONWriter.write(step.output), step.error, step.startedAt, step.completedAt)
+        }
+    }
+
+    func execution(_ id: Identifier) throws -> StoredExecution? {
+        struct Loaded {
+            var stored: StoredExecution
+            var triggerID: Identifier?
+            var resumedID: Identifier?
+        }
+        let loaded = try first(
+            """
+            SELECT id, project_id, workflow_id, version_id, contact_id, status, current_step, wait_events, due_at,
+                context, trigger_event_id, resumed_event_id, exit_reason, step_count, started_at, completed_at
+            FROM executions WHERE id = ?
+            """, id
+        ) { row in
+            let execution = Execution(
+                id: row[0], workflowID: row[2], contactID: row[4],
+                status: try row.decoded(5, as: Execution.Status.self), currentStep: row[6],
+                wait: Execution.Wait(eventText: row[7], due: row[8]), context: try row.object(9),
+                exitReason: row[12], stepCount: row[13], startedAt: row[14], completedAt: row[15])
+            return Loaded(
+                stored: StoredExecution(execution: execution, projectID: row[1], versionID: row[3]),
+                triggerID: row[10], resumedID: row[11])
+        }
+        guard var loaded else { return nil }
+        loaded.stored.execution.trigger = try loaded.triggerID.flatMap(event)
+        loaded.stored.execution.resumedBy = try loaded.resumedID.flatMap(event)
+        loaded.stored.execution.outputs = try outputs(of: id)
+        return loaded.stored
+    }
+
+    private func outputs(of execution: Identifier) throws -> JSONObject {
+        let sql = "SELECT step, output FROM step_executions WHERE execution_id = ? ORDER BY sequence"
+        return JSONObject(try rows(sql, execution) { (String($0[0] as String), try $0.json(1)) })
+    }
+
+    func executions(waitingFor event: String, contact: Identifier) throws -> [Identifier] {
+        try rows("SELECT execution_id FROM waits WHERE contact_id = ? AND event_name = ?", contact, event) { $0[0] }
+    }
+
+    func executions(dueAt time: Timestamp, limit: Int) throws -> [Identifier] {
+        try rows(
+            "SELECT id FROM executions WHERE due_at IS NOT NULL AND due_at <= ? ORDER BY due_at LIMIT ?", time, limit
+        ) { $0[0] }
+    }
+
+    func nextTimer() throws -> Timestamp? {
+        try first("SELECT due_at FROM executions WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1") { $0[0] }
+    }
+
+    // MARK: Reading for the API
+
+    func executionCounts(in project: Identifier) throws -> [Identifier: [Execution.Status: Int]] {
+        var counts: [Identifier: [Execution.Status: Int]] = [:]
+        let sql = "SELECT workflow_id, status, count(*) FROM executions WHERE project_id = ? GROUP BY workflow_id, status"
+        for (id, status, count) in try rows(
+            sql, project,
+            decode: { row -> (Identifier, Execution.Status, Int) in
+                (row[0], try row.decoded(1, as: Execution.Status.self), row[2])
+            })
+        {
+            counts[id, default: [:]][status] = count
+        }
+        return counts
+    }
+
+    private static let listingColumns = """
+        e.id, e.workflow_id, e.contact_id, c.email, e.status, e.current_step, e.exit_reason, e.context, e.due_at,
+        e.started_at, e.completed_at
+        """
+
+    private static func listing(_ row: Row) throws -> ExecutionListing {
+        ExecutionListing(
+            id: row[0], workflowID: row[1], contactID: row[2], contactEmail: row[3],
+            status: try row.decoded(4, as: Execution.Status.self), currentStep: row[5], exitReason: row[6],
+            context: try row.object(7), dueAt: row[8], startedAt: row[9], completedAt: row[10])
+    }
+
+    func executions(
+        of workflow: Identifier, status: Execution.Status?, limit: Int, offset: Int
+    ) throws -> (rows: [ExecutionListing], total: Int) {
+        let filter = status == nil ? "" : "AND e.status = ?2"
+        let listed = try rows(
+            """
+            SELECT \(Self.listingColumns) FROM executions e JOIN contacts c ON c.id = e.contact_id
+            WHERE e.workflow_id = ?1 AND (?2 IS NULL OR ?2 = e.status) \(filter) ORDER BY e.id DESC LIMIT ?3 OFFSET ?4
+            """, workflow, status?.rawValue, limit, offset, decode: Self.listing)
+        let total: Int? = try first(
+            "SELECT count(*) FROM executions WHERE workflow_id = ?1 AND (?2 IS NULL OR ?2 = status)", workflow,
+            status?.rawValue
+        ) { $0[0] }
+        return (listed, total ?? 0)
+    }
+
+    func execution(_ id: Identifier, workflow: Identifier) throws -> ExecutionListing? {
+        try first(
+            """
+            SELECT \(Self.listingColumns) FROM executions e JOIN contacts c ON c.id = e.contact_id
+            WHERE e.id = ? AND e.workflow_id = ?
+            """, id, workflow, decode: Self.listing)
+    }
+
+    func steps(of execution: Identifier) throws -> [StepExecution] {
+        try rows(
+            """
+            SELECT sequence, step, type, status, output, error, started_at, completed_at
+            FROM step_executions WHERE execution_id = ? ORDER BY sequence
+            """, execution
+        ) { row in
+            StepExecution(
+                sequence: row[0], step: row[1], type: try row.decoded(2, as: StepType.self),
+                status: try row.decoded(3, as: StepExecution.Status.self), output: try row.json(4), error: row[5],
+                startedAt: row[6], completedAt: row[7])
+        }
+    }
+}
+
+extension Execution.Wait {
+    /// The awaited names, one a line; nil for a timer.
+    fileprivate var eventText: String? {
+        if case .event(let names, _) = self { names.joined(separator: "\n") } else { nil }
+    }
+
+    fileprivate init?(eventText: String?, due: Timestamp?) {
+        if let eventText {
+            self = .event(names: eventText.split(separator: "\n").map(String.init), due: due)
+        } else if let due {
+            self = .timer(due: due)
+        } else {
+            return nil
+        }
+    }
+}

@@ -1,0 +1,169 @@
+import Engine
+import Foundation
+import GRDB
+import JSONValue
+import WorkflowModel
+
+extension SQLSession {
+    // MARK: Outbox
+
+    func insert(_ entry: OutboxEntry) throws {
+        try run(
+            """
+            INSERT INTO outbox (id, project_id, contact_id, execution_id, status, due_at, attempts, uncertain_attempts,
+                generation, template_version_id, message_id, request, created_at)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            """, entry.id, entry.projectID, entry.contactID, entry.executionID, entry.status.rawValue, entry.dueAt,
+            entry.attempts, entry.uncertainAttempts, entry.generation, entry.request.templateVersionID,
+            entry.messageID, JSONWriter.write(entry.request.json), entry.createdAt)
+    }
+
+    private static let entryColumns = """
+        id, project_id, contact_id, execution_id, status, due_at, created_at, attempts, uncertain_attempts, generation,
+        template_version_id, message_id, request
+        """
+
+    private static func entry(_ row: Row) throws -> OutboxEntry {
+        OutboxEntry(
+            id: row[0], projectID: row[1], contactID: row[2], executionID: row[3],
+            status: try row.decoded(4, as: OutboxEntry.Status.self), dueAt: row[5], createdAt: row[6],
+            attempts: row[7], uncertainAttempts: row[8], generation: row[9],
+            request: MailRequest(id: row[0], templateVersionID: row[10], json: try row.json(12)), messageID: row[11])
+    }
+
+    func entry(_ id: Identifier) throws -> OutboxEntry? {
+        try first("SELECT \(Self.entryColumns) FROM outbox WHERE id = ?", id, decode: Self.entry)
+    }
+
+    func claimEntries(dueAt time: Timestamp, limit: Int) throws -> [OutboxEntry] {
+        let entries = try rows(
+            """
+            SELECT \(Self.entryColumns) FROM outbox WHERE status = 'pending' AND due_at <= ? ORDER BY due_at LIMIT ?
+            """, time, limit, decode: Self.entry)
+        for entry in entries { try run("UPDATE outbox SET status = 'claimed' WHERE id = ?", entry.id) }
+        return entries
+    }
+
+    func nextEntry() throws -> Timestamp? {
+        try first("SELECT due_at FROM outbox WHERE status = 'pending' ORDER BY due_at LIMIT 1") { $0[0] }
+    }
+
+    func record(_ attempt: AttemptRecord, of entry: Identifier) throws {
+        try run(
+            """
+            UPDATE outbox SET status = ?, due_at = coalesce(?, due_at), attempts = attempts + 1,
+                uncertain_attempts = uncertain_attempts + ?, last_reply = ?, relay_queue_id = ?, completed_at = ?
+            WHERE id = ?
+            """, attempt.status.rawValue, attempt.dueAt, attempt.isUncertain ? 1 : 0, attempt.reply,
+            attempt.relayQueueID, attempt.status == .pending ? nil : attempt.at, entry)
+    }
+
+    func releaseClaims(at time: Timestamp) throws -> [Identifier] {
+        let claimed: [Identifier] = try rows("SELECT id FROM outbox WHERE status = 'claimed'") { $0[0] }
+        for id in claimed {
+            try run(
+                """
+                UPDATE outbox SET status = 'pending', due_at = ?, attempts = attempts + 1,
+                    uncertain_attempts = uncertain_attempts + 1, last_reply = 'the daemon stopped during the attempt'
+                WHERE id = ?
+                """, time, id)
+        }
+        return claimed
+    }
+
+    func unclaim(_ entries: [Identifier]) throws {
+        for id in entries { try run("UPDATE outbox SET status = 'pending' WHERE id = ? AND status = 'claimed'", id) }
+    }
+
+    func deliveredAt(_ entry: Identifier) throws -> Timestamp? {
+        try first("SELECT completed_at FROM outbox WHERE id = ? AND status = 'delivered'", entry) { $0[0] } ?? nil
+    }
+
+    func outboxCounts() throws -> [OutboxEntry.Status: Int] {
+        // The two that have an index; the rest would be a scan of everything ever sent.
+        [
+            .pending: try first("SELECT count(*) FROM outbox WHERE status = 'pending'") { $0[0] } ?? 0,
+            .claimed: try first("SELECT count(*) FROM outbox WHERE status = 'claimed'") { $0[0] } ?? 0,
+        ]
+    }
+
+    // MARK: Mail in
+
+    func insert(_ reception: Reception) throws -> Bool {
+        try run(
+            """
+            INSERT INTO receptions (key, project_id, event_id, recipient, queue_id, received_at)
+            VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING
+            """, Data(reception.key), reception.projectID, reception.eventID, reception.recipient, reception.queueID,
+            reception.receivedAt)
+        return database.changesCount > 0
+    }
+
+    // MARK: Opens
+
+    /// A second fetch by the same client within this time is the same look at the mail (a proxy that asks twice).
+    private static let burst: Int64 = 60_000_000
+
+    func record(_ hit: PixelHit, limit: Int) throws -> Bool {
+        struct Summary {
+            var count: Int
+            var isBurst: Bool
+        }
+        let summary = try first(
+            """
+            SELECT count(*), coalesce(max(at > ?2 AND network = ?3 AND user_agent = ?4 AND machine_reason IS ?5), 0)
+            FROM pixel_hits WHERE entry_id = ?1
+            """, hit.entryID, hit.at.microseconds - Self.burst, hit.network, hit.userAgent, hit.machineReason
+        ) { Summary(count: $0[0], isBurst: $0[1]) }
+        guard let summary, !summary.isBurst else { return false }
+        if summary.count < limit {
+            try run(
+                """
+                INSERT INTO pixel_hits (entry_id, sequence, at, user_agent, network, machine_reason)
+                VALUES (?, ?, ?, ?, ?, ?)
+                """, hit.entryID, summary.count, hit.at, hit.userAgent, hit.network, hit.machineReason)
+        }
+        guard hit.machineReason == nil else { return false }
+        let openedBefore: Bool =
+            try first("SELECT opened_at IS NOT NULL FROM outbox WHERE id = ?", hit.entryID) { $0[0] } ?? true
+        try run(
+            "UPDATE outbox SET opens = opens + 1, opened_at = coalesce(opened_at, ?) WHERE id = ?", hit.at, hit.entryID)
+        return !openedBefore
+    }
+}
+
+extension SQLSession: StoreTransaction, StoreReader {}
+
+extension MailRequest {
+    /// What is stored of a request beside the columns that are asked for.
+    fileprivate var json: JSON {
+        var object: JSONObject = [
+            "step": .string(step), "kind": .string(kind.rawValue), "to": .string(recipient),
+            "variables": .object(variables),
+        ]
+        object["from"] = from.map { .string($0) }
+        object["replyTo"] = replyTo.map { .string($0) }
+        if let answers {
+            object["answers"] = [
+                "writtenTo": .string(answers.writtenTo), "subject": .string(answers.subject),
+                "messageId": answers.messageID.map { .string($0) } ?? .null,
+                "references": .array(answers.references.map { .string($0) }),
+            ]
+        }
+        return .object(object)
+    }
+
+    fileprivate init(id: Identifier, templateVersionID: Identifier, json: JSON) {
+        let answers = json["answers"].map { answered in
+            Answered(
+                writtenTo: answered["writtenTo"]?.stringValue ?? "", subject: answered["subject"]?.stringValue ?? "",
+                messageID: answered["messageId"]?.stringValue,
+                references: answered["references"]?.arrayValue?.compactMap(\.stringValue) ?? [])
+        }
+        self.init(
+            id: id, step: json["step"]?.stringValue ?? "", templateVersionID: templateVersionID,
+            kind: json["kind"]?.stringValue.flatMap(TemplateSummary.Kind.init) ?? .marketing,
+            recipient: json["to"]?.stringValue ?? "", from: json["from"]?.stringValue,
+            replyTo: json["replyTo"]?.stringValue, variables: json["variables"]?.objectValue ?? [:], answers: answers)
+    }
+}

@@ -1,0 +1,119 @@
+import Engine
+import Foundation
+import GRDB
+
+/// The store in one SQLite file: write-ahead log, `synchronous=FULL`, one writer with group commit, readers beside it.
+package final class SQLiteStore: Store {
+    private let pool: DatabasePool
+    private let writer: GroupCommit
+    private let lock: DatabaseLock?
+
+    /// Opens the database, makes it when it is not there, and brings its schema up to date.
+    ///
+    /// - Parameter exclusively: take the daemon's lock, so that a second daemon on the same file is refused. Commands that
+    ///   work beside a running daemon do not take it.
+    /// - Throws: `StoreError` with one sentence that names the file and the mend.
+    package init(path: String, exclusively: Bool) throws {
+        do {
+            lock = exclusively ? try DatabaseLock(path: path + ".lock") : nil
+            pool = try DatabasePool(path: path, configuration: Self.configuration)
+            // GRDB sets NORMAL when it opens the pool; only the writer's setting matters.
+            try pool.writeWithoutTransaction { database in
+                try database.execute(sql: "PRAGMA synchronous = FULL")
+                try Migrations.migrate(database, path: path)
+            }
+            writer = GroupCommit(pool: pool)
+        } catch let error as StoreError {
+            throw error
+        } catch {
+            throw StoreError(opening: path, error)
+        }
+    }
+
+    private static var configuration: Configuration {
+        var configuration = Configuration()
+        configuration.busyMode = .timeout(5)
+        configuration.maximumReaderCount = 4
+        configuration.foreignKeysEnabled = true
+        configuration.prepareDatabase { database in
+            try database.execute(sql: "PRAGMA cache_size = -16384")
+            try database.execute(sql: "PRAGMA wal_autocheckpoint = 4000")
+            try database.execute(sql: "PRAGMA temp_store = MEMORY")
+        }
+        return configuration
+    }
+
+    package func write<Value: Sendable>(
+        _ body: @escaping @Sendable (any StoreTransaction) throws -> Value
+    ) async throws -> Value {
+        try await withCheckedThrowingContinuation { continuation in
+            submit(body) { continuation.resume(with: $0) }
+        }
+    }
+
+    package func submit<Value: Sendable>(
+        _ body: @escaping @Sendable (any StoreTransaction) throws -> Value,
+        completion: @escaping @Sendable (Result<Value, any Error>) -> Void
+    ) {
+        writer.submit(TypedWriteJob(body, completion: completion))
+    }
+
+    package func read<Value: Sendable>(
+        _ body: @escaping @Sendable (any StoreReader) throws -> Value
+    ) async throws -> Value {
+        do {
+            return try await pool.read { try body(SQLSession($0)) }
+        } catch let error as DatabaseError {
+            throw StoreError(database: error)
+        }
+    }
+
+    /// Writes the log back into the database file and lets it go. Nothing may be under way.
+    package func close() throws {
+        try pool.writeWithoutTransaction { _ = try $0.checkpoint(.truncate) }
+        try pool.close()
+    }
+}
+
+extension StoreError {
+    /// From what SQLite says during work.
+    init(database error: any Error) {
+        if let error = error as? StoreError {
+            self = error
+            return
+        }
+        guard let error = error as? DatabaseError else {
+            self.init(.failed, "database: \(error)")
+            return
+        }
+        let code: Code =
+            switch error.resultCode {
+            case .SQLITE_FULL: .full
+            case .SQLITE_BUSY, .SQLITE_LOCKED: .inUse
+            case .SQLITE_CONSTRAINT: .conflict
+            case .SQLITE_NOTADB, .SQLITE_CORRUPT, .SQLITE_CANTOPEN, .SQLITE_READONLY, .SQLITE_PERM, .SQLITE_AUTH: .unusable
+            default: .failed
+            }
+        // Without the statement's arguments: those are mail.
+        self.init(code, "database: \(error.message ?? "\(error.resultCode)")")
+    }
+
+    /// From what happens when the file is opened.
+    init(opening path: String, _ error: any Error) {
+        let code = (error as? DatabaseError)?.resultCode
+        switch code {
+        case .SQLITE_CANTOPEN?:
+            self.init(.unusable, "cannot open the database \(path): its directory must exist and be writable for this user")
+        case .SQLITE_NOTADB?, .SQLITE_CORRUPT?:
+            self.init(.unusable, "\(path) is damaged or no SQLite database: restore it from a backup, or move it away to begin anew")
+        case .SQLITE_READONLY?, .SQLITE_PERM?, .SQLITE_AUTH?:
+            self.init(.unusable, "the database \(path) is not writable for this user: change its owner or its mode")
+        case .SQLITE_FULL?:
+            self.init(.full, "there is no space left for the database \(path)")
+        case .SQLITE_BUSY?:
+            self.init(.inUse, "another process keeps the database \(path) locked")
+        default:
+            self.init(.failed, "cannot open the database \(path): \(error)")
+        }
+    }
+}

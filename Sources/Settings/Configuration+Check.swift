@@ -1,0 +1,70 @@
+extension Configuration {
+    /// What no single value shows: settings that contradict each other.
+    func check(_ reading: inout Reading) {
+        checkVerdicts(&reading)
+        checkRelay(&reading)
+        checkRetries(&reading)
+        checkPublicURL(&reading)
+    }
+
+    /// Header sources are believed only behind a border that strips forged copies.
+    private func checkVerdicts(_ reading: inout Reading) {
+        guard !verdicts.strippedAtBorder else { return }
+        let mend = "remove incoming copies with conf/postfix/header_checks, then set verdicts.stripped_at_border: true"
+        if verdicts.rspamdHeaders {
+            reading.complain(
+                at: reading.origin(of: "verdicts.rspamd_headers"),
+                "any sender can write X-Rspamd-Action, and rspamd leaves forged ones on mail of local and authenticated clients", mend)
+        }
+        if !verdicts.authservIDs.isEmpty {
+            reading.complain(
+                at: reading.origin(of: "verdicts.authserv_ids"),
+                "any sender can write Authentication-Results with our name; only the border can remove it (RFC 8601 section 5)", mend)
+        }
+    }
+
+    private func checkRelay(_ reading: inout Reading) {
+        let isLocal = Hostname.isLoopback(smtp.host)
+        let isEncrypted = smtp.tls == .required || smtp.tls == .implicit
+        let origin = reading.origin(of: "smtp.tls")
+        if smtp.login != nil, !isLocal, !isEncrypted {
+            reading.complain(
+                at: origin, "\(smtp.tls.rawValue) can send the password for \(smtp.host) in clear", "set smtp.tls: required, or implicit for port 465")
+        } else if smtp.tls == .none, !isLocal {
+            reading.complain(
+                .warning, at: origin, "mail travels to \(smtp.host) in clear", "set smtp.tls: required when the relay offers STARTTLS")
+        }
+        if smtp.port == 465, smtp.tls == .required || smtp.tls == .opportunistic {
+            reading.complain(
+                .warning, at: origin, "port 465 speaks TLS from the first byte (RFC 8314 section 3.3)", "set smtp.tls: implicit")
+        }
+    }
+
+    private func checkRetries(_ reading: inout Reading) {
+        if smtp.firstRetry > smtp.maxRetry {
+            reading.complain(
+                at: reading.origin(of: "smtp.first_retry"), "is longer than smtp.max_retry", "make it shorter, or smtp.max_retry longer")
+        }
+        if smtp.maxRetry > smtp.maxLifetime {
+            reading.complain(
+                at: reading.origin(of: "smtp.max_retry"), "is longer than smtp.max_lifetime", "make it shorter, or smtp.max_lifetime longer")
+        }
+    }
+
+    private func checkPublicURL(_ reading: inout Reading) {
+        guard http.publicURL == nil, !Hostname.isLoopback(http.address) else { return }
+        reading.complain(
+            .warning, at: reading.origin(of: "http.public_url"), "is not set, so pixels and links in mail work on this machine only",
+            "set it to the address recipients reach")
+    }
+}
+
+extension Reading {
+    /// Findings in the order of the file; those without a line first, those of the environment last.
+    var sortedFindings: [Finding] {
+        let keyed = findings.enumerated().map { index, finding in
+            (rank: finding.file == "environment" ? Int.max : finding.line ?? 0, index: index, finding: finding)
+        }
+        return keyed.sorted { ($0.rank, $0.index) < ($1.rank, $1.index) }.map(\.finding)
+    }
+}

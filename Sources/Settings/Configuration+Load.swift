@@ -1,0 +1,212 @@
+extension Configuration {
+    /// Reads the configuration file at `path`, overlaid by `environment`, and the secrets it points to.
+    ///
+    /// - Parameters:
+    ///   - path: relative paths in the file are resolved against its directory; nil reads no file at all.
+    ///   - environment: of the process; only variables that begin with `POSTRIDER_` are looked at.
+    /// - Throws: `ConfigurationError` with everything that is wrong, in the order of the file.
+    package static func load(
+        path: String?, environment: [String: String]
+    ) throws(ConfigurationError) -> Configuration {
+        guard let path else { return try parse("", file: "defaults", environment: environment) }
+        switch RegularFile.read(path, limit: Document.sizeLimit) {
+        case .success(let bytes):
+            guard let text = String(validating: bytes.dropByteOrderMark, as: UTF8.self) else {
+                throw Self.unreadable(path, "is no UTF-8 text", "save it as UTF-8")
+            }
+            return try parse(text, file: path, environment: environment)
+        case .failure(let failure):
+            throw unreadable(path, failure.message, failure.mend)
+        }
+    }
+
+    /// Like `load`, for a text in memory.
+    ///
+    /// - Parameter file: the text's name in findings.
+    package static func parse(
+        _ text: String, file: String = "postrider.yaml", environment: [String: String] = [:]
+    ) throws(ConfigurationError) -> Configuration {
+        var reading = Reading(document: Document(text: text, file: file), file: file, environment: environment)
+        var configuration = Configuration(&reading)
+        configuration.check(&reading)
+        let findings = reading.sortedFindings
+        guard !findings.contains(where: { $0.severity == .error }) else {
+            throw ConfigurationError(code: .invalid, findings: findings)
+        }
+        configuration.warnings = findings
+        return configuration
+    }
+
+    private static func unreadable(_ path: String, _ message: String, _ mend: String) -> ConfigurationError {
+        let finding = Finding(.error, file: path, key: "", message: message, mend: mend)
+        return ConfigurationError(code: .unreadable, findings: [finding])
+    }
+
+    init(_ reading: inout Reading) {
+        database = Database(path: reading.path(Schema.Database.path))
+        milter = Milter(&reading)
+        http = HTTP(&reading)
+        smtp = SMTP(&reading)
+        mail = Mail(
+            defaultFrom: reading.optional(Schema.Mail.defaultFrom),
+            messageIDDomain: reading.optional(Schema.Mail.messageIDDomain),
+            autoReplyFrom: reading.optional(Schema.Mail.autoReplyFrom))
+        verdicts = Verdicts(
+            rspamdHeaders: reading.value(Schema.Verdicts.rspamdHeaders),
+            strippedAtBorder: reading.value(Schema.Verdicts.strippedAtBorder),
+            authservIDs: reading.values(Schema.Verdicts.authservIDs))
+        tracking = Tracking(
+            opens: reading.value(Schema.Tracking.opens), prefetchWindow: reading.value(Schema.Tracking.prefetchWindow),
+            maxHitsPerMail: reading.value(Schema.Tracking.maxHitsPerMail))
+        log = Log(level: reading.value(Schema.Log.level), format: reading.value(Schema.Log.format))
+        limits = Limits(
+            eventData: reading.value(Schema.Limits.eventData), generations: reading.value(Schema.Limits.generations))
+        routes = Route.all(&reading)
+        ownAddresses = reading.values(Schema.ownAddresses)
+    }
+}
+
+extension Configuration.Milter {
+    init(_ reading: inout Reading) {
+        socket = reading.path(Schema.Milter.socket)
+        socketMode = UInt32(reading.value(Schema.Milter.socketMode), radix: 8) ?? 0o660
+        socketGroup = reading.optional(Schema.Milter.socketGroup)
+        tcp = reading.optional(Schema.Milter.tcp).flatMap(HostPort.init)
+        bodyLimit = reading.value(Schema.Milter.bodyLimit)
+        headerLimit = reading.value(Schema.Milter.headerLimit)
+        headerBytesLimit = reading.value(Schema.Milter.headerBytesLimit)
+        recipientLimit = reading.value(Schema.Milter.recipientLimit)
+        commitDeadline = reading.value(Schema.Milter.commitDeadline)
+        onFailure = reading.value(Schema.Milter.onFailure)
+        if reading.value(Schema.Milter.tcpBeyondLoopback) == false, let tcp, !Hostname.isLoopback(tcp.host) {
+            reading.complain(
+                at: reading.origin(of: "milter.tcp"), "\(tcp.host) can be reached from other machines, and the milter protocol knows no login",
+                "listen on 127.0.0.1, or set milter.tcp_beyond_loopback: true and keep strangers out with a firewall")
+        }
+    }
+}
+
+extension Configuration.HTTP {
+    init(_ reading: inout Reading) {
+        address = reading.value(Schema.HTTP.address)
+        port = reading.value(Schema.HTTP.port)
+        publicURL = reading.optional(Schema.HTTP.publicURL)
+        bodyLimit = reading.value(Schema.HTTP.bodyLimit)
+    }
+}
+
+extension Configuration.SMTP {
+    init(_ reading: inout Reading) {
+        host = reading.value(Schema.SMTP.host)
+        port = reading.value(Schema.SMTP.port)
+        ehloName = reading.optional(Schema.SMTP.ehloName)
+        tls = reading.value(Schema.SMTP.tls)
+        verify = reading.value(Schema.SMTP.verify)
+        let ca = reading.path(Schema.SMTP.caFile)
+        caFile = ca.isEmpty ? nil : ca
+        login = Configuration.Login.read(&reading)
+        workers = reading.value(Schema.SMTP.workers)
+        connectTimeout = reading.value(Schema.SMTP.connectTimeout)
+        replyTimeout = reading.value(Schema.SMTP.replyTimeout)
+        maxLifetime = reading.value(Schema.SMTP.maxLifetime)
+        firstRetry = reading.value(Schema.SMTP.firstRetry)
+        maxRetry = reading.value(Schema.SMTP.maxRetry)
+    }
+}
+
+extension Configuration.Login {
+    /// Largest password file, in bytes.
+    private static let passwordLimit = 4096
+
+    static func read(_ reading: inout Reading) -> Self? {
+        let username = reading.optional(Schema.SMTP.username)
+        let file = reading.path(Schema.SMTP.passwordFile)
+        let inline = reading.optional(Schema.SMTP.password)
+        if inline != nil { discourage(inlineBeside: file, &reading) }
+        let password = file.isEmpty ? inline : read(file, &reading) ?? inline
+        switch (username, password) {
+        case (let username?, let password?): return Self(username: username, password: Secret(password))
+        case (_?, nil):
+            if file.isEmpty {
+                reading.complain(at: reading.origin(of: "smtp.username"), "has no password", "set smtp.password_file")
+            }
+        case (nil, _?):
+            let path = file.isEmpty ? "smtp.password" : "smtp.password_file"
+            reading.complain(at: reading.origin(of: path), "has no user name beside it", "set smtp.username")
+        case (nil, nil): break
+        }
+        return nil
+    }
+
+    private static func discourage(inlineBeside file: String, _ reading: inout Reading) {
+        let origin = reading.origin(of: "smtp.password")
+        guard file.isEmpty else {
+            return reading.complain(at: origin, "is set beside smtp.password_file", "keep smtp.password_file")
+        }
+        reading.complain(.warning, at: origin, "is a secret in a file that travels", "move it to a file and set smtp.password_file")
+    }
+
+    private static func read(_ file: String, _ reading: inout Reading) -> String? {
+        let origin = reading.origin(of: "smtp.password_file")
+        switch RegularFile.read(file, limit: passwordLimit) {
+        case .failure(let failure):
+            reading.complain(at: origin, "\(file) \(failure.message)", failure.mend)
+            return nil
+        case .success(let bytes):
+            var text = String(decoding: bytes, as: UTF8.self)
+            if text.last?.isNewline == true { text.removeLast() }
+            guard !text.isEmpty, !text.contains(where: \.isNewline) else {
+                reading.complain(at: origin, "\(file) does not hold one line", "write the password into it, and nothing else")
+                return nil
+            }
+            if RegularFile.isReadableByAnybody(file) {
+                reading.complain(.warning, at: origin, "\(file) can be read by every user", "chmod 0600 \(file)")
+            }
+            return text
+        }
+    }
+}
+
+extension Configuration.Route {
+    static func all(_ reading: inout Reading) -> [Self] {
+        var routes: [Self] = []
+        for var entry in reading.mappings(Schema.Route.list) {
+            if let route = read(&entry) {
+                check(route, against: routes, &entry)
+                routes.append(route)
+            }
+            reading.absorb(entry)
+        }
+        return routes
+    }
+
+    private static func read(_ entry: inout Reading) -> Self? {
+        let recipient = entry.optional(Schema.Route.recipient)
+        let domain = entry.optional(Schema.Route.domain)
+        let project = entry.value(Schema.Route.project)
+        let disposition = entry.value(Schema.Route.disposition)
+        switch (recipient, domain) {
+        case (let recipient?, nil): return Self(target: .recipient(recipient), project: project, disposition: disposition)
+        case (nil, let domain?): return Self(target: .domain(domain), project: project, disposition: disposition)
+        case (_?, _?): entry.complain(at: entry.start, "has both recipient and domain", "make two routes of it")
+        case (nil, nil):
+            // A value that was written and refused has a finding of its own.
+            guard !entry.isSet("recipient"), !entry.isSet("domain") else { break }
+            entry.complain(at: entry.start, "has neither recipient nor domain", "add recipient: support@example.com")
+        }
+        return nil
+    }
+
+    private static func check(_ route: Self, against others: [Self], _ entry: inout Reading) {
+        for other in others where other.target == route.target {
+            if other.project == route.project {
+                return entry.complain(at: entry.start, "repeats an earlier route", "remove one of them")
+            }
+            if other.disposition != route.disposition {
+                return entry.complain(
+                    at: entry.start, "differs in disposition from an earlier route of the same recipients: one message has one fate",
+                    "give both the same disposition")
+            }
+        }
+    }
+}

@@ -1,0 +1,118 @@
+/// What a text setting may hold, beyond being text. Control characters are never accepted.
+struct TextRule: Sendable {
+    /// Completes the sentence "Type: …" of the reference page.
+    let name: String
+    /// The value in its normal form.
+    let normalise: @Sendable (String) throws(Complaint) -> String
+
+    /// `text` in normal form; empty text passes only with `allowsEmpty`.
+    func apply(_ text: String, allowsEmpty: Bool) throws(Complaint) -> String {
+        if text.isEmpty {
+            guard allowsEmpty else { throw Complaint(message: "is empty", mend: "write \(name)") }
+            return text
+        }
+        guard text.unicodeScalars.allSatisfy({ $0.properties.generalCategory != .control }) else {
+            throw Complaint(message: "holds a control character", mend: "remove it")
+        }
+        return try normalise(text)
+    }
+}
+
+extension TextRule {
+    static let any = TextRule(name: "text") { text throws(Complaint) in text }
+
+    /// Not checked for existence: the daemon makes some of these files itself.
+    static let path = TextRule(name: "path of a file") { text throws(Complaint) in text }
+
+    /// The address of a Unix socket must fit `sockaddr_un.sun_path`, 108 bytes with its NUL (unix(7)).
+    static let socketPath = TextRule(name: "path of a Unix socket, at most 107 bytes") { text throws(Complaint) in
+        guard text.utf8.count <= 107 else {
+            throw Complaint(message: "is \(text.utf8.count) bytes long; the kernel takes 107", mend: "choose a shorter path")
+        }
+        return text
+    }
+
+    static let group = TextRule(name: "name of a group") { text throws(Complaint) in
+        guard text.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x3A && $0 < 0x7F }) else {
+            throw Complaint(message: "`\(text)` is no name of a group", mend: "write a name of /etc/group")
+        }
+        return text
+    }
+
+    static let mode = TextRule(name: "octal mode in quotes") { text throws(Complaint) in
+        guard text.count >= 3, let mode = UInt32(text, radix: 8), mode <= 0o777 else {
+            throw Complaint(message: "`\(text)` is no octal mode", mend: "write four octal digits in quotes, for example \"0660\"")
+        }
+        return text
+    }
+
+    static let domain = TextRule(name: "domain name") { text throws(Complaint) in
+        guard Hostname.isDomain(text) else {
+            throw Complaint(message: "`\(text)` is no domain name", mend: "write a name like example.com")
+        }
+        return text.lowercased()
+    }
+
+    static let host = TextRule(name: "host name or IP address") { text throws(Complaint) in
+        guard Hostname.isDomain(text) || Hostname.isAddress(text) else {
+            throw Complaint(message: "`\(text)` is no host", mend: "write a host name, an IPv4 or an IPv6 address, without a port")
+        }
+        return text.lowercased()
+    }
+
+    static let address = TextRule(name: "IP address") { text throws(Complaint) in
+        guard Hostname.isAddress(text) || text.lowercased() == "localhost" else {
+            throw Complaint(message: "`\(text)` is no IP address", mend: "write an address of this machine, for example 127.0.0.1")
+        }
+        return text.lowercased()
+    }
+
+    static let hostPort = TextRule(name: "host:port") { text throws(Complaint) in
+        guard HostPort(text) != nil else {
+            throw Complaint(message: "`\(text)` is no host and port", mend: "write for example 127.0.0.1:8471 or [::1]:8471")
+        }
+        return text
+    }
+
+    static let mailAddress = TextRule(name: "mail address") { text throws(Complaint) in
+        guard let address = MailboxText.address(text) else {
+            throw Complaint(message: "`\(text)` is no mail address", mend: "write local-part@domain without a display name")
+        }
+        return address
+    }
+
+    static let mailbox = TextRule(name: "mail address, with or without a display name") { text throws(Complaint) in
+        guard MailboxText.isMailbox(text) else {
+            throw Complaint(message: "`\(text)` is no mailbox", mend: "write local-part@domain or Name <local-part@domain>")
+        }
+        return text
+    }
+
+    static let url = TextRule(name: "http or https URL") { text throws(Complaint) in
+        guard let url = Hostname.baseURL(text) else {
+            throw Complaint(
+                message: "`\(text)` is no base URL", mend: "write scheme and host, for example https://mail.example.com")
+        }
+        return url
+    }
+}
+
+/// Mail addresses as an administrator writes them. The mail rooms parse what strangers write.
+enum MailboxText {
+    /// The address with its domain in lower case; nil when it is none. Quoted local parts are not accepted here.
+    static func address(_ text: String) -> String? {
+        guard let at = text.lastIndex(of: "@"), text.utf8.count <= 254 else { return nil }
+        let local = text[..<at]
+        let domain = String(text[text.index(after: at)...])
+        let forbidden: Set<Character> = ["<", ">", "(", ")", "[", "]", ",", ";", ":", "\\", "\"", "@"]
+        guard !local.isEmpty, local.utf8.count <= 64, !local.contains(where: { $0.isWhitespace || forbidden.contains($0) }),
+            !local.hasPrefix("."), !local.hasSuffix("."), !local.contains(".."), Hostname.isDomain(domain)
+        else { return nil }
+        return "\(local)@\(domain.lowercased())"
+    }
+
+    static func isMailbox(_ text: String) -> Bool {
+        guard text.hasSuffix(">"), let open = text.lastIndex(of: "<") else { return address(text) != nil }
+        return address(String(text[text.index(after: open)...].dropLast())) != nil
+    }
+}

@@ -1,0 +1,61 @@
+import JSONValue
+
+/// A person: one address in one project, with free-form data.
+package struct Contact: Hashable, Sendable {
+    package var id: Identifier
+    /// Trimmed and lower-cased; unique within its project.
+    package var email: String
+    package var isSubscribed: Bool
+    package var data: JSONObject
+    package var createdAt: Timestamp
+    package var updatedAt: Timestamp
+
+    package init(
+        id: Identifier, email: String, isSubscribed: Bool, data: JSONObject, createdAt: Timestamp,
+        updatedAt: Timestamp
+    ) {
+        self.id = id
+        self.email = email
+        self.isSubscribed = isSubscribed
+        self.data = data
+        self.createdAt = createdAt
+        self.updatedAt = updatedAt
+    }
+
+    /// Keys that name something of ours and can therefore not be contact data.
+    package static let reservedKeys: Set<String> = [
+        "id", "email", "plunk_id", "plunk_email", "unsubscribeUrl", "subscribeUrl", "manageUrl",
+    ]
+
+    /// Merges shallowly: null deletes a key, reserved keys and empty strings are left out, a wrapper
+    /// `{value, persistent: false}` is not stored.
+    /// - Returns: whether anything changed.
+    @discardableResult
+    package mutating func merge(_ changes: JSONObject) -> Bool {
+        let before = data
+        for (key, value) in changes where !Self.reservedKeys.contains(key) {
+            switch value {
+            case .null: data[key] = nil
+            case .string(""): break
+            case .object(let object) where object["persistent"] == .bool(false) && object["value"] != nil: break
+            default: data[key] = value
+            }
+        }
+        return data != before
+    }
+}
+
+extension JSONObject {
+    /// Every wrapper `{value, persistent: false}` replaced by its value.
+    package func unwrappingTransientValues() -> JSONObject {
+        var result = JSONObject()
+        for (key, value) in self {
+            if case .object(let object) = value, object["persistent"] == .bool(false), let inner = object["value"] {
+                result[key] = inner
+            } else {
+                result[key] = value
+            }
+        }
+        return result
+    }
+}

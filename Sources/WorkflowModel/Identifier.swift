@@ -1,0 +1,76 @@
+/// A 128-bit identifier, a UUID of version 7 (RFC 9562 section 5.7): ordered by the time it was made, so that rows
+/// keyed by it append. Made by the shell, which owns clock and randomness.
+package struct Identifier: Hashable, Sendable, Comparable {
+    package var high: UInt64
+    package var low: UInt64
+
+    package init(high: UInt64, low: UInt64) {
+        self.high = high
+        self.low = low
+    }
+
+    /// A version 7 UUID from a time and 74 random bits (the upper bits of `random` are masked as the RFC says).
+    package init(at time: Timestamp, random: (UInt64, UInt64)) {
+        let milliseconds = UInt64(bitPattern: max(0, time.microseconds / 1000)) & 0xFFFF_FFFF_FFFF
+        high = milliseconds << 16 | 0x7000 | (random.0 & 0x0FFF)
+        low = 0x8000_0000_0000_0000 | (random.1 & 0x3FFF_FFFF_FFFF_FFFF)
+    }
+
+    package static func < (left: Identifier, right: Identifier) -> Bool {
+        (left.high, left.low) < (right.high, right.low)
+    }
+
+    /// The sixteen bytes in network order.
+    package var bytes: [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(16)
+        for shift in stride(from: 56, through: 0, by: -8) { bytes.append(UInt8(truncatingIfNeeded: high >> UInt64(shift))) }
+        for shift in stride(from: 56, through: 0, by: -8) { bytes.append(UInt8(truncatingIfNeeded: low >> UInt64(shift))) }
+        return bytes
+    }
+
+    /// From sixteen bytes in network order; nil for any other count.
+    package init?(bytes: some Collection<UInt8>) {
+        guard bytes.count == 16 else { return nil }
+        var words: [UInt64] = [0, 0]
+        for (position, byte) in bytes.enumerated() { words[position / 8] = words[position / 8] << 8 | UInt64(byte) }
+        self.init(high: words[0], low: words[1])
+    }
+}
+
+extension Identifier: CustomStringConvertible, LosslessStringConvertible {
+    /// The usual 8-4-4-4-12 form in lower case.
+    package var description: String {
+        let digits: [UInt8] = Array("0123456789abcdef".utf8)
+        return String(unsafeUninitializedCapacity: 36) { text in
+            var position = 0
+            for nibble in 0..<32 {
+                if nibble == 8 || nibble == 12 || nibble == 16 || nibble == 20 {
+                    text[position] = UInt8(ascii: "-")
+                    position += 1
+                }
+                let word = nibble < 16 ? high : low
+                text[position] = digits[Int(word >> UInt64(60 - 4 * (nibble % 16)) & 15)]
+                position += 1
+            }
+            return 36
+        }
+    }
+
+    /// From the 8-4-4-4-12 form, upper or lower case; nil for anything else.
+    package init?(_ text: String) {
+        guard text.utf8.count == 36 else { return nil }
+        var words: [UInt64] = [0, 0]
+        var nibble = 0
+        for (position, character) in text.utf8.enumerated() {
+            if position == 8 || position == 13 || position == 18 || position == 23 {
+                guard character == UInt8(ascii: "-") else { return nil }
+                continue
+            }
+            guard let digit = Character(Unicode.Scalar(character)).hexDigitValue else { return nil }
+            words[nibble / 16] = words[nibble / 16] << 4 | UInt64(digit)
+            nibble += 1
+        }
+        self.init(high: words[0], low: words[1])
+    }
+}

@@ -1,0 +1,39 @@
+import JSONValue
+
+/// What the machine needs from around it, all of it without effect: the templates of the project, and ids made
+/// beforehand.
+package protocol MachineEnvironment {
+    /// Renders a one-line value of a step's options.
+    /// - Throws: when the template has an error or goes beyond a limit.
+    func render(_ source: String, scope: Scope) throws -> String
+
+    /// The template of that slug or id; nil when the project has none.
+    func template(_ reference: String) -> TemplateSummary?
+
+    /// The id for a mail about to be requested.
+    func makeMailID() -> Identifier
+}
+
+/// What the machine has to know of a mail template.
+package struct TemplateSummary: Hashable, Sendable {
+    /// The raw values are what the database and the API show.
+    package enum Kind: String, Hashable, Sendable, CaseIterable {
+        case marketing = "MARKETING"
+        case transactional = "TRANSACTIONAL"
+        case headless = "HEADLESS"
+    }
+
+    package var id: Identifier
+    /// The immutable version that a mail requested now is rendered from.
+    package var versionID: Identifier
+    package var kind: Kind
+    /// Paths of the variables that subject and bodies mention.
+    package var variablePaths: [[String]]
+
+    package init(id: Identifier, versionID: Identifier, kind: Kind, variablePaths: [[String]]) {
+        self.id = id
+        self.versionID = versionID
+        self.kind = kind
+        self.variablePaths = variablePaths
+    }
+}

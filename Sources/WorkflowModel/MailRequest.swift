@@ -1,0 +1,120 @@
+import JSONValue
+
+/// A mail that a workflow wants sent: what goes into the outbox. It is rendered later, from the immutable template
+/// version and these variables.
+package struct MailRequest: Hashable, Sendable {
+    /// The message that an automatic reply answers (RFC 3834, RFC 5322 section 3.6.4).
+    package struct Answered: Hashable, Sendable {
+        /// The address the message was written to; the reply's From.
+        package var writtenTo: String
+        package var subject: String
+        /// Without angle brackets; nil when the message had none.
+        package var messageID: String?
+        package var references: [String]
+
+        package init(writtenTo: String, subject: String, messageID: String?, references: [String]) {
+            self.writtenTo = writtenTo
+            self.subject = subject
+            self.messageID = messageID
+            self.references = references
+        }
+    }
+
+    package var id: Identifier
+    package var step: String
+    package var templateVersionID: Identifier
+    package var kind: TemplateSummary.Kind
+    package var recipient: String
+    /// Overrides of the template's addresses.
+    package var from: String?
+    package var replyTo: String?
+    package var variables: JSONObject
+    /// Set for an automatic reply.
+    package var answers: Answered?
+
+    package init(
+        id: Identifier, step: String, templateVersionID: Identifier, kind: TemplateSummary.Kind, recipient: String,
+        from: String? = nil, replyTo: String? = nil, variables: JSONObject = [:], answers: Answered? = nil
+    ) {
+        self.id = id
+        self.step = step
+        self.templateVersionID = templateVersionID
+        self.kind = kind
+        self.recipient = recipient
+        self.from = from
+        self.replyTo = replyTo
+        self.variables = variables
+        self.answers = answers
+    }
+}
+
+/// Decides what a SEND_EMAIL step sends, to whom, and whether it may.
+struct MailPlan {
+    enum Decision {
+        case send(MailRequest)
+        case skip(reason: String, detail: String?)
+        case fail(reason: String)
+    }
+
+    private let send: StepConfig.SendEmail
+    private let step: String
+    private let scope: Scope
+    private let environment: any MachineEnvironment
+
+    init(_ send: StepConfig.SendEmail, step: String, scope: Scope, environment: any MachineEnvironment) {
+        self.send = send
+        self.step = step
+        self.scope = scope
+        self.environment = environment
+    }
+
+    func decide() -> Decision {
+        guard let template = environment.template(send.template) else {
+            return .fail(reason: "template not found: \(send.template)")
+        }
+        do {
+            let recipient = try send.to.map { try environment.render($0, scope: scope) } ?? scope.contact.email
+            if let trigger = incomingMail(for: recipient) { return try reply(to: trigger, template: template) }
+            if template.kind == .marketing, !scope.contact.isSubscribed, recipient == scope.contact.email {
+                return .skip(reason: "unsubscribed", detail: nil)
+            }
+            return .send(try request(template, recipient: recipient, answers: nil))
+        } catch {
+            return .fail(reason: "an address cannot be rendered: \(error)")
+        }
+    }
+
+    /// The mail that started this execution, when a mail to `recipient` would be an automatic reply to it: the
+    /// recipient is the one who wrote.
+    private func incomingMail(for recipient: String) -> Event? {
+        guard let trigger = scope.execution.trigger, trigger.name == EventName.emailReceived else { return nil }
+        let writers = [scope.contact.email, trigger.data["envelopeFrom"]?.stringValue?.lowercased()]
+        return writers.contains(recipient.lowercased()) ? trigger : nil
+    }
+
+    /// An automatic reply goes to the reverse path, not to From (RFC 3834 section 4), and only where intake found
+    /// nothing against it.
+    private func reply(to trigger: Event, template: TemplateSummary) throws -> Decision {
+        if let refusal = trigger.data["replyRefusal"]?.stringValue {
+            return .skip(reason: "reply_refused", detail: refusal)
+        }
+        guard let reversePath = trigger.data["envelopeFrom"]?.stringValue, !reversePath.isEmpty else {
+            return .skip(reason: "reply_refused", detail: "null_sender")
+        }
+        let answered = MailRequest.Answered(
+            writtenTo: trigger.data["to"]?.stringValue ?? "", subject: trigger.data["subject"]?.stringValue ?? "",
+            messageID: trigger.data["messageId"]?.stringValue,
+            references: trigger.data["references"]?.arrayValue?.compactMap(\.stringValue) ?? [])
+        return .send(try request(template, recipient: reversePath, answers: answered))
+    }
+
+    private func request(
+        _ template: TemplateSummary, recipient: String, answers: MailRequest.Answered?
+    ) throws -> MailRequest {
+        MailRequest(
+            id: environment.makeMailID(), step: step, templateVersionID: template.versionID, kind: template.kind,
+            recipient: recipient, from: try send.from.map { try environment.render($0, scope: scope) },
+            replyTo: try send.replyTo.map { try environment.render($0, scope: scope) },
+            variables: scope.variables(at: template.variablePaths), answers: answers)
+    }
+}

@@ -1,0 +1,78 @@
+import JSONValue
+
+/// What a step does, with its validated options. The cases are the step types of the specification.
+package enum StepConfig: Hashable, Sendable {
+    case trigger
+    case sendEmail(SendEmail)
+    case delay(Delay)
+    case waitForEvent(WaitForEvent)
+    case condition(Condition)
+    case updateContact(UpdateContact)
+    case exit(reason: String?)
+
+    package struct SendEmail: Hashable, Sendable {
+        /// The template's slug or id.
+        package var template: String
+        /// Addresses or templates that render to one; nil takes the template's sender, no Reply-To, the contact.
+        package var from: String?
+        package var replyTo: String?
+        package var to: String?
+    }
+
+    package enum Delay: Hashable, Sendable {
+        /// A fixed time from the moment when the step begins.
+        case duration(microseconds: Int64, amount: Double, unit: String)
+        /// An RFC 3339 instant, or a template that renders to one.
+        case until(String)
+    }
+
+    package struct WaitForEvent: Hashable, Sendable {
+        /// Canonical names; the first of them to arrive ends the wait.
+        package var eventNames: [String]
+        /// Seconds; nil waits for ever.
+        package var timeout: Int64?
+    }
+
+    package struct UpdateContact: Hashable, Sendable {
+        /// Strings in it, at any depth, are templates. Null deletes a key.
+        package var data: JSONObject
+        /// True subscribes, false unsubscribes, nil leaves the flag alone.
+        package var subscribes: Bool?
+    }
+
+    /// The name of the type in the specification.
+    package var type: StepType {
+        switch self {
+        case .trigger: .trigger
+        case .sendEmail: .sendEmail
+        case .delay: .delay
+        case .waitForEvent: .waitForEvent
+        case .condition: .condition
+        case .updateContact: .updateContact
+        case .exit: .exit
+        }
+    }
+}
+
+package enum StepType: String, Hashable, Sendable, CaseIterable {
+    case trigger = "TRIGGER"
+    case sendEmail = "SEND_EMAIL"
+    case delay = "DELAY"
+    case waitForEvent = "WAIT_FOR_EVENT"
+    case condition = "CONDITION"
+    case updateContact = "UPDATE_CONTACT"
+    case exit = "EXIT"
+}
+
+/// One thing wrong with a workflow, with the path of the offending value (`steps.reply.config.template`).
+package struct WorkflowProblem: Error, Hashable, Sendable, CustomStringConvertible {
+    package var path: String
+    package var message: String
+
+    package init(path: String, message: String) {
+        self.path = path
+        self.message = message
+    }
+
+    package var description: String { "\(path): \(message)" }
+}

@@ -1,0 +1,105 @@
+import Engine
+import Glibc
+import Logging
+import MailModel
+import ServiceLifecycle
+import Synchronization
+
+@testable import MilterAdapter
+
+/// An intake that keeps what it gets and decides by the first recipient's local part.
+final class ScriptedIntake: MessageIntake {
+    private struct State {
+        var messages: [String: ReceivedMessage] = [:]
+        var pending: [@Sendable (Verdict) -> Void] = []
+    }
+
+    private let state = Mutex(State())
+
+    func wants(recipient: String) -> Bool { !recipient.hasPrefix("nobody") }
+
+    func receive(_ message: ReceivedMessage, completion: @escaping @Sendable (Verdict) -> Void) {
+        state.withLock { $0.messages[message.queueID] = message }
+        switch message.recipients.first?.prefix(while: { $0 != "@" }) {
+        case "reject": completion(.reject(Reply(code: 554, enhancedCode: "5.7.1", text: "100% no")))
+        case "tempfail": completion(.tempfail(Reply(code: 450, enhancedCode: "4.2.0", text: "later")))
+        case "discard": completion(.discard)
+        case "quarantine": completion(.quarantine(reason: "looks odd"))
+        case "silent": state.withLock { $0.pending.append(completion) }
+        default: completion(.continue)
+        }
+    }
+
+    func message(_ queueID: String) -> ReceivedMessage? { state.withLock { $0.messages[queueID] } }
+
+    /// Gives the verdict that silent messages have been waiting for.
+    func speak(_ verdict: Verdict) {
+        let pending = state.withLock { state in
+            defer { state.pending = [] }
+            return state.pending
+        }
+        pending.forEach { $0(verdict) }
+    }
+}
+
+/// A server in this process. libmilter can run once per process: one shared fixture for the tests that can live
+/// together, and a child process (an exit test) for each that needs its own configuration or end.
+struct MilterFixture: Sendable {
+    let directory: String
+    let server: MilterServer
+    let intake = ScriptedIntake()
+    let services: ServiceGroup
+    let running: Task<Void, any Error>
+    var path: String { directory + "/m" }
+
+    init(_ change: (inout MilterConfiguration) -> Void = { _ in }) throws {
+        directory = try Self.temporaryDirectory()
+        var configuration = MilterConfiguration(unixSocketPath: directory + "/m")
+        configuration.tcp = .init(host: "127.0.0.1", port: 0)
+        change(&configuration)
+        let server = MilterServer(
+            configuration: configuration, intake: intake, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        try server.open()
+        self.server = server
+        let services = ServiceGroup(
+            configuration: .init(services: [server], logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }))
+        self.services = services
+        running = Task { try await services.run() }
+    }
+
+    static func temporaryDirectory() throws -> String {
+        var template = Array("/tmp/milter-test-XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else { throw MilterClient.Failure.cannotConnect(errno) }
+        return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    func removeDirectory() {
+        unlink(path)
+        rmdir(directory)
+    }
+
+    /// Waits until the gauges say so, at most 20 s.
+    func reach(_ isReached: (MilterGauges) -> Bool) -> Bool {
+        for _ in 0..<4000 {
+            if isReached(server.gauges) { return true }
+            poll(nil, 0, 5)
+        }
+        return false
+    }
+
+    private static let kept = Mutex<MilterFixture?>(nil)
+
+    /// The one of this process; its directory goes when the process ends.
+    static let shared: Result<MilterFixture, any Error> = Result {
+        let fixture = try MilterFixture {
+            $0.bodyLimit = 200_000
+            $0.headerCountLimit = 10_000
+            $0.recipientLimit = 3
+            $0.commitDeadline = .milliseconds(300)
+            $0.allowsQuarantine = true
+        }
+        kept.withLock { $0 = fixture }
+        atexit { MilterFixture.kept.withLock { $0 }?.removeDirectory() }
+        return fixture
+    }
+}

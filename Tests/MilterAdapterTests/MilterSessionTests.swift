@@ -1,0 +1,242 @@
+import MailModel
+import Testing
+
+@testable import MilterAdapter
+
+private func wanting(_ local: String...) -> (String) -> Bool {
+    { address in local.contains { address.hasPrefix($0 + "@") } }
+}
+
+private func session(_ change: (inout MilterConfiguration) -> Void = { _ in }) -> MilterSession {
+    var limits = MilterConfiguration(unixSocketPath: "unused")
+    change(&limits)
+    return MilterSession(limits: limits)
+}
+
+extension MilterSession {
+    fileprivate mutating func field(_ name: String, _ value: String) {
+        Array(value.utf8).withUnsafeBytes { header(name: name, value: $0) }
+    }
+
+    fileprivate mutating func chunk(_ bytes: [UInt8]) -> Answer { bytes.withUnsafeBytes { body($0) } }
+
+    /// MAIL, RCPT to a wanted recipient, DATA.
+    fileprivate mutating func open() {
+        _ = mail("<a@b.example>", authenticatedUser: nil, isDraining: false)
+        _ = recipient("<in@c.example>", wants: wanting("in"))
+        _ = data()
+    }
+}
+
+@Suite struct MilterSessionTests {
+    @Test func messageCarriesEverythingTheMTASaid() throws {
+        var session = session()
+        session.connect(clientName: "client.example", clientAddress: "192.0.2.7")
+        session.greet("helo.example")
+        #expect(session.mail("<Ann@Example.org>", authenticatedUser: "ann", isDraining: false) == .continue)
+        #expect(session.recipient("<other@c.example>", wants: wanting("in")) == .continue)
+        #expect(session.recipient("<in@c.example>", wants: wanting("in")) == .continue)
+        #expect(session.data() == .continue)
+        session.field("Subject", " one\n\ttwo")
+        #expect(session.chunk([1, 0, 2]) == .continue)
+        #expect(session.chunk([3]) == .continue)
+        let ended = session.endOfMessage(queueID: "Q1")
+        let message = try #require(ended)
+        #expect(message.queueID == "Q1")
+        #expect(message.clientName == "client.example")
+        #expect(message.clientAddress == "192.0.2.7")
+        #expect(message.helo == "helo.example")
+        #expect(message.authenticatedUser == "ann")
+        #expect(message.reversePath == "Ann@Example.org")
+        #expect(message.recipients == ["other@c.example", "in@c.example"])
+        #expect(message.headers == [HeaderField("Subject", " one\n\ttwo")])
+        #expect(message.body == [1, 0, 2, 3])
+        #expect(!message.isBodyTruncated && !message.areHeadersTruncated)
+    }
+
+    @Test func messageNobodyWantsIsAcceptedAtDataAndNotCollected() {
+        var session = session()
+        _ = session.mail("<a@b.example>", authenticatedUser: nil, isDraining: false)
+        _ = session.recipient("<x@c.example>", wants: wanting("in"))
+        #expect(session.data() == .accept)
+        session.field("Subject", " s")
+        #expect(session.chunk([1]) == .continue)
+        #expect(session.endOfMessage(queueID: "Q") == nil)
+    }
+
+    @Test func collectionStartsWithoutDataWhenTheMTASendsNone() {
+        var session = session()
+        _ = session.mail("<a@b.example>", authenticatedUser: nil, isDraining: false)
+        _ = session.recipient("<in@c.example>", wants: wanting("in"))
+        session.field("A", " 1")
+        #expect(session.endOfMessage(queueID: "Q")?.headers.count == 1)
+    }
+
+    @Test(arguments: ["abort", "mail", "connect", "endOfMessage"])
+    func nothingOfOneMessageReachesTheNext(_ ending: String) throws {
+        var session = session { $0.bodyLimit = 2 }
+        session.open()
+        session.field("Secret", " x")
+        _ = session.chunk([1, 2, 3])
+        switch ending {
+        case "abort": session.abort()
+        case "mail": _ = session.mail("<late@b.example>", authenticatedUser: "u", isDraining: false)
+        case "connect": session.connect(clientName: "n", clientAddress: "a")
+        default: _ = session.endOfMessage(queueID: "Q0")
+        }
+        session.open()
+        _ = session.chunk([9])
+        let ended = session.endOfMessage(queueID: "Q1")
+        let message = try #require(ended)
+        #expect(message.headers.isEmpty)
+        #expect(message.body == [9])
+        #expect(!message.isBodyTruncated)
+        #expect(message.authenticatedUser == nil)
+        #expect(message.recipients == ["in@c.example"])
+    }
+
+    @Test(arguments: [
+        ("<a@b.example>", "a@b.example"), ("a@b.example", "a@b.example"), ("<>", ""), ("", ""), ("<", "<"),
+        ("<@relay.example,@two.example:a@b.example>", "a@b.example"), ("<\"a:b\"@c.example>", "\"a:b\"@c.example"),
+        ("<Ünï@b.example>", "Ünï@b.example"), ("<a@b.example", "<a@b.example"),
+    ])
+    func addressIsWhatStandsInBrackets(_ argument: String, _ address: String) {
+        #expect(MilterSession.address(in: argument) == address)
+    }
+
+    @Test func bodyIsCutExactlyAtTheLimit() throws {
+        var session = session { $0.bodyLimit = 4 }
+        session.open()
+        #expect(session.chunk([1, 2, 3, 4]) == .continue)
+        #expect(session.chunk([5]) == .skip)
+        #expect(session.chunk([6]) == .skip)
+        let ended = session.endOfMessage(queueID: "Q")
+        let message = try #require(ended)
+        #expect(message.body == [1, 2, 3, 4])
+        #expect(message.isBodyTruncated)
+    }
+
+    @Test func bodyOfExactlyTheLimitIsWhole() {
+        var session = session { $0.bodyLimit = 4 }
+        session.open()
+        #expect(session.chunk([1, 2, 3, 4]) == .continue)
+        #expect(session.endOfMessage(queueID: "Q")?.isBodyTruncated == false)
+    }
+
+    @Test func headersKeepATrueBeginningWhenTheyAreTooMany() throws {
+        var session = session { $0.headerCountLimit = 2 }
+        session.open()
+        for name in ["A", "B", "C"] { session.field(name, " v") }
+        let ended = session.endOfMessage(queueID: "Q")
+        let message = try #require(ended)
+        #expect(message.headers.map(\.name) == ["A", "B"])
+        #expect(message.areHeadersTruncated)
+    }
+
+    @Test func headerThatDoesNotFitClosesTheHeader() throws {
+        var session = session { $0.headerBytesLimit = 10 }
+        session.open()
+        session.field("A", " 123")
+        session.field("B", " 123456789")
+        session.field("C", "")
+        let ended = session.endOfMessage(queueID: "Q")
+        let message = try #require(ended)
+        #expect(message.headers.map(\.name) == ["A"])
+        #expect(message.areHeadersTruncated)
+    }
+
+    @Test func wantedRecipientBeyondTheLimitIsSentAgainLater() {
+        var session = session { $0.recipientLimit = 1 }
+        _ = session.mail("<a@b.example>", authenticatedUser: nil, isDraining: false)
+        #expect(session.recipient("<in@c.example>", wants: wanting("in")) == .continue)
+        #expect(session.recipient("<other@c.example>", wants: wanting("in")) == .continue)
+        #expect(session.recipient("<in@d.example>", wants: wanting("in")) == .tempfail(MilterSession.tooManyRecipients))
+        _ = session.data()
+        #expect(session.endOfMessage(queueID: "Q")?.recipients == ["in@c.example"])
+    }
+
+    @Test func recipientOfLocalMailIsNeverRefused() {
+        var session = session { $0.recipientLimit = 1 }
+        _ = session.mail("a@b.example", authenticatedUser: nil, isDraining: false)
+        #expect(session.recipient("in@c.example", wants: wanting("in")) == .continue)
+        #expect(session.recipient("in@d.example", wants: wanting("in")) == .continue)
+        _ = session.data()
+        #expect(session.endOfMessage(queueID: "Q")?.recipients == ["in@c.example", "in@d.example"])
+    }
+
+    @Test(arguments: [
+        (MilterConfiguration.Fallback.tempfail, MilterSession.Answer.tempfail(MilterSession.shuttingDown)),
+        (.accept, .accept),
+    ])
+    func newMessageGetsTheFallbackDuringShutdown(_ fallback: MilterConfiguration.Fallback, _ answer: MilterSession.Answer) {
+        var session = session { $0.fallback = fallback }
+        #expect(session.mail("<a@b.example>", authenticatedUser: nil, isDraining: true) == answer)
+        #expect(session.phase == .idle)
+    }
+}
+
+@Suite struct ReplyLineTests {
+    @Test(arguments: [
+        (Reply(code: 451, enhancedCode: "4.7.1", text: "Later"), "451", "4.7.1", "Later"),
+        (Reply(code: 550, enhancedCode: "5.7.1", text: "No"), "451", nil, "No"),
+        (Reply(code: 451, enhancedCode: "5.7.1", text: "x"), "451", nil, "x"),
+        (Reply(code: 451, enhancedCode: "4.7", text: "x"), "451", nil, "x"),
+        (Reply(code: 451, enhancedCode: "4.1234.1", text: "x"), "451", nil, "x"),
+        (Reply(code: 451, enhancedCode: "4..1", text: "a\r\nb\u{0}cé"), "451", nil, "a  bc?"),
+        (Reply(code: 9, text: ""), "451", nil, "Mail filter problem"),
+    ] as [(Reply, String, String?, String)])
+    func temporaryReplyIsAlwaysOneLibmilterTakes(
+        _ reply: Reply, _ code: String, _ enhancedCode: String?, _ text: String
+    ) {
+        let line = ReplyLine.temporary(reply)
+        #expect(line.code == code)
+        #expect(line.enhancedCode == enhancedCode)
+        #expect(line.text == text)
+    }
+
+    @Test func permanentReplyKeepsItsClass() {
+        #expect(ReplyLine.permanent(Reply(code: 554, enhancedCode: "5.7.1", text: "No")).code == "554")
+        #expect(ReplyLine.permanent(Reply(code: 451, text: "No")).code == "550")
+    }
+
+    @Test func textIsCutToOneReplyLine() {
+        #expect(ReplyLine.permanent(Reply(code: 550, text: String(repeating: "x", count: 900))).text.utf8.count == 400)
+    }
+}
+
+@Suite struct MilterNegotiationTests {
+    @Test func nothingIsAskedThatWasNotOffered() {
+        #expect(MilterNegotiation(offeredActions: 0, offeredSteps: 0, allowsQuarantine: true) == .none)
+    }
+
+    @Test func quarantineIsAskedForOnlyWhenConfigured() {
+        let all = (actions: UInt(0x1FF), steps: UInt(0x1F_FFFF))
+        let without = MilterNegotiation(offeredActions: all.actions, offeredSteps: all.steps, allowsQuarantine: false)
+        let with = MilterNegotiation(offeredActions: all.actions, offeredSteps: all.steps, allowsQuarantine: true)
+        #expect(!without.mayQuarantine)
+        #expect(with.mayQuarantine)
+        #expect(without.actions == 0x100)
+        #expect(with.actions == 0x120)
+    }
+}
+
+@Suite struct CommitWaitTests {
+    @Test func verdictGivenBeforehandIsTakenAtOnce() {
+        let wait = CommitWait()
+        #expect(wait.fulfil(.discard))
+        #expect(wait.verdict(within: .zero) == .discard)
+    }
+
+    @Test func verdictAfterTheDeadlineIsTurnedAway() {
+        let wait = CommitWait()
+        #expect(wait.verdict(within: .zero) == nil)
+        #expect(!wait.fulfil(.continue))
+    }
+
+    @Test func secondVerdictChangesNothing() {
+        let wait = CommitWait()
+        #expect(wait.fulfil(.discard))
+        #expect(!wait.fulfil(.continue))
+        #expect(wait.verdict(within: .seconds(1)) == .discard)
+    }
+}

@@ -1,0 +1,19 @@
+import CLibmilter
+import Glibc
+
+/// What happens to a server from outside.
+enum MilterStop {
+    static func behindTheServersBack() { _ = smfi_stop() }
+
+    /// A socket nobody listens on, as a process that ran as root leaves it behind.
+    static func leaveStaleSocket(_ path: String) {
+        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+        _ = withUnsafeBytes(of: &address) { raw in
+            raw.withMemoryRebound(to: sockaddr.self) { bind(descriptor, $0.baseAddress, socklen_t(raw.count)) }
+        }
+        close(descriptor)
+    }
+}

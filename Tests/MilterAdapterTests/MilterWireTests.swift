@@ -1,0 +1,275 @@
+import Glibc
+import MailModel
+import Testing
+
+@testable import MilterAdapter
+
+/// What one milter session looks like from the MTA's side, against the shared server.
+@Suite(.timeLimit(.minutes(2))) struct MilterWireTests {
+    private let milter: MilterFixture
+
+    init() throws { milter = try MilterFixture.shared.get() }
+
+    @Test func sessionAsksForNoRightToModify() throws {
+        let client = try MilterClient(unix: milter.path)
+        try client.negotiate()
+        #expect(client.actions == 0x120, "set the list of macros, quarantine")
+        #expect(client.steps == UInt32(MilterNegotiation.desiredSteps))
+    }
+
+    @Test func messageArrivesByteByByte() throws {
+        let client = try MilterClient.greeted(unix: milter.path)
+        try client.macros("M", ["{auth_authen}", "ann"])
+        #expect(try client.mail("<Ann@Client.example>", "SIZE=100", "BODY=8BITMIME").code == "c")
+        #expect(try client.recipient("<in@Here.example>", "NOTIFY=NEVER").code == "c")
+        #expect(try client.data().code == "c")
+        let fields: [(String, [UInt8])] = [
+            ("X-None", Array("v".utf8)), ("X-Blank", Array("  two".utf8)), ("X-Tab", Array("\tt".utf8)),
+            ("Subject", Array(" one\n\ttwo\n three".utf8)), ("X-Raw", [0x20, 0xE9, 0xFF]), ("X-Empty", []),
+        ]
+        for (name, value) in fields { try client.header(name, value) }
+        let body: [UInt8] = Array("line\r\n".utf8) + [0, 0xFF, 13, 10]
+        #expect(try client.body(Array(body.prefix(7))).code == "c")
+        #expect(try client.body(Array(body.dropFirst(7))).code == "c")
+        #expect(try client.endOfMessage(queueID: "BYTES").code == "c")
+        let message = try #require(milter.intake.message("BYTES"))
+        #expect(message.headers == fields.map { HeaderField(name: $0.0, value: $0.1) })
+        #expect(message.body == body)
+        #expect(message.reversePath == "Ann@Client.example")
+        #expect(message.recipients == ["in@Here.example"])
+        #expect(message.clientAddress == "192.0.2.7")
+        #expect(message.clientName == "client.example")
+        #expect(message.helo == "helo.example")
+        #expect(message.authenticatedUser == "ann")
+    }
+
+    @Test func localMailComesWithoutBrackets() throws {
+        let client = try MilterClient.greeted(unix: milter.path)
+        #expect(try client.mail("").code == "c")
+        #expect(try client.recipient("in@here.example").code == "c")
+        #expect(try client.data().code == "c")
+        #expect(try client.endOfMessage(queueID: "LOCAL").code == "c")
+        let message = try #require(milter.intake.message("LOCAL"))
+        #expect(message.reversePath == "")
+        #expect(message.recipients == ["in@here.example"])
+        #expect(message.authenticatedUser == nil)
+    }
+
+    @Test func severalMessagesOfOneConnectionStayApart() throws {
+        let client = try MilterClient.greeted(unix: milter.path)
+        for number in 0..<20 {
+            if number % 3 == 1 {
+                _ = try client.mail("<gone@client.example>")
+                _ = try client.recipient("<gone@here.example>")
+                try client.abort()
+            }
+            let answer = try client.message(
+                to: "in\(number)@here.example", queueID: "APART\(number)", headers: [("N", " \(number)")],
+                body: Array("\(number)".utf8))
+            #expect(answer.code == "c")
+            let message = try #require(milter.intake.message("APART\(number)"))
+            #expect(message.recipients == ["in\(number)@here.example"])
+            #expect(message.headers == [HeaderField("N", " \(number)")])
+            #expect(message.body == Array("\(number)".utf8))
+        }
+        try client.quit()
+    }
+
+    @Test(arguments: [
+        ("continue", "c", ""), ("discard", "d", ""), ("reject", "y", "554 5.7.1 100%% no"),
+        ("tempfail", "y", "450 4.2.0 later"),
+    ])
+    func verdictBecomesTheReply(_ local: String, _ code: Character, _ text: String) throws {
+        let client = try MilterClient.greeted(unix: milter.path)
+        let answer = try client.message(to: "\(local)@here.example", queueID: "VERDICT-\(local)")
+        #expect(answer.code == code)
+        #expect(answer.text == text)
+    }
+
+    @Test func quarantineIsAModificationFollowedByContinue() throws {
+        let client = try MilterClient.greeted(unix: milter.path)
+        let first = try client.message(to: "quarantine@here.example", queueID: "HELD")
+        #expect(first == MilterClient.Answer(code: "q", data: Array("looks odd".utf8) + [0]))
+        #expect(try client.answer().code == "c")
+    }
+
+    @Test func quarantineAnMTADoesNotOfferBecomesATempfail() throws {
+        let client = try MilterClient(unix: milter.path)
+        try client.negotiate(actions: 0x100)
+        try client.greet()
+        let answer = try client.message(to: "quarantine@here.example", queueID: "UNHELD")
+        #expect(answer.text.hasPrefix("451 4.7.1 "))
+    }
+
+    @Test func commitThatDoesNotComeGetsTheFallbackAndIsTurnedAwayLater() throws {
+        let client = try MilterClient.greeted(unix: milter.path)
+        let before = milter.server.gauges
+        let answer = try client.message(to: "silent@here.example", queueID: "SILENT")
+        #expect(answer.text.hasPrefix("451 4.3.0 "))
+        milter.intake.speak(.reject(Reply(code: 550, text: "too late")))
+        #expect(milter.server.gauges.timeouts > before.timeouts)
+        #expect(milter.server.gauges.lateCommits > before.lateCommits)
+        #expect(try client.message(to: "in@here.example", queueID: "AFTER-SILENT").code == "c")
+    }
+
+    @Test func messageNobodyWantsIsAcceptedAtData() throws {
+        let client = try MilterClient.greeted(unix: milter.path)
+        #expect(try client.message(to: "nobody@here.example", queueID: "NOBODY").code == "a")
+        #expect(milter.intake.message("NOBODY") == nil)
+        #expect(try client.message(to: "in@here.example", queueID: "AFTER-NOBODY").code == "c")
+        #expect(milter.intake.message("AFTER-NOBODY")?.recipients == ["in@here.example"])
+    }
+
+    @Test func oneWantedRecipientAmongOthersIsEnough() throws {
+        let client = try MilterClient.greeted(unix: milter.path)
+        _ = try client.mail("<a@client.example>")
+        _ = try client.recipient("<nobody1@here.example>")
+        _ = try client.recipient("<in@here.example>")
+        #expect(try client.recipient("<nobody2@here.example>").code == "c")
+        #expect(try client.recipient("<in4@here.example>").text.hasPrefix("452 4.5.3 "))
+        #expect(try client.data().code == "c")
+        #expect(try client.endOfMessage(queueID: "MIXED").code == "c")
+        #expect(milter.intake.message("MIXED")?.recipients == [
+            "nobody1@here.example", "in@here.example", "nobody2@here.example",
+        ])
+    }
+
+    @Test func bodyBeyondTheLimitIsSkippedAndFlagged() throws {
+        let client = try MilterClient.greeted(unix: milter.path)
+        _ = try client.mail("<a@client.example>")
+        _ = try client.recipient("<in@here.example>")
+        _ = try client.data()
+        let chunk = [UInt8](repeating: 65, count: 65_534)
+        for _ in 0..<3 { #expect(try client.body(chunk).code == "c") }
+        #expect(try client.body(chunk).code == "s")
+        #expect(try client.endOfMessage(queueID: "LONG").code == "c")
+        let message = try #require(milter.intake.message("LONG"))
+        #expect(message.body.count == 200_000)
+        #expect(message.isBodyTruncated)
+    }
+
+    @Test func tenThousandHeadersArriveAndTheNextIsFlagged() throws {
+        let client = try MilterClient.greeted(unix: milter.path)
+        for surplus in 0...1 {
+            let headers = (0..<10_000 + surplus).map { ("X-\($0)", " \($0)") }
+            #expect(try client.message(to: "in@here.example", queueID: "MANY\(surplus)", headers: headers).code == "c")
+            let message = try #require(milter.intake.message("MANY\(surplus)"))
+            #expect(message.headers.count == 10_000)
+            #expect(message.headers.last == HeaderField("X-9999", " 9999"))
+            #expect(message.areHeadersTruncated == (surplus == 1))
+        }
+    }
+
+    @Test func oversizedCommandCostsOnlyItsOwnConnection() throws {
+        let client = try MilterClient.greeted(unix: milter.path)
+        try client.write(MilterClient.bigEndian(10_000_000) + Array("B".utf8))
+        #expect(throws: MilterClient.Failure.hungUp) { try client.answer() }
+        let next = try MilterClient.greeted(unix: milter.path)
+        #expect(try next.message(to: "in@here.example", queueID: "AFTER-HUGE").code == "c")
+    }
+
+    @Test(arguments: ["M", "R", "T", "L", "B", "E", "A", "H", "C", "U", "x", "\u{0}"] as [Character])
+    func commandWithoutDataOrOutOfOrderHarmsNobody(_ command: Character) throws {
+        let client = try MilterClient(unix: milter.path)
+        try client.negotiate()
+        try client.send(command)
+        try client.quit()
+        client.finishSending()
+        // libmilter may answer or hang up; either way the connection comes to its end.
+        while (try? client.answer()) != nil {}
+        let next = try MilterClient.greeted(unix: milter.path)
+        #expect(try next.message(to: "in@here.example", queueID: "AFTER-ODD").code == "c")
+    }
+
+    @Test func secondConnectOnOneConnectionReplacesTheClient() throws {
+        let client = try MilterClient.greeted(unix: milter.path)
+        try client.send("K")
+        try client.greet(name: "other.example", address: "198.51.100.9", helo: "other")
+        #expect(try client.message(to: "in@here.example", queueID: "XCLIENT").code == "c")
+        let message = try #require(milter.intake.message("XCLIENT"))
+        #expect(message.clientAddress == "198.51.100.9")
+        #expect(message.helo == "other")
+    }
+
+    @Test func anOldMTAIsServedWithRepliesEverywhere() throws {
+        let client = try MilterClient(unix: milter.path)
+        try client.negotiate(actions: 0, steps: 0)
+        #expect(client.steps == 0)
+        #expect(try client.greet().code == "c")
+        #expect(try client.message(to: "in@here.example", queueID: "OLD", headers: [("A", "x")]).code == "c")
+        #expect(milter.intake.message("OLD")?.headers == [HeaderField("A", " x")])
+    }
+}
+
+/// The TCP entrance in front of the shared server.
+@Suite(.timeLimit(.minutes(2))) struct TCPEntranceTests {
+    private let milter: MilterFixture
+    private let port: Int
+
+    init() throws {
+        milter = try MilterFixture.shared.get()
+        port = try #require(milter.server.tcpPort)
+    }
+
+    /// Twenty messages of one connection, macros and commands written apart as Postfix does.
+    private func converse(_ client: MilterClient, _ name: String) throws -> Duration {
+        try client.negotiate()
+        try client.greet()
+        return try ContinuousClock().measure { () throws in
+            for number in 0..<20 {
+                #expect(try client.message(to: "in@here.example", queueID: "\(name)\(number)").code == "c")
+            }
+        }
+    }
+
+    @Test func repliesComeWithoutTheStallOfDelayedAcknowledgements() throws {
+        let unix = try converse(MilterClient(unix: milter.path), "UNIX")
+        let tcp = try converse(MilterClient(tcp: port), "TCP")
+        // One stall is 40 ms or more and every message has five replies: stalled, this would be 4 s and more.
+        #expect(tcp < unix * 4 + .milliseconds(400), "unix \(unix), tcp \(tcp)")
+        #expect(milter.intake.message("TCP19")?.recipients == ["in@here.example"])
+    }
+
+    @Test func bigMessagePassesWhole() throws {
+        let client = try MilterClient(tcp: port)
+        try client.negotiate()
+        try client.greet()
+        let body = (0..<65_535).map { UInt8(truncatingIfNeeded: $0) }
+        #expect(try client.message(to: "in@here.example", queueID: "TCPBIG", body: body).code == "c")
+        #expect(milter.intake.message("TCPBIG")?.body == body)
+    }
+
+    @Test func clientThatStopsSpeakingStillGetsItsAnswers() throws {
+        let client = try MilterClient(tcp: port)
+        try client.send("O", MilterClient.bigEndian(6) + MilterClient.bigEndian(0x1FF) + MilterClient.bigEndian(0x1F_FFFF))
+        client.finishSending()
+        #expect(try client.answer().code == "O")
+        #expect(throws: MilterClient.Failure.hungUp) { try client.answer() }
+    }
+
+    @Test func manyConnectionsAtOnceAreAllServed() throws {
+        let clients = try (0..<50).map { _ in try MilterClient(tcp: port) }
+        for client in clients { try client.negotiate() }
+        for (number, client) in clients.enumerated() {
+            try client.greet()
+            #expect(try client.message(to: "in@here.example", queueID: "CROWD\(number)").code == "c")
+        }
+    }
+
+    @Test(arguments: ["0.0.0.0", "no-such-host.invalid"])
+    func addressThatIsNotLoopbackIsRefused(_ host: String) {
+        #expect {
+            try TCPEntrance(endpoint: .init(host: host, port: 0), unixSocketPath: milter.path, backlog: 1)
+        } throws: {
+            ($0 as? MilterError)?.code == .addressRefused
+        }
+    }
+
+    @Test func portInUseIsNamed() {
+        #expect {
+            try TCPEntrance(endpoint: .init(host: "127.0.0.1", port: port), unixSocketPath: milter.path, backlog: 1)
+        } throws: { error in
+            (error as? MilterError)?.code == .occupied && "\(error)".contains("127.0.0.1:\(port)")
+        }
+    }
+}

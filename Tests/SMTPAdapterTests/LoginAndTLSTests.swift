@@ -1,0 +1,166 @@
+import Foundation
+import MailModel
+import Testing
+
+@testable import SMTPAdapter
+
+@Suite struct LoginTests {
+    private static let login = SMTPConfiguration.Credentials(username: "user", password: "secret")
+
+    private func deliver(_ answers: [String: ScriptedServer.Answer]) async throws -> (DeliveryOutcome, [String]) {
+        let server = try ScriptedServer(answers)
+        let outcome = try await deliverOnce(port: server.port) { $0.credentials = Self.login }
+        return (outcome, server.record.commands)
+    }
+
+    @Test(arguments: ["PLAIN", "LOGIN PLAIN"])
+    func aLoginComesBeforeTheMail(mechanisms: String) async throws {
+        let server = try ScriptedServer { dialog in
+            dialog.say("220 hi")
+            while let line = dialog.readLine() {
+                switch line.prefix(4) {
+                case "EHLO": dialog.say("250-hi\r\n250 AUTH \(mechanisms)")
+                case "AUTH":
+                    dialog.say("334 ")
+                    let isRight = dialog.readLine() == Data("\0user\0secret".utf8).base64EncodedString()
+                    dialog.say(isRight ? "235 2.7.0 ok" : "535 5.7.8 wrong")
+                case "DATA":
+                    dialog.say("354 go")
+                    _ = dialog.readMessage()
+                    dialog.say("250 ok")
+                default: dialog.say("250 ok")
+                }
+            }
+        }
+        let outcome = try await deliverOnce(port: server.port) {
+            $0.credentials = Self.login
+        }
+        #expect(outcome.kind == .delivered(250), "\(outcome)")
+    }
+
+    @Test func withoutAUTHOfferedNothingIsSent() async throws {
+        let (outcome, commands) = try await deliver([:])
+        #expect(outcome.kind == .unreachable)
+        #expect(outcome.reason.contains("offers no AUTH"), "\(outcome)")
+        #expect(!commands.contains { $0.hasPrefix("MAIL") })
+    }
+
+    @Test func withoutEHLONothingIsSent() async throws {
+        let (outcome, commands) = try await deliver(["EHLO": .say("502 5.5.2 What?")])
+        #expect(outcome.reason.contains("offers no AUTH"), "\(outcome)")
+        #expect(!commands.contains { $0.hasPrefix("MAIL") })
+    }
+
+    @Test func aRefusedLoginIsNotTheMessagesFault() async throws {
+        let (outcome, commands) = try await deliver([
+            "EHLO": .say("250-hi\r\n250 AUTH PLAIN"), "AUTH": .say("535 5.7.8 Authentication failed"),
+        ])
+        #expect(outcome.kind == .unreachable)
+        #expect(outcome.reason.contains("check user name and password"), "\(outcome)")
+        #expect(outcome.reason.contains("535 5.7.8 Authentication failed"), "\(outcome)")
+        #expect(!outcome.reason.contains("secret"))
+        #expect(!commands.contains { $0.hasPrefix("MAIL") })
+    }
+
+    @Test func noCommonMechanismIsALoginProblem() async throws {
+        let (outcome, commands) = try await deliver(["EHLO": .say("250-hi\r\n250 AUTH CRAM-MD5 GSSAPI")])
+        #expect(outcome.kind == .unreachable)
+        #expect(outcome.reason.contains("PLAIN or LOGIN"), "\(outcome)")
+        #expect(!commands.contains { $0.hasPrefix("AUTH") || $0.hasPrefix("MAIL") })
+    }
+}
+
+@Suite struct TLSTests {
+    @Test func requiredTLSThatIsNotOfferedSendsNothing() async throws {
+        let server = try ScriptedServer([:])
+        let outcome = try await deliverOnce(port: server.port) { $0.tls = .required }
+        #expect(outcome.kind == .unreachable)
+        #expect(outcome.reason.contains("switch STARTTLS on"), "\(outcome)")
+        #expect(!server.record.commands.contains { $0.hasPrefix("MAIL") })
+    }
+
+    @Test func requiredTLSThatFailsSendsNothing() async throws {
+        let server = try ScriptedServer([
+            "EHLO": .say("250-hi\r\n250 STARTTLS"), "STARTTLS": .say("454 4.7.0 TLS not available"),
+        ])
+        let outcome = try await deliverOnce(port: server.port) { $0.tls = .required }
+        #expect(outcome.kind == .unreachable)
+        #expect(outcome.reason.contains("TLS is required"), "\(outcome)")
+        #expect(!server.record.commands.contains { $0.hasPrefix("MAIL") })
+    }
+
+    @Test(arguments: [
+        [:], ["EHLO": .say("250-hi\r\n250 STARTTLS"), "STARTTLS": .say("454 4.7.0 TLS not available")],
+    ] as [[String: ScriptedServer.Answer]])
+    func opportunisticTLSGoesOnWithoutIt(answers: [String: ScriptedServer.Answer]) async throws {
+        let server = try ScriptedServer(answers)
+        let outcome = try await deliverOnce(port: server.port) { $0.tls = .opportunistic }
+        #expect(outcome.kind == .delivered(250), "\(outcome)")
+    }
+
+    @Test func aServerWithoutTLSBehindAnImplicitPortIsNamed() async throws {
+        let server = try ScriptedServer([:])
+        let outcome = try await deliverOnce(port: server.port, replyTimeout: .seconds(5)) { $0.tls = .implicit }
+        #expect(outcome.kind == .unreachable)
+        #expect(outcome.reason.contains("check the port"), "\(outcome)")
+    }
+
+    @Test func aSelfSignedCertificateIsRefusedUnlessItsFileIsNamed() async throws {
+        let folder = try ScratchFolder()
+        guard let server = OpenSSLServer(folder: folder) else {
+            print("skipped: openssl is not installed")
+            return
+        }
+        let distrusted = try await deliverOnce(port: server.port) { $0.tls = .implicit }
+        #expect(distrusted.kind == .unreachable)
+        #expect(distrusted.reason.contains("does not verify"), "\(distrusted)")
+        #expect(distrusted.reason.contains("switch verification off"), "\(distrusted)")
+        let trusted = try await deliverOnce(port: server.port) {
+            $0.tls = .implicit
+            $0.caFile = server.certificate
+            $0.credentials = .init(username: "user", password: "secret")
+        }
+        #expect(trusted.kind == .delivered(250), "\(trusted)")
+    }
+}
+
+/// TLS by openssl(1), whose standard input and output carry the dialog.
+final class OpenSSLServer: Sendable {
+    let certificate: String
+    private let process: ListeningProcess
+
+    var port: Int { process.port }
+
+    init?(folder: ScratchFolder) {
+        let openssl = "/usr/bin/openssl"
+        let certificate = folder.path + "/cert.pem"
+        let key = folder.path + "/key.pem"
+        let maker = Process()
+        maker.executableURL = URL(fileURLWithPath: openssl)
+        maker.standardError = FileHandle.nullDevice
+        maker.arguments = [
+            "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+            "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost",
+            "-keyout", key, "-out", certificate,
+        ]
+        guard (try? maker.run()) != nil else { return nil }
+        maker.waitUntilExit()
+        self.certificate = certificate
+        let toClient = Pipe()
+        let fromClient = Pipe()
+        let process = ListeningProcess(program: openssl) { process, port in
+            process.arguments = ["s_server", "-quiet", "-accept", "127.0.0.1:\(port)", "-cert", certificate, "-key", key]
+            process.standardInput = toClient
+            process.standardOutput = fromClient
+        }
+        guard let process else { return nil }
+        self.process = process
+        Thread.detachNewThread {
+            let dialog = Dialog(
+                number: 1, input: fromClient.fileHandleForReading.fileDescriptor,
+                output: toClient.fileHandleForWriting.fileDescriptor, server: nil)
+            dialog.serve(["EHLO": .say("250-hi\r\n250 AUTH PLAIN"), "AUTH": .say("235 2.7.0 ok")])
+            withExtendedLifetime((toClient, fromClient)) {}
+        }
+    }
+}

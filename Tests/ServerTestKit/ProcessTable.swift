@@ -1,0 +1,51 @@
+import Foundation
+import Glibc
+
+/// What proc(5) tells about the processes of this machine.
+package enum ProcessTable {
+    /// The living processes of a process group; a zombie counts as ended.
+    package static func members(ofGroup group: pid_t) -> [pid_t] {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+        return names.compactMap { pid_t($0) }.filter { candidate in
+            guard let entry = stat(candidate) else { return false }
+            return entry.group == group && entry.state != "Z" && entry.state != "X"
+        }
+    }
+
+    /// Resident memory in bytes (`VmRSS`, which the kernel gives in kB of 1024), nil when there is no such process.
+    package static func residentMemory(of processID: pid_t) -> Int? {
+        guard let line = statusLine("VmRSS:", of: processID) else { return nil }
+        return line.split(separator: " ").first.flatMap { Int($0) }.map { $0 * 1024 }
+    }
+
+    /// The number of threads.
+    package static func threads(of processID: pid_t) -> Int? {
+        statusLine("Threads:", of: processID).flatMap { Int($0) }
+    }
+
+    /// Where the open descriptors of a process point to (readlink(2) of `/proc/PID/fd/*`).
+    package static func openFiles(of processID: pid_t) -> [String] {
+        let directory = "/proc/\(processID)/fd"
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
+        return names.compactMap { try? FileManager.default.destinationOfSymbolicLink(atPath: "\(directory)/\($0)") }
+    }
+
+    private static func statusLine(_ key: String, of processID: pid_t) -> String? {
+        guard let text = read("/proc/\(processID)/status") else { return nil }
+        let line = text.split(separator: "\n").first { $0.hasPrefix(key) }
+        return line.map { $0.dropFirst(key.count).trimmingCharacters(in: .whitespaces) }
+    }
+
+    private static func stat(_ processID: pid_t) -> (state: String, group: pid_t)? {
+        // "pid (name) state ppid pgrp …": the name may hold spaces and parentheses, so read from the last one.
+        guard let text = read("/proc/\(processID)/stat"), let end = text.lastIndex(of: ")") else { return nil }
+        let fields = text[text.index(after: end)...].split(separator: " ")
+        guard fields.count > 2, let group = pid_t(fields[2]) else { return nil }
+        return (String(fields[0]), group)
+    }
+
+    private static func read(_ path: String) -> String? {
+        guard let data = FileManager.default.contents(atPath: path) else { return nil }
+        return String(bytes: data, encoding: .utf8)
+    }
+}
