@@ -35,7 +35,7 @@ let package = Package(
         .target(
             name: "Engine",
             dependencies: [
-                "JSONValue", "MailModel", "MailFormat", "Liquid", "WorkflowModel", "CLibcrypto",
+                "JSONValue", "MailModel", "MailFormat", "Liquid", "WorkflowModel",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
@@ -72,6 +72,7 @@ let package = Package(
                 .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: strict),
+        .target(name: "CryptoAdapter", dependencies: ["Engine", "CLibcrypto"], swiftSettings: strict),
         // Shell.
         .target(
             name: "Settings",
@@ -80,12 +81,27 @@ let package = Package(
         .executableTarget(
             name: "postrider",
             dependencies: [
-                "Settings", "MilterAdapter", "SMTPAdapter", "HTTPAdapter", "SQLStore", "Engine",
-                "JSONValue", "MailModel", "WorkflowModel",
+                "Settings", "MilterAdapter", "SMTPAdapter", "HTTPAdapter", "SQLStore", "CryptoAdapter", "Engine",
+                "JSONValue", "MailModel", "MailFormat", "WorkflowModel", "Yams",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
+            swiftSettings: strict),
+        // Tests.
+        .target(
+            name: "EngineTestKit",
+            dependencies: [
+                "Engine", "JSONValue", "MailModel", "WorkflowModel", .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Tests/EngineTestKit", swiftSettings: strict),
+        .testTarget(name: "SettingsTests", dependencies: ["Settings"], swiftSettings: strict),
+        .testTarget(
+            name: "SMTPAdapterTests",
+            dependencies: ["SMTPAdapter", "Engine", "MailModel", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: strict),
+        .testTarget(
+            name: "SQLStoreTests", dependencies: ["SQLStore", "Engine", "EngineTestKit", "WorkflowModel"],
             swiftSettings: strict),
         // System libraries.
         .systemLibrary(name: "CLibmilter", pkgConfig: "milter", providers: [.apt(["libmilter-dev"])]),

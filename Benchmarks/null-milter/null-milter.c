@@ -20,7 +20,7 @@
 #include <libmilter/mfapi.h>
 
 #define STEPS_WANTED \
-    (SMFIP_NOUNKNOWN | SMFIP_NOEOH | SMFIP_NR_CONN | SMFIP_NR_HELO | SMFIP_NR_HDR | SMFIP_SKIP | SMFIP_HDR_LEADSPC)
+    (SMFIP_NOUNKNOWN | SMFIP_NR_CONN | SMFIP_NR_HELO | SMFIP_NR_HDR | SMFIP_NR_EOH | SMFIP_SKIP | SMFIP_HDR_LEADSPC)
 
 static void ask_for_macros(SMFICTX *ctx)
 {
@@ -78,6 +78,12 @@ static sfsistat on_header(SMFICTX *ctx, char *name, char *value)
     return SMFIS_NOREPLY;
 }
 
+static sfsistat on_end_of_header(SMFICTX *ctx)
+{
+    (void) ctx;
+    return SMFIS_NOREPLY;
+}
+
 static sfsistat on_body(SMFICTX *ctx, unsigned char *bytes, size_t count)
 {
     (void) ctx;
@@ -103,6 +109,7 @@ static struct smfiDesc null_milter = {
     .xxfi_envrcpt = on_envelope,
     .xxfi_data = on_phase,
     .xxfi_header = on_header,
+    .xxfi_eoh = on_end_of_header,
     .xxfi_body = on_body,
     .xxfi_eom = on_phase,
     .xxfi_abort = on_phase,

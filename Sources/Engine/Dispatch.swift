@@ -1,7 +1,6 @@
 import JSONValue
 import Logging
 import MailModel
-import Synchronization
 import WorkflowModel
 
 /// Takes mails out of the outbox and hands them to the relay, as many at once as the transport has places.
@@ -13,6 +12,8 @@ package struct Dispatch: Sendable {
     package let context: EngineContext
     package let transport: any MailTransport
     private static let longestSleep: Int64 = 30
+    /// How long a stop waits for attempts under way; what is still unfinished then is tried again at the next start.
+    private static let drainTime = Duration.seconds(20)
 
     package init(context: EngineContext, transport: any MailTransport) {
         self.context = context
@@ -31,31 +32,26 @@ package struct Dispatch: Sendable {
         }
     }
 
-    /// Runs until cancelled; then takes nothing new and returns when the attempts under way have ended.
+    /// Runs until cancelled; then takes nothing new, and returns when the attempts under way have ended or after
+    /// `drainTime`.
     package func run() async {
-        await withTaskGroup(of: Void.self) { group in
-            let free = Mutex(transport.concurrency)
-            while !Task.isCancelled {
-                let places = free.withLock { $0 }
-                let entries = places > 0 ? await claim(places) : []
-                for entry in entries {
-                    free.withLock { $0 -= 1 }
-                    group.addTask {
-                        await deliver(entry)
-                        let wasFull = free.withLock {
-                            $0 += 1
-                            return $0 == 1
-                        }
-                        if wasFull || free.withLock({ $0 }) == transport.concurrency { context.signals.dispatch.signal() }
-                    }
+        let places = DeliveryPlaces(transport.concurrency)
+        while !Task.isCancelled {
+            let free = places.free
+            let entries = free > 0 ? await claim(free) : []
+            for entry in entries {
+                places.take()
+                // Not a child: an attempt that has begun must not be cancelled with the loop.
+                Task {
+                    await deliver(entry)
+                    if places.giveBack() { context.signals.dispatch.signal() }
                 }
-                // With places left and the batch full there may be more; otherwise wait for a reason to look again.
-                if !entries.isEmpty, entries.count == places, free.withLock({ $0 }) > 0 { continue }
-                await context.signals.dispatch.wait(until: await nextLook(), clock: context.clock)
             }
-            // The attempts under way end in a group that is not cancelled: each is bounded by the transport's timeouts.
-            await group.waitForAll()
+            // A full claim may have left more behind; otherwise wait for a reason to look again.
+            if !entries.isEmpty, entries.count == free, places.free > 0 { continue }
+            await context.signals.dispatch.wait(until: await nextLook(), clock: context.clock)
         }
+        await places.waitUntilAllFree(atMost: Self.drainTime)
     }
 
     private func claim(_ limit: Int) async -> [OutboxEntry] {

@@ -15,8 +15,8 @@ package struct EngineConfiguration: Sendable {
     package var messageIDDomain: String?
     /// Name of this host, the last resort for a Message-ID.
     package var hostName = "localhost"
-    /// Base of the pixel's address, without a slash at its end; nil means no pixels at all.
-    package var trackingURL: String?
+    /// From address of automatic replies; nil takes the address that was written to.
+    package var autoReplyFrom: String?
     /// A pixel fetched sooner than this after the relay took the mail was fetched by a machine; seconds.
     package var prefetchWindow: Int64 = 5
     /// Pixel hits stored per mail.

@@ -12,6 +12,7 @@ package struct EngineContext: Sendable {
     package let logger: Logger
     package let signals: EngineSignals
     package let tokens: TokenSigner
+    package let trackingAddress = TrackingAddress()
     let catalogs = CatalogCache()
     let templates = TemplateCache()
 

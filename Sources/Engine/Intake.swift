@@ -2,7 +2,6 @@ import JSONValue
 import Logging
 import MailFormat
 import MailModel
-import Synchronization
 import WorkflowModel
 
 /// Turns a received message into one `email.received` for every recipient and project that has a route for it, at most

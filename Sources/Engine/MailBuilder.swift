@@ -59,7 +59,7 @@ struct MailBuilder {
 
     /// A reply comes from the address that was written to; other mail from what step, template or configuration say.
     private func sender(of request: MailRequest, content: TemplateContent) throws -> Mailbox {
-        let writtenTo = request.answers?.writtenTo
+        let writtenTo = request.answers.map { context.configuration.autoReplyFrom ?? $0.writtenTo }
         guard let text = request.from ?? writtenTo ?? content.from ?? context.configuration.defaultFrom else {
             throw Failure(
                 reason: "there is no From address: give the template a from, or set mail.default_from in the configuration")
@@ -103,7 +103,7 @@ struct MailBuilder {
 
     /// Automatic replies carry no pixel unless their template asks for one.
     private func addPixel(to html: String, entry: OutboxEntry, content: TemplateContent) -> String {
-        guard let base = context.configuration.trackingURL, content.tracksOpens ?? (entry.request.answers == nil) else {
+        guard let base = context.trackingAddress.value, content.tracksOpens ?? (entry.request.answers == nil) else {
             return html
         }
         return HTMLPixel.insert(into: html, url: "\(base)/o/\(context.tokens.token(.open, for: entry.id)).gif")

@@ -59,8 +59,9 @@ extension JSON {
     private func member(_ key: String) -> JSON? {
         switch self {
         case .object(let object): object[key]
-        case .array(let array): Int(key).flatMap { array.indices.contains($0) ? array[$0] : nil }
-        default: nil
+        // `nil` alone would be the literal of `.null` here.
+        case .array(let array): Int(key).flatMap { array.indices.contains($0) ? array[$0] : Self?.none }
+        default: Self?.none
         }
     }
 

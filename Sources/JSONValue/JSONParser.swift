@@ -30,7 +30,7 @@ package struct JSONParser {
         }
     }
 
-    /// Nesting beyond this is refused.
+    /// More objects and arrays inside each other than this are refused.
     package static let defaultDepthLimit = 128
 
     private let bytes: UnsafeBufferPointer<UInt8>
@@ -68,8 +68,11 @@ package struct JSONParser {
     // MARK: Values
 
     private mutating func value(depth: Int) throws -> JSON {
-        guard depth <= depthLimit else { throw failure(.tooDeep) }
-        switch try peek() {
+        let first = try peek()
+        if first == UInt8(ascii: "{") || first == UInt8(ascii: "[") {
+            guard depth < depthLimit else { throw failure(.tooDeep) }
+        }
+        switch first {
         case UInt8(ascii: "{"): return .object(try object(depth: depth))
         case UInt8(ascii: "["): return .array(try array(depth: depth))
         case UInt8(ascii: "\""): return .string(try string())

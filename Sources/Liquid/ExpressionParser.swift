@@ -272,6 +272,7 @@ struct ExpressionParser {
     }
 
     private mutating func argument(of call: inout FilterCall) throws(TemplateSyntaxError) {
+        skipBlanks()
         let start = offset
         if let keyword = word(), skip(":") {
             guard call.filter == .default, keyword == "allow_false" else {

@@ -70,7 +70,9 @@ enum HTMLText {
         var bytes = Array(text.utf8)
         // Each kind is searched for its end only as long as there is one, which keeps hostile text linear.
         bytes = removing(
-            [("<script", "</script>"), ("<!--", "-->"), ("<style", "</style>")].map { (Array($0.utf8), Array($1.utf8)) },
+            [("<script", "</script>"), ("<!--", "-->"), ("<style", "</style>")].map {
+                (Array($0.utf8), Array($1.utf8))
+            },
             from: bytes)
         bytes = removing([([UInt8(ascii: "<")], [UInt8(ascii: ">")])], from: bytes)
         return String(decoding: bytes, as: UTF8.self)

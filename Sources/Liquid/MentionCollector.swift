@@ -7,6 +7,9 @@ struct MentionCollector {
     private var mentions: [VariableMention] = []
     private var seenPartials: Set<String> = []
     private(set) var partialNames: [String] = []
+    /// The last place that was looked up. Places are asked for in their order, so columns are counted on from here
+    /// and a long line is not walked again for each of its variables.
+    private var place = (offset: 0, line: 1, column: 1)
 
     /// Without those whose root the template sets somewhere: telling before from after would need its control flow.
     var variables: [VariableMention] { mentions.filter { $0.path.first.map { !defined.contains($0) } ?? false } }
@@ -18,12 +21,18 @@ struct MentionCollector {
     }
 
     mutating func add(_ lookups: [(Lookup, Int)], in source: SourceText) {
-        for (lookup, offset) in lookups {
+        for (lookup, offset) in lookups.sorted(by: { $0.1 < $1.1 }) {
             let path = Self.path(of: lookup)
             guard !path.isEmpty, seen.insert(path).inserted else { continue }
-            mentions.append(
-                VariableMention(path: path, line: source.line(at: offset), column: source.column(at: offset)))
+            move(to: offset, in: source)
+            mentions.append(VariableMention(path: path, line: place.line, column: place.column))
         }
+    }
+
+    private mutating func move(to offset: Int, in source: SourceText) {
+        let line = source.line(at: offset)
+        let passed = offset >= place.offset && line == place.line ? source.scalars(in: place.offset..<offset) : nil
+        place = (offset, line, passed.map { place.column + $0 } ?? source.column(at: offset))
     }
 
     private static func path(of lookup: Lookup) -> [String] {

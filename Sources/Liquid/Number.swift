@@ -22,7 +22,8 @@ enum Number {
 
     /// `-?digits.digits` is a fraction; else the leading integer counts, and 0 without one.
     private init(text: String) {
-        let bytes = Array(text.utf8)
+        // No number worth computing with is longer, and hostile text may be.
+        let bytes = Array(text.utf8.prefix(400))
         var position = bytes.firstIndex { !$0.isBlank } ?? bytes.count
         let start = position
         if position < bytes.count, bytes[position] == UInt8(ascii: "-") || bytes[position] == UInt8(ascii: "+") {

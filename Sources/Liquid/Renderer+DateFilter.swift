@@ -8,7 +8,9 @@ extension Renderer {
         let format = try text(format)
         guard !format.isEmpty, let time = moment(input) else { return input }
         try spend(bytes: format.utf8.count * 4)
-        guard let text = TimeFormat.string(time, format) else { throw invalid("a field of the date format is too wide") }
+        guard let text = TimeFormat.string(time, format) else {
+            throw invalid("a field of the date format is too wide")
+        }
         return try made(text)
     }
 
@@ -21,7 +23,9 @@ extension Renderer {
             let word = text.lowercased()
             let now = CalendarTime(microseconds: options.now)
             if word == "now" || word == "today" { return now }
-            if !text.isEmpty, text.utf8.allSatisfy(\.isDigit) { return Int64(text).flatMap(CalendarTime.init(seconds:)) }
+            if !text.isEmpty, text.utf8.allSatisfy(\.isDigit) {
+                return Int64(text).flatMap(CalendarTime.init(seconds:))
+            }
             return TimeReader.read(text, now: now)
         default: return nil
         }

@@ -40,6 +40,8 @@ extension Renderer {
 
     private func evaluate(_ lookup: Lookup) throws(RenderingError) -> Value {
         var value: Value
+        // Looking for a name passes the arguments of partials and the loop variables one by one.
+        try spend(frame.scoped.count / 8)
         switch lookup.root {
         case .name(let name): value = frame[name]
         case .computed(let expression):
@@ -50,7 +52,9 @@ extension Renderer {
         for segment in lookup.segments {
             try spend()
             switch segment {
-            case .key(let key): value = member(key, of: value)
+            case .key(let key):
+                if key == "size", let text = value.string { try spend(bytes: text.utf8.count) }
+                value = member(key, of: value)
             case .index(let expression): value = element(try evaluate(expression), of: value)
             }
             if value.isNull { return value }
@@ -154,7 +158,9 @@ extension Renderer {
         case (.empty, .empty), (.blank, .blank): return true
         case (.empty, .blank), (.blank, .empty): return false
         case (.empty, let value), (let value, .empty): return value.isEmpty
-        case (.blank, let value), (let value, .blank): return value.isBlank
+        case (.blank, let value), (let value, .blank):
+            if let text = value.string { try spend(bytes: text.utf8.count) }
+            return value.isBlank
         case (.range(let a), .range(let b)): return a == b
         case (.markup(let a), _): return try equal(.json(.string(a)), right)
         case (_, .markup(let b)): return try equal(left, .json(.string(b)))

@@ -51,6 +51,7 @@ extension Renderer {
         case .json(.double(let number)):
             if let integer = Int64(exactly: number) { return integer }
         case .json(.string(let text)), .markup(let text):
+            guard text.utf8.count <= 100 else { break }
             let digits = text.utf8.drop(while: \.isBlank).reversed().drop(while: \.isBlank).reversed()
             if let number = Int64(String(decoding: Array(digits), as: UTF8.self)) { return number }
         default: break

@@ -62,7 +62,6 @@ extension Renderer {
     func loop(_ loop: Loop) throws(RenderingError) {
         let start = try offset(of: loop)
         let segment = try segment(of: loop, from: start)
-        try allocate(bytes: 64)
         loopOffsets[loop.name] = start.addingReportingOverflow(segment.count).partialValue
         guard segment.count > 0 else { return try render(loop.otherwise) }
         var state = LoopState(name: loop.name, length: segment.count, parent: Array(frame.loops.suffix(1)))
@@ -199,10 +198,12 @@ extension Renderer {
     private func renderIsolated(
         _ partial: Template, _ scoped: [(name: String, value: Value)]
     ) throws(RenderingError) {
+        try spend(scoped.count)
         let outer = frame
+        // Also after an error: the loops around take their own variables away from their own frame.
+        defer { frame = outer }
         frame = Frame(data: JSONObject(), scoped: scoped, isIsolated: true)
         try render(partial)
-        frame = outer
         interrupt = nil
     }
 }

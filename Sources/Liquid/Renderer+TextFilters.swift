@@ -98,6 +98,7 @@ extension Renderer {
         if input.isNull { return .null }
         let limit = arguments.isEmpty ? 15 : max(1, Int(clamping: try integer(arguments[0])))
         let end = arguments.count > 1 ? try insertion(arguments[1], isMarkup) : "..."
+        try allocate(elements: min(limit, text.utf8.count / 2))
         let words = text.utf8.split(maxSplits: min(limit, text.utf8.count), whereSeparator: \.isBlank)
         guard words.count > limit else { return try made(text, isMarkup) }
         let kept = words.prefix(limit).map { String(decoding: $0, as: UTF8.self) }.joined(separator: " ")
@@ -159,10 +160,9 @@ extension Renderer {
             try allocate(elements: range.count)
             return .json(.array(Array(items[range])))
         }
-        let scalars = Array(try read(input).unicodeScalars)
-        var result = String.UnicodeScalarView()
-        result.append(contentsOf: scalars[range(scalars.count)])
-        return try made(String(result))
+        let scalars = try read(input).unicodeScalars
+        let range = range(scalars.count)
+        return try made(String(scalars.dropFirst(range.lowerBound).prefix(range.count)))
     }
 
     /// A single space splits at white space, nothing splits into characters; empty parts at the end are dropped.

@@ -60,8 +60,8 @@ final class Renderer {
     }
 
     func allocate(elements: Int) throws(RenderingError) {
-        try spend(elements)
         try allocate(bytes: elements * MemoryLayout<JSON>.stride)
+        try spend(elements)
     }
 
     func turn() throws(RenderingError) {
@@ -97,8 +97,8 @@ final class Renderer {
         switch content {
         case .text(let text): try append(literal: text)
         case .output(let pipeline): try write(try evaluate(pipeline))
-        case .assign(let name, let pipeline): try assign(name, try evaluate(pipeline))
-        case .capture(let name, let body): try assign(name, try capture(body))
+        case .assign(let name, let pipeline): frame.assigned[name] = try evaluate(pipeline)
+        case .capture(let name, let body): frame.assigned[name] = try capture(body)
         case .conditional(let branches): try conditional(branches)
         case .choice(let subject, let branches): try choice(subject, branches)
         case .loop(let loop): try self.loop(loop)
@@ -110,11 +110,6 @@ final class Renderer {
         case .render(let call): try isolated(call)
         case .ifChanged(let body): try ifChanged(body)
         }
-    }
-
-    private func assign(_ name: String, _ value: Value) throws(RenderingError) {
-        try allocate(bytes: 64)
-        frame.assigned[name] = value
     }
 
     /// What the body prints, as a value.

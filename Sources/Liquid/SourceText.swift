@@ -27,7 +27,11 @@ struct SourceText: Sendable {
     /// Counted in Unicode scalars: continuation bytes do not count.
     func column(at offset: Int) -> Int {
         let start = lineStarts[line(at: offset) - 1]
-        return bytes[start..<min(offset, bytes.count)].reduce(1) { $0 + ($1 & 0xC0 == 0x80 ? 0 : 1) }
+        return 1 + scalars(in: start..<min(offset, bytes.count))
+    }
+
+    func scalars(in range: Range<Int>) -> Int {
+        bytes[range].reduce(0) { $0 + ($1 & 0xC0 == 0x80 ? 0 : 1) }
     }
 
     func error(_ message: String, at offset: Int) -> TemplateSyntaxError {

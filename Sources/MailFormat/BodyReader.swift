@@ -11,7 +11,9 @@ struct BodyReader {
         var textual = selection.text
         var attached = selection.attachments
         // The only content of a mail is read even when its kind of text is a strange one (text/enriched, text/markdown).
-        if parts.all.count == 1, attached == [0], parts.all[0].contentType.isText, parts.all[0].disposition != "attachment" {
+        if parts.all.count == 1, attached == [0], parts.all[0].contentType.isText,
+            parts.all[0].disposition != "attachment"
+        {
             textual = [0]
             attached = []
         }
@@ -46,7 +48,9 @@ struct BodyReader {
     /// A place at or before `limit` that is not inside a UTF-8 character.
     private static func cut(_ bytes: [UInt8], at limit: Int) -> Int {
         var position = max(0, limit)
-        while position > 0, position > limit - 3, position < bytes.count, bytes[position] & 0xC0 == 0x80 { position -= 1 }
+        while position > 0, position > limit - 3, position < bytes.count, bytes[position] & 0xC0 == 0x80 {
+            position -= 1
+        }
         return position
     }
 
@@ -71,7 +75,8 @@ struct BodyReader {
     private func attachment(_ part: MessagePart) -> ReadMessage.Attachment {
         ReadMessage.Attachment(
             filename: part.filename, contentType: part.contentType.essence,
-            size: part.encoding.decodedSize(parts.raw(part)), isInline: part.disposition == "inline" || part.contentID != nil,
+            size: part.encoding.decodedSize(parts.raw(part)),
+            isInline: part.disposition == "inline" || part.contentID != nil,
             contentID: part.contentID)
     }
 

@@ -7,7 +7,9 @@ enum EncodedWord {
     static func isPlain(_ text: String) -> Bool {
         var previous: UInt8 = 0
         for byte in text.utf8 {
-            guard byte >= 0x20, byte < 0x7F, previous != UInt8(ascii: "=") || byte != UInt8(ascii: "?") else { return false }
+            guard byte >= 0x20, byte < 0x7F, previous != UInt8(ascii: "=") || byte != UInt8(ascii: "?") else {
+                return false
+            }
             previous = byte
         }
         return true

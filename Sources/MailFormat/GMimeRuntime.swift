@@ -11,8 +11,8 @@ enum GMimeRuntime {
 
     private static let state = State()
 
+    // Unchecked: written in the initializer of a global constant, which runs once; GMime only reads it afterwards.
     private struct State: @unchecked Sendable {
-        // Unchecked: written in the initializer of a global constant, which runs once; GMime only reads it afterwards.
         let options: OpaquePointer?
         let converters: [iconv_t?]
 

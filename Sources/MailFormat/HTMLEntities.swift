@@ -15,7 +15,8 @@ enum HTMLEntities {
         guard let value = UInt32(text, radix: isHex ? 16 : 10), value != 0 else { return nil }
         // Windows programs write its code page's numbers; every browser reads them so.
         let names: [UInt32: UInt32] = [
-            0x80: 0x20AC, 0x85: 0x2026, 0x91: 0x2018, 0x92: 0x2019, 0x93: 0x201C, 0x94: 0x201D, 0x95: 0x2022, 0x96: 0x2013,
+            0x80: 0x20AC, 0x85: 0x2026, 0x91: 0x2018, 0x92: 0x2019, 0x93: 0x201C, 0x94: 0x201D, 0x95: 0x2022,
+            0x96: 0x2013,
             0x97: 0x2014, 0x99: 0x2122,
         ]
         return Unicode.Scalar(names[value] ?? value).map { String(Character($0)) } ?? "\u{FFFD}"
@@ -46,7 +47,8 @@ enum HTMLEntities {
         ("circ", "ˆ"), ("tilde", "˜"), ("ensp", "\u{2002}"), ("emsp", "\u{2003}"), ("thinsp", "\u{2009}"),
         ("zwnj", "\u{200C}"), ("zwj", "\u{200D}"), ("lrm", "\u{200E}"), ("rlm", "\u{200F}"), ("ndash", "–"),
         ("mdash", "—"), ("lsquo", "‘"), ("rsquo", "’"), ("sbquo", "‚"), ("ldquo", "“"), ("rdquo", "”"), ("bdquo", "„"),
-        ("dagger", "†"), ("Dagger", "‡"), ("bull", "•"), ("hellip", "…"), ("permil", "‰"), ("prime", "′"), ("Prime", "″"),
+        ("dagger", "†"), ("Dagger", "‡"), ("bull", "•"), ("hellip", "…"), ("permil", "‰"), ("prime", "′"),
+        ("Prime", "″"),
         ("lsaquo", "‹"), ("rsaquo", "›"), ("euro", "€"), ("trade", "™"), ("larr", "←"), ("uarr", "↑"), ("rarr", "→"),
         ("darr", "↓"), ("harr", "↔"), ("minus", "−"), ("infin", "∞"), ("asymp", "≈"), ("ne", "≠"), ("le", "≤"),
         ("ge", "≥"), ("check", "✓"), ("hearts", "♥"), ("star", "☆"), ("Alpha", "Α"), ("alpha", "α"), ("beta", "β"),

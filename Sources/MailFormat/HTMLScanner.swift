@@ -18,7 +18,9 @@ struct HTMLScanner {
     /// The element whose content is no text, until its end tag.
     private var skipped: [UInt8]?
 
-    private static let unread: Set<String> = ["script", "style", "head", "template", "title", "noscript", "svg", "math"]
+    private static let unread: Set<String> = [
+        "script", "style", "head", "template", "title", "noscript", "svg", "math",
+    ]
 
     init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
 
@@ -116,7 +118,9 @@ struct HTMLScanner {
         let start = position
         // An equals sign in front belongs to the name, so that every turn moves on.
         position += 1
-        while position < bytes.count, !isNameEnd(bytes[position]), bytes[position] != UInt8(ascii: "=") { position += 1 }
+        while position < bytes.count, !isNameEnd(bytes[position]), bytes[position] != UInt8(ascii: "=") {
+            position += 1
+        }
         let name = bytes[start..<position]
         skipBlanks()
         guard position < bytes.count, bytes[position] == UInt8(ascii: "=") else { return }
@@ -152,13 +156,16 @@ struct HTMLScanner {
     /// Moves behind the end tag of an element that is not read, or to the end.
     private mutating func skip(to name: [UInt8]) {
         while position < bytes.count {
-            if bytes[position] == UInt8(ascii: "<"), starts(with: "/", at: position + 1), isName(name, at: position + 2) {
+            if bytes[position] == UInt8(ascii: "<"), starts(with: "/", at: position + 1), isName(name, at: position + 2)
+            {
                 while position < bytes.count, bytes[position] != UInt8(ascii: ">") { position += 1 }
                 position = min(position + 1, bytes.count)
                 return
             }
             // A body begins even where the head was never closed.
-            if name == Array("head".utf8), bytes[position] == UInt8(ascii: "<"), isName(Array("body".utf8), at: position + 1) {
+            if name == Array("head".utf8), bytes[position] == UInt8(ascii: "<"),
+                isName(Array("body".utf8), at: position + 1)
+            {
                 return
             }
             position += 1

@@ -12,15 +12,17 @@ struct HeaderDecoder {
     mutating func text(_ field: HeaderField) -> String {
         let bytes = unfolded(field)
         if let plain = HeaderDecoder.plainText(bytes) { return plain }
-        return HeaderDecoder.withCString(bytes) { pointer in
+        return HeaderDecoder.withCString(EncodedWordRepair.joined(bytes)) { pointer in
             HeaderDecoder.take(g_mime_utils_header_decode_text(GMimeRuntime.options, pointer)) ?? ""
         }
     }
 
     /// The mailboxes of a list, members of groups included, in order.
     mutating func mailboxes(_ field: HeaderField) -> [Mailbox] {
-        let bytes = unfolded(field)
-        let list = HeaderDecoder.withCString(bytes) { internet_address_list_parse(GMimeRuntime.options, $0) }
+        let bytes = withoutDeepGroups(unfolded(field))
+        let list = HeaderDecoder.withCString(EncodedWordRepair.joined(bytes)) {
+            internet_address_list_parse(GMimeRuntime.options, $0)
+        }
         guard let list else {
             if bytes.contains(where: { $0 != 0x20 }) { defects.note(.invalidAddress) }
             return []
@@ -70,6 +72,23 @@ struct HeaderDecoder {
         return start == 0 && end == bytes.count ? bytes : Array(bytes[min(start, end)..<end])
     }
 
+    /// Colons beyond the limit become blanks. GMime opens a group inside a group by recursion, once for every colon, and a
+    /// field of nothing else ends the stack of the thread.
+    private mutating func withoutDeepGroups(_ bytes: [UInt8]) -> [UInt8] {
+        let colon = UInt8(ascii: ":")
+        guard bytes.count(where: { $0 == colon }) > HeaderDecoder.groupLimit else { return bytes }
+        defects.note(.invalidAddress)
+        var result = bytes
+        var seen = 0
+        for index in result.indices where result[index] == colon {
+            seen += 1
+            if seen > HeaderDecoder.groupLimit { result[index] = 0x20 }
+        }
+        return result
+    }
+
+    private static let groupLimit = 64
+
     private mutating func collect(_ list: UnsafeMutablePointer<InternetAddressList>, into found: inout [Mailbox]) {
         var pending = [list]
         while let next = pending.popLast() {
@@ -98,7 +117,9 @@ struct HeaderDecoder {
     private static func plainText(_ bytes: [UInt8]) -> String? {
         var previous: UInt8 = 0
         for byte in bytes {
-            guard byte >= 0x20, byte < 0x7F, previous != UInt8(ascii: "=") || byte != UInt8(ascii: "?") else { return nil }
+            guard byte >= 0x20, byte < 0x7F, previous != UInt8(ascii: "=") || byte != UInt8(ascii: "?") else {
+                return nil
+            }
             previous = byte
         }
         return String(decoding: bytes, as: UTF8.self)

@@ -44,7 +44,8 @@ package enum MessageComposer {
     }
 
     private static func writeExtra(_ field: HeaderField, to writer: inout HeaderWriter) throws(CompositionError) {
-        let isName = !field.name.isEmpty && field.name.utf8.count <= 76
+        let isName =
+            !field.name.isEmpty && field.name.utf8.count <= 76
             && field.name.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: ":") }
         guard isName else { throw CompositionError(.invalidFieldName, field: "extra header") }
         let name = field.name.lowercased()

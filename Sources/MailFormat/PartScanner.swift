@@ -62,7 +62,8 @@ struct PartScanner {
         _ line: UnsafeRawBufferPointer, at start: Int, next: Int, in bytes: UnsafeRawBufferPointer
     ) {
         if line.count > 2, line[0] == UInt8(ascii: "-"), line[1] == UInt8(ascii: "-"),
-            let (level, isClosing) = match(line) {
+            let (level, isClosing) = match(line)
+        {
             return takeBoundary(level: level, isClosing: isClosing, at: start, next: next, in: bytes)
         }
         guard case .header(let headerStart, var fields) = state else { return }
@@ -145,7 +146,8 @@ struct PartScanner {
     private mutating func add(_ fields: [HeaderField], defaultType: ContentType, start: Int) {
         let header = PartHeader(fields, defaultType: defaultType, decoder: &decoder)
         var part = MessagePart(
-            headers: fields, contentType: header.contentType, encoding: header.encoding, disposition: header.disposition,
+            headers: fields, contentType: header.contentType, encoding: header.encoding,
+            disposition: header.disposition,
             filename: header.filename, contentID: header.contentID, children: [], range: start..<max(start, end),
             depth: open.count)
         let index = parts.count

@@ -9,7 +9,8 @@ package enum PlainText {
             var writer = PlainTextWriter()
             while let token = scanner.next() {
                 switch token {
-                case .text(let range): writer.write(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(bytes)[range]))
+                case .text(let range):
+                    writer.write(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(bytes)[range]))
                 case .open(let tag): writer.open(tag)
                 case .close(let name): writer.close(name)
                 }

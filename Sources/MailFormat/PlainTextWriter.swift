@@ -17,12 +17,14 @@ struct PlainTextWriter {
     private static let nesting = 64
 
     private static let paragraphs: Set<String> = [
-        "p", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "ul", "ol", "dl", "table", "pre", "hr", "section", "article",
+        "p", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "ul", "ol", "dl", "table", "pre", "hr", "section",
+        "article",
         "figure", "form",
     ]
 
     private static let lines: Set<String> = [
-        "div", "tr", "li", "dt", "dd", "address", "header", "footer", "center", "body", "main", "nav", "aside", "caption",
+        "div", "tr", "li", "dt", "dd", "address", "header", "footer", "center", "body", "main", "nav", "aside",
+        "caption",
         "figcaption", "fieldset", "option", "thead", "tbody", "tfoot",
     ]
 
@@ -175,7 +177,8 @@ struct PlainTextWriter {
         guard let link = links.popLast(), !link.href.isEmpty else { return }
         guard !link.href.hasPrefix("#"), !link.href.lowercased().hasPrefix("javascript:"), link.href.utf8.count <= 2000
         else { return }
-        let shown = link.start <= output.count ? String(decoding: output[link.start...].suffix(2100), as: UTF8.self) : ""
+        let shown =
+            link.start <= output.count ? String(decoding: output[link.start...].suffix(2100), as: UTF8.self) : ""
         let words = shown.filter { !$0.isWhitespace }
         let target = link.href.filter { !$0.isWhitespace }
         let bare = target.hasPrefix("mailto:") ? String(target.dropFirst(7)) : target
@@ -206,7 +209,9 @@ struct PlainTextWriter {
     /// means anything in text without layout.
     private static func reference(in bytes: UnsafeRawBufferPointer, at index: Int) -> (text: String, length: Int)? {
         let limit = min(bytes.count, index + HTMLEntities.longestName + 3)
-        guard let end = bytes[(index + 1)..<limit].firstIndex(of: UInt8(ascii: ";")), end > index + 1 else { return nil }
+        guard let end = bytes[(index + 1)..<limit].firstIndex(of: UInt8(ascii: ";")), end > index + 1 else {
+            return nil
+        }
         guard let text = HTMLEntities.text(for: Array(bytes[(index + 1)..<end])[...]) else { return nil }
         switch text {
         case "\u{A0}": return (" ", end - index + 1)

@@ -37,7 +37,8 @@ struct TextSelection {
             top.next += 1
             if parts[index].isMultipart {
                 let inner = frame(
-                    parts[index], isInAlternative: top.isInAlternative, takesText: top.takesText, takesHTML: top.takesHTML)
+                    parts[index], isInAlternative: top.isInAlternative, takesText: top.takesText,
+                    takesHTML: top.takesHTML)
                 stack.append(top)
                 stack.append(inner)
             } else {
@@ -76,7 +77,11 @@ struct TextSelection {
     /// An alternative of one kind only stands for the other kind too.
     private mutating func complete(_ frame: Frame) {
         guard frame.kind == "alternative", frame.takesText, frame.takesHTML else { return }
-        if text.count == frame.textStart, html.count > frame.htmlStart { text.append(contentsOf: html[frame.htmlStart...]) }
-        if html.count == frame.htmlStart, text.count > frame.textStart { html.append(contentsOf: text[frame.textStart...]) }
+        if text.count == frame.textStart, html.count > frame.htmlStart {
+            text.append(contentsOf: html[frame.htmlStart...])
+        }
+        if html.count == frame.htmlStart, text.count > frame.textStart {
+            html.append(contentsOf: text[frame.textStart...])
+        }
     }
 }

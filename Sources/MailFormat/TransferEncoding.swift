@@ -26,29 +26,26 @@ package enum TransferEncoding: Hashable, Sendable {
         switch self {
         case .identity: Array(bytes)
         case .quotedPrintable: run(GMIME_CONTENT_ENCODING_QUOTEDPRINTABLE, bytes)
-        case .base64: run(GMIME_CONTENT_ENCODING_BASE64, bytes)
-        case .uuencode: run(GMIME_CONTENT_ENCODING_UUENCODE, bytes)
+        case .base64: Base64.decode(bytes)
+        case .uuencode: run(GMIME_CONTENT_ENCODING_UUENCODE, TransferEncoding.withoutBegin(bytes))
         }
     }
 
-    /// How many bytes `decode` would give, without giving them where that can be counted.
+    /// How many bytes `decode` would give.
     func decodedSize(_ bytes: ArraySlice<UInt8>) -> Int {
-        switch self {
-        case .identity: return bytes.count
-        case .base64:
-            var digits = 0
-            for byte in bytes where TransferEncoding.isBase64[Int(byte)] { digits += 1 }
-            return digits * 3 / 4
-        case .quotedPrintable, .uuencode: return decode(bytes).count
-        }
+        if case .identity = self { return bytes.count }
+        return decode(bytes).count
     }
 
-    private static let isBase64: [Bool] = (0...255).map { byte in
-        switch UInt8(byte) {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"): true
-        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "+"), UInt8(ascii: "/"): true
-        default: false
+    /// What follows the line `begin 644 name`, which GMime takes for data.
+    private static func withoutBegin(_ bytes: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+        var start = bytes.startIndex
+        while start < bytes.endIndex {
+            let end = bytes[start...].firstIndex(of: 0x0A) ?? bytes.endIndex
+            if bytes[start..<end].starts(with: Array("begin ".utf8)) { return bytes[min(end + 1, bytes.endIndex)...] }
+            start = min(end + 1, bytes.endIndex)
         }
+        return bytes
     }
 
     private func run(_ encoding: GMimeContentEncoding, _ bytes: ArraySlice<UInt8>) -> [UInt8] {

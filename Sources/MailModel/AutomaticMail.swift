@@ -12,7 +12,8 @@ package enum AutomaticMail {
     }
 
     private static let listFields: Set<String> = [
-        "list-id", "list-post", "list-owner", "list-subscribe", "list-unsubscribe", "list-unsubscribe-post", "list-help",
+        "list-id", "list-post", "list-owner", "list-subscribe", "list-unsubscribe", "list-unsubscribe-post",
+        "list-help",
         "list-archive", "mailing-list", "x-mailing-list", "x-beenthere", "x-mailman-version",
     ]
 

@@ -103,7 +103,9 @@ package enum AutomaticReplyRule {
     private static func refusalBySender(
         _ message: ReceivedMessage, _ senders: Senders, _ circumstances: Circumstances
     ) -> Refusal? {
-        if message.reversePath.isEmpty || message.reversePath.lowercased().hasPrefix("double-bounce@") { return .nullSender }
+        if message.reversePath.isEmpty || message.reversePath.lowercased().hasPrefix("double-bounce@") {
+            return .nullSender
+        }
         guard let reversePath = senders.reversePath, reversePath.isSafeForSMTP else { return .invalidSender }
         let recipient = circumstances.recipient.lowercased()
         let isOurs = senders.all.contains { address in
@@ -131,7 +133,9 @@ package enum AutomaticReplyRule {
     private static func refusalByCircumstances(_ message: ReceivedMessage, _ circumstances: Circumstances) -> Refusal? {
         let verdicts = circumstances.verdicts
         if verdicts.spam == .fail || verdicts.virus == .fail { return .spam }
-        if circumstances.requiresAuthentication, verdicts.dmarc != .pass, verdicts.spf != .pass { return .unauthenticated }
+        if circumstances.requiresAuthentication, verdicts.dmarc != .pass, verdicts.spf != .pass {
+            return .unauthenticated
+        }
         if message.headers.count(where: { $0.isNamed("Received") }) > circumstances.largestHopCount { return .looping }
         if let age = circumstances.age, let largest = circumstances.largestAge, age > largest { return .stale }
         return nil

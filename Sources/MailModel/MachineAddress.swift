@@ -17,7 +17,8 @@ package enum MachineAddress {
     package static func matches(localPart: String) -> Bool {
         let name = localPart.lowercased()
         if ["srs0=", "srs0+", "srs0-", "srs1=", "srs1+", "srs1-"].contains(where: name.hasPrefix) { return false }
-        return names.contains(name) || beginnings.contains(where: name.hasPrefix) || ends.contains(where: name.hasSuffix)
+        return names.contains(name) || beginnings.contains(where: name.hasPrefix)
+            || ends.contains(where: name.hasSuffix)
             || name.contains("+caf_=")
     }
 }

@@ -35,7 +35,9 @@ package struct MailAddress: Hashable, Sendable, CustomStringConvertible {
         guard !text.isEmpty else { throw .empty }
         guard !text.unicodeScalars.contains(where: MailAddress.isForbidden) else { throw .forbiddenCharacter }
         let (local, domain) = try MailAddress.split(text)
-        guard local.utf8.count <= localPartLimit, domain.utf8.count <= 255, text.utf8.count <= 254 else { throw .tooLong }
+        guard local.utf8.count <= localPartLimit, domain.utf8.count <= 255, text.utf8.count <= 254 else {
+            throw .tooLong
+        }
         try MailAddress.check(localPart: local)
         try MailDomain.check(domain)
         localPart = String(local)

@@ -13,7 +13,8 @@ package struct RspamdHeaders: Hashable, Sendable {
     /// True when rspamd is configured to scan and rewrite mail from private networks as well (`skip_local = false`).
     package var scansPrivateNetworks: Bool
 
-    package init(trustedServices: Set<String> = [], virusSymbols: Set<String> = [], scansPrivateNetworks: Bool = false) {
+    package init(trustedServices: Set<String> = [], virusSymbols: Set<String> = [], scansPrivateNetworks: Bool = false)
+    {
         self.trustedServices = trustedServices
         self.virusSymbols = virusSymbols
         self.scansPrivateNetworks = scansPrivateNetworks

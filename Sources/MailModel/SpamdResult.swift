@@ -27,7 +27,9 @@ package struct SpamdResult: Hashable, Sendable {
     }
 
     private static func numbers(in text: Substring) -> (Double?, Double?) {
-        guard let open = text.firstIndex(of: "["), let close = text[open...].firstIndex(of: "]") else { return (nil, nil) }
+        guard let open = text.firstIndex(of: "["), let close = text[open...].firstIndex(of: "]") else {
+            return (nil, nil)
+        }
         let parts = text[text.index(after: open)..<close].split(separator: "/").map { $0.filter { $0 != " " } }
         guard parts.count == 2 else { return (nil, nil) }
         return (finite(parts[0]), finite(parts[1]))

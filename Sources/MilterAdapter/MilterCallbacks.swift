@@ -70,6 +70,7 @@ enum MilterCallbacks {
         description.xxfi_envrcpt = { MilterCallbacks.recipient($0, arguments: $1) }
         description.xxfi_data = { MilterCallbacks.data($0) }
         description.xxfi_header = { MilterCallbacks.header($0, name: $1, value: $2) }
+        description.xxfi_eoh = { MilterCallbacks.endOfHeader($0) }
         description.xxfi_body = { MilterCallbacks.body($0, bytes: $1, count: $2) }
         description.xxfi_eom = { MilterCallbacks.endOfMessage($0) }
         description.xxfi_abort = { MilterCallbacks.abort($0) }
@@ -180,6 +181,11 @@ enum MilterCallbacks {
             Array([0x20] + bytes).withUnsafeBytes { box.session.header(name: text(name), value: $0) }
         }
         return reply
+    }
+
+    private static func endOfHeader(_ context: Context?) -> sfsistat {
+        guard let box = borrowBox(context) else { return SMFIS_CONTINUE }
+        return box.negotiation.has(SMFIP_NR_EOH) ? SMFIS_NOREPLY : SMFIS_CONTINUE
     }
 
     private static func body(

@@ -7,6 +7,8 @@ import CLibmilter
 /// - CONNECT, HELO and header fields are never answered: each answer would cost a round trip, and nothing is decided
 ///   there. MAIL is answered (shutdown), RCPT (too many recipients), DATA (nobody wants the message), body chunks
 ///   (enough of the body), end of message.
+/// - The end of the header is sent though it tells us nothing. Without it (`SMFIP_NOEOH`) libmilter ignores the body of
+///   a message that has no header field, and the MTA waits for the reply until its timeout (measured with Postfix).
 /// - Header values come with their leading blank, so that the message can be rebuilt byte by byte.
 ///
 /// The MTA may offer less than we ask for; the session then answers what is still expected of it.
@@ -18,7 +20,7 @@ struct MilterNegotiation: Hashable, Sendable {
 
     /// All steps we would like to have.
     static let desiredSteps = UInt(
-        SMFIP_NOUNKNOWN | SMFIP_NOEOH | SMFIP_NR_CONN | SMFIP_NR_HELO | SMFIP_NR_HDR | SMFIP_SKIP | SMFIP_HDR_LEADSPC)
+        SMFIP_NOUNKNOWN | SMFIP_NR_CONN | SMFIP_NR_HELO | SMFIP_NR_HDR | SMFIP_NR_EOH | SMFIP_SKIP | SMFIP_HDR_LEADSPC)
 
     /// All rights we would like to have.
     static func desiredActions(allowsQuarantine: Bool) -> UInt {

@@ -29,6 +29,7 @@ package final class MilterServer: Service {
     private let entrance = Mutex<TCPEntrance?>(nil)
     private let isOpen = Mutex(false)
     private let isStopAsked = Mutex(false)
+    private let isMainRunning = Mutex(false)
 
     /// - Parameter intake: gets every message somebody wants, on a thread of libmilter.
     package init(configuration: MilterConfiguration, intake: any MessageIntake, logger: Logger) {
@@ -45,6 +46,9 @@ package final class MilterServer: Service {
 
     /// The port of the TCP entrance, once open; nil when there is none.
     package var tcpPort: Int? { entrance.withLock { $0?.port } }
+
+    /// Whether messages are being served: true from the start of `run` until libmilter has stopped.
+    package var isServing: Bool { isMainRunning.withLock { $0 } }
 
     /// Makes both sockets, so that the MTA may connect; it is served when `run` runs. To be called before privileges
     /// are dropped, when the directory needs them, and before other threads make files (the umask is changed for a
@@ -73,11 +77,13 @@ package final class MilterServer: Service {
         try open()
         try entrance.withLock { $0 }?.start()
         let main = try MilterThread(name: "smfi_main") { smfi_main() }
+        isMainRunning.withLock { $0 = true }
         context.logger.info("milter is listening", metadata: ["socket": "\(context.configuration.unixSocketPath)"])
         let wasAsked = await withTaskGroup(of: Bool.self) { group in
             group.addTask {
                 // Looked at before the other child is cancelled, which then asks for a stop that is no longer needed.
                 let result = await main.result()
+                self.isMainRunning.withLock { $0 = false }
                 return result == MI_SUCCESS && self.isStopAsked.withLock { $0 }
             }
             group.addTask {
@@ -137,9 +143,21 @@ package final class MilterServer: Service {
     private func stopWhenAsked() async {
         if (try? await gracefulShutdown()) != nil { await drain() }
         isStopAsked.withLock { $0 = true }
-        _ = smfi_stop()
-        // The listener looks at the stop flag when a connection comes, else every five seconds.
-        socket.isAnswered()
+        await stopLibrary()
+    }
+
+    /// smfi_stop waits for a lock that the listener holds while it polls, five seconds at a time: so it gets a thread
+    /// of its own, and connections wake the listener until it is gone.
+    private func stopLibrary() async {
+        guard let stopping = try? MilterThread(name: "smfi_stop", body: { smfi_stop() }) else {
+            // No thread left in the process: better late than never.
+            _ = smfi_stop()
+            return
+        }
+        await Task {
+            while isServing, socket.isAnswered() { try? await Task.sleep(for: .milliseconds(10)) }
+        }.value
+        _ = await stopping.result()
     }
 
     private func drain() async {

@@ -87,8 +87,7 @@ struct MilterSocket: Sendable {
         return entry.gr_gid
     }
 
-    /// Whether somebody accepts connections on the path. Also wakes libmilter's listener, which looks only every five
-    /// seconds whether it should stop.
+    /// Whether somebody accepts connections on the path. Also wakes libmilter's listener from its poll.
     @discardableResult
     func isAnswered() -> Bool {
         let descriptor = Descriptor.socket(family: AF_UNIX, isBlocking: true)

@@ -135,7 +135,8 @@ final class DeliveryQueue: @unchecked Sendable {
         return closeCompletions
     }
 
-    private static let notBegun = DeliveryOutcome.unreachable(reason: "Sending has stopped; the delivery was not begun.")
+    private static let notBegun = DeliveryOutcome.unreachable(
+        reason: "Sending has stopped; the delivery was not begun.")
 
     private static func deadline(_ limit: Duration) -> timespec {
         var time = timespec()

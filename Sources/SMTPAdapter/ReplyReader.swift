@@ -96,7 +96,8 @@ private func enhancedPrefix(_ line: String) -> String? {
     let token = line.prefix { $0 != " " }
     let parts = token.split(separator: ".", omittingEmptySubsequences: false)
     guard parts.count == 3, parts[0] == "2" || parts[0] == "4" || parts[0] == "5" else { return nil }
-    guard parts[1...].allSatisfy({ (1...3).contains($0.utf8.count) && $0.utf8.allSatisfy { (0x30...0x39).contains($0) } })
+    guard
+        parts[1...].allSatisfy({ (1...3).contains($0.utf8.count) && $0.utf8.allSatisfy { (0x30...0x39).contains($0) } })
     else { return nil }
     return String(token)
 }

@@ -11,7 +11,8 @@ extension SMTPConfiguration {
 
     private func validateAddresses() throws(SMTPConfigurationError) {
         guard !host.isEmpty, host.utf8.count <= 255, host.utf8.allSatisfy(isHostByte) else {
-            throw error(.invalidHost, "The relay must be a host name or an address; names in other scripts as xn-- labels.")
+            throw error(
+                .invalidHost, "The relay must be a host name or an address; names in other scripts as xn-- labels.")
         }
         guard (1...65535).contains(port) else {
             throw error(.invalidPort, "The relay's port must be from 1 to 65535.")

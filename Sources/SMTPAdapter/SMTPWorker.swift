@@ -38,7 +38,8 @@ final class SMTPWorker: Sendable {
             context.release()
             queue.threadEnded()
             throw SMTPConfigurationError(
-                code: .systemFailure, description: "A thread for SMTP could not be started: \(String(cString: strerror(failure)))")
+                code: .systemFailure,
+                description: "A thread for SMTP could not be started: \(String(cString: strerror(failure)))")
         }
         pthread_detach(thread)
     }

@@ -41,9 +41,9 @@ final class SQLSession {
 }
 
 /// Ids are stored as their sixteen bytes.
-extension Identifier: @retroactive SQLExpressible {}
-extension Identifier: @retroactive StatementBinding {}
-extension Identifier: @retroactive DatabaseValueConvertible {
+extension Identifier: SQLExpressible {}
+extension Identifier: StatementBinding {}
+extension Identifier: DatabaseValueConvertible {
     package var databaseValue: DatabaseValue { Data(bytes).databaseValue }
 
     package static func fromDatabaseValue(_ value: DatabaseValue) -> Identifier? {
@@ -52,9 +52,9 @@ extension Identifier: @retroactive DatabaseValueConvertible {
 }
 
 /// Times are stored as microseconds UTC.
-extension Timestamp: @retroactive SQLExpressible {}
-extension Timestamp: @retroactive StatementBinding {}
-extension Timestamp: @retroactive DatabaseValueConvertible {
+extension Timestamp: SQLExpressible {}
+extension Timestamp: StatementBinding {}
+extension Timestamp: DatabaseValueConvertible {
     package var databaseValue: DatabaseValue { microseconds.databaseValue }
 
     package static func fromDatabaseValue(_ value: DatabaseValue) -> Timestamp? {

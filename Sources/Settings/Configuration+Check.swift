@@ -14,12 +14,20 @@ extension Configuration {
         if verdicts.rspamdHeaders {
             reading.complain(
                 at: reading.origin(of: "verdicts.rspamd_headers"),
-                "any sender can write X-Rspamd-Action, and rspamd leaves forged ones on mail of local and authenticated clients", mend)
+                """
+                any sender can write X-Rspamd-Action, and rspamd leaves forged ones on mail of local and authenticated \
+                clients
+                """,
+                mend)
         }
         if !verdicts.authservIDs.isEmpty {
             reading.complain(
                 at: reading.origin(of: "verdicts.authserv_ids"),
-                "any sender can write Authentication-Results with our name; only the border can remove it (RFC 8601 section 5)", mend)
+                """
+                any sender can write Authentication-Results with our name; only the border can remove it (RFC 8601 \
+                section 5)
+                """,
+                mend)
         }
     }
 
@@ -29,32 +37,38 @@ extension Configuration {
         let origin = reading.origin(of: "smtp.tls")
         if smtp.login != nil, !isLocal, !isEncrypted {
             reading.complain(
-                at: origin, "\(smtp.tls.rawValue) can send the password for \(smtp.host) in clear", "set smtp.tls: required, or implicit for port 465")
+                at: origin, "\(smtp.tls.rawValue) can send the password for \(smtp.host) in clear",
+                "set smtp.tls: required, or implicit for port 465")
         } else if smtp.tls == .none, !isLocal {
             reading.complain(
-                .warning, at: origin, "mail travels to \(smtp.host) in clear", "set smtp.tls: required when the relay offers STARTTLS")
+                .warning, at: origin, "mail travels to \(smtp.host) in clear",
+                "set smtp.tls: required when the relay offers STARTTLS")
         }
         if smtp.port == 465, smtp.tls == .required || smtp.tls == .opportunistic {
             reading.complain(
-                .warning, at: origin, "port 465 speaks TLS from the first byte (RFC 8314 section 3.3)", "set smtp.tls: implicit")
+                .warning, at: origin, "port 465 speaks TLS from the first byte (RFC 8314 section 3.3)",
+                "set smtp.tls: implicit")
         }
     }
 
     private func checkRetries(_ reading: inout Reading) {
         if smtp.firstRetry > smtp.maxRetry {
             reading.complain(
-                at: reading.origin(of: "smtp.first_retry"), "is longer than smtp.max_retry", "make it shorter, or smtp.max_retry longer")
+                at: reading.origin(of: "smtp.first_retry"), "is longer than smtp.max_retry",
+                "make it shorter, or smtp.max_retry longer")
         }
         if smtp.maxRetry > smtp.maxLifetime {
             reading.complain(
-                at: reading.origin(of: "smtp.max_retry"), "is longer than smtp.max_lifetime", "make it shorter, or smtp.max_lifetime longer")
+                at: reading.origin(of: "smtp.max_retry"), "is longer than smtp.max_lifetime",
+                "make it shorter, or smtp.max_lifetime longer")
         }
     }
 
     private func checkPublicURL(_ reading: inout Reading) {
         guard http.publicURL == nil, !Hostname.isLoopback(http.address) else { return }
         reading.complain(
-            .warning, at: reading.origin(of: "http.public_url"), "is not set, so pixels and links in mail work on this machine only",
+            .warning, at: reading.origin(of: "http.public_url"),
+            "is not set, so pixels and links in mail work on this machine only",
             "set it to the address recipients reach")
     }
 }

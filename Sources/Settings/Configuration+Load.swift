@@ -69,6 +69,11 @@ extension Configuration {
 extension Configuration.Milter {
     init(_ reading: inout Reading) {
         socket = reading.path(Schema.Milter.socket)
+        if socket.utf8.count > 107 {
+            reading.complain(
+                at: reading.origin(of: "milter.socket"), "\(socket) is longer than the 107 bytes the kernel takes",
+                "choose a shorter path")
+        }
         socketMode = UInt32(reading.value(Schema.Milter.socketMode), radix: 8) ?? 0o660
         socketGroup = reading.optional(Schema.Milter.socketGroup)
         tcp = reading.optional(Schema.Milter.tcp).flatMap(HostPort.init)
@@ -80,7 +85,8 @@ extension Configuration.Milter {
         onFailure = reading.value(Schema.Milter.onFailure)
         if reading.value(Schema.Milter.tcpBeyondLoopback) == false, let tcp, !Hostname.isLoopback(tcp.host) {
             reading.complain(
-                at: reading.origin(of: "milter.tcp"), "\(tcp.host) can be reached from other machines, and the milter protocol knows no login",
+                at: reading.origin(of: "milter.tcp"),
+                "\(tcp.host) can be reached from other machines, and the milter protocol knows no login",
                 "listen on 127.0.0.1, or set milter.tcp_beyond_loopback: true and keep strangers out with a firewall")
         }
     }
@@ -143,7 +149,8 @@ extension Configuration.Login {
         guard file.isEmpty else {
             return reading.complain(at: origin, "is set beside smtp.password_file", "keep smtp.password_file")
         }
-        reading.complain(.warning, at: origin, "is a secret in a file that travels", "move it to a file and set smtp.password_file")
+        reading.complain(
+            .warning, at: origin, "is a secret in a file that travels", "move it to a file and set smtp.password_file")
     }
 
     private static func read(_ file: String, _ reading: inout Reading) -> String? {
@@ -156,7 +163,8 @@ extension Configuration.Login {
             var text = String(decoding: bytes, as: UTF8.self)
             if text.last?.isNewline == true { text.removeLast() }
             guard !text.isEmpty, !text.contains(where: \.isNewline) else {
-                reading.complain(at: origin, "\(file) does not hold one line", "write the password into it, and nothing else")
+                reading.complain(
+                    at: origin, "\(file) does not hold one line", "write the password into it, and nothing else")
                 return nil
             }
             if RegularFile.isReadableByAnybody(file) {
@@ -186,7 +194,8 @@ extension Configuration.Route {
         let project = entry.value(Schema.Route.project)
         let disposition = entry.value(Schema.Route.disposition)
         switch (recipient, domain) {
-        case (let recipient?, nil): return Self(target: .recipient(recipient), project: project, disposition: disposition)
+        case (let recipient?, nil):
+            return Self(target: .recipient(recipient), project: project, disposition: disposition)
         case (nil, let domain?): return Self(target: .domain(domain), project: project, disposition: disposition)
         case (_?, _?): entry.complain(at: entry.start, "has both recipient and domain", "make two routes of it")
         case (nil, nil):
@@ -204,7 +213,8 @@ extension Configuration.Route {
             }
             if other.disposition != route.disposition {
                 return entry.complain(
-                    at: entry.start, "differs in disposition from an earlier route of the same recipients: one message has one fate",
+                    at: entry.start,
+                    "differs in disposition from an earlier route of the same recipients: one message has one fate",
                     "give both the same disposition")
             }
         }

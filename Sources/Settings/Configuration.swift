@@ -1,52 +1,72 @@
-/// All settings of the daemon as typed values. Meaning, unit and range of each are in `Schema` and on the reference page.
+/// All settings of the daemon as typed values. Meaning, unit and range of each are in `Schema` and on the reference
+/// page.
 ///
 /// Plain values: adapters get what they need from the shell as configurations of their own.
 package struct Configuration: Sendable {
+    /// Section `database`.
     package let database: Database
+    /// Section `milter`.
     package let milter: Milter
+    /// Section `http`.
     package let http: HTTP
+    /// Section `smtp`.
     package let smtp: SMTP
+    /// Section `mail`.
     package let mail: Mail
+    /// Section `verdicts`.
     package let verdicts: Verdicts
+    /// Section `tracking`.
     package let tracking: Tracking
+    /// Section `log`.
     package let log: Log
+    /// Section `limits`.
     package let limits: Limits
+    /// In the order of the file; no two have the same target and project.
     package let routes: [Route]
     /// Addresses that are never answered automatically; domains in lower case.
     package let ownAddresses: [String]
     /// What works and is probably not as intended; to be logged at start.
     package internal(set) var warnings: [Finding] = []
 
+    /// The keys of `database`.
     package struct Database: Hashable, Sendable {
-        /// Absolute, or relative to the working directory when the configuration file was named so.
+        /// `database.path`. Absolute, or relative to the working directory when the configuration file was named so.
         package let path: String
     }
 
+    /// The keys of `milter`.
     package struct Milter: Hashable, Sendable {
+        /// `milter.socket`.
         package let socket: String
-        /// Permission bits, for chmod(2).
+        /// `milter.socket_mode`. Permission bits, for chmod(2).
         package let socketMode: UInt32
-        /// nil leaves the group alone.
+        /// `milter.socket_group`. nil leaves the group alone.
         package let socketGroup: String?
+        /// `milter.tcp`.
         package let tcp: HostPort?
-        /// Bytes.
+        /// `milter.body_limit`. Bytes.
         package let bodyLimit: Int
-        /// Number of fields.
+        /// `milter.header_limit`. Number of fields.
         package let headerLimit: Int
-        /// Bytes.
+        /// `milter.header_bytes_limit`. Bytes.
         package let headerBytesLimit: Int
+        /// `milter.recipient_limit`.
         package let recipientLimit: Int
+        /// `milter.commit_deadline`.
         package let commitDeadline: Duration
+        /// `milter.on_failure`.
         package let onFailure: OnFailure
     }
 
+    /// The keys of `http`.
     package struct HTTP: Hashable, Sendable {
+        /// `http.address`.
         package let address: String
-        /// 0 takes any free port.
+        /// `http.port`. 0 takes any free port.
         package let port: Int
-        /// Without a closing slash; nil when it is to be derived, see `baseURL(port:)`.
+        /// `http.public_url`. Without a closing slash; nil when it is to be derived, see `baseURL(port:)`.
         package let publicURL: String?
-        /// Bytes.
+        /// `http.body_limit`. Bytes.
         package let bodyLimit: Int
 
         /// The URL recipients reach us at, without a closing slash: `http.public_url`, or derived from the address and
@@ -59,22 +79,33 @@ package struct Configuration: Sendable {
         }
     }
 
+    /// The keys of `smtp`.
     package struct SMTP: Hashable, Sendable {
+        /// `smtp.host`.
         package let host: String
+        /// `smtp.port`.
         package let port: Int
-        /// nil says the name of this machine.
+        /// `smtp.ehlo_name`. nil says the name of this machine.
         package let ehloName: String?
+        /// `smtp.tls`.
         package let tls: TLSMode
+        /// `smtp.verify`.
         package let verify: Bool
-        /// nil means the certificates of the system.
+        /// `smtp.ca_file`. nil means the certificates of the system.
         package let caFile: String?
-        /// nil means no login.
+        /// `smtp.login`. nil means no login.
         package let login: Login?
+        /// `smtp.workers`.
         package let workers: Int
+        /// `smtp.connect_timeout`.
         package let connectTimeout: Duration
+        /// `smtp.reply_timeout`.
         package let replyTimeout: Duration
+        /// `smtp.max_lifetime`.
         package let maxLifetime: Duration
+        /// `smtp.first_retry`.
         package let firstRetry: Duration
+        /// `smtp.max_retry`.
         package let maxRetry: Duration
     }
 
@@ -84,33 +115,49 @@ package struct Configuration: Sendable {
         package let password: Secret
     }
 
+    /// The keys of `mail`.
     package struct Mail: Hashable, Sendable {
-        /// A mailbox, perhaps with a display name; nil when templates must name their own.
+        /// `mail.default_from`. A mailbox, perhaps with a display name; nil when templates must name their own.
         package let defaultFrom: String?
+        /// `mail.message_id_domain`.
         package let messageIDDomain: String?
+        /// `mail.auto_reply_from`.
         package let autoReplyFrom: String?
     }
 
+    /// The keys of `verdicts`.
     package struct Verdicts: Hashable, Sendable {
+        /// `verdicts.rspamd_headers`.
         package let rspamdHeaders: Bool
+        /// `verdicts.stripped_at_border`.
         package let strippedAtBorder: Bool
+        /// `verdicts.authserv_ids`.
         package let authservIDs: [String]
     }
 
+    /// The keys of `tracking`.
     package struct Tracking: Hashable, Sendable {
+        /// `tracking.opens`.
         package let opens: Bool
+        /// `tracking.prefetch_window`.
         package let prefetchWindow: Duration
+        /// `tracking.max_hits_per_mail`.
         package let maxHitsPerMail: Int
     }
 
+    /// The keys of `log`.
     package struct Log: Hashable, Sendable {
+        /// `log.level`.
         package let level: LogLevel
+        /// `log.format`.
         package let format: LogFormat
     }
 
+    /// The keys of `limits`.
     package struct Limits: Hashable, Sendable {
-        /// Bytes of JSON.
+        /// `limits.event_data`. Bytes of JSON.
         package let eventData: Int
+        /// `limits.generations`.
         package let generations: Int
     }
 

@@ -2,10 +2,10 @@ import Yams
 
 /// A YAML text as a tree of located values, restricted to what a configuration needs.
 ///
-/// Yams composes the whole text before anybody can look at it, stops at the first repeated key and copies aliased nodes
-/// in place. Three things follow. Size is limited before parsing. A repeated key is renamed in the text with a mark no
-/// key can hold and the text is parsed again, so that every repetition is reported. An anchor is refused where it stands and
-/// nothing below it is looked at, so that an alias bomb never unfolds.
+/// Yams composes the whole text before anybody can look at it, stops at the first repeated key and copies aliased
+/// nodes in place. Three things follow. Size is limited before parsing. A repeated key is renamed in the text with a
+/// mark no key can hold and the text is parsed again, so that every repetition is reported. An anchor is refused
+/// where it stands and nothing below it is looked at, so that an alias bomb never unfolds.
 struct Document {
     /// Largest text that is parsed, in bytes.
     static let sizeLimit = 1 << 20
@@ -41,7 +41,8 @@ struct Document {
     init(text: String, file: String) {
         self.file = file
         guard text.utf8.count <= Self.sizeLimit else {
-            complain(nil, "", "is larger than \(ByteSize.text(Self.sizeLimit))", "check that this is the configuration file")
+            complain(
+                nil, "", "is larger than \(ByteSize.text(Self.sizeLimit))", "check that this is the configuration file")
             return
         }
         parse(text)
@@ -55,7 +56,8 @@ struct Document {
 // MARK: Parsing
 
 extension Document {
-    /// Put before a repeated key to tell it from its twin: a character of the private use area, so no key of ours has it.
+    /// Put before a repeated key to tell it from its twin: a character of the private use area, so no key of ours has
+    /// it.
     private static let repetitionMark: Unicode.Scalar = "\u{E000}"
 
     private static func unmarked(_ text: String) -> String {
@@ -120,7 +122,8 @@ extension Document {
 
     private mutating func complain(_ error: any Error) {
         switch error as? YamlError {
-        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _), .composer(_, let problem, let mark, _):
+        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
+            .composer(_, let problem, let mark, _):
             complain(mark.line, "", "is no valid YAML: \(problem)", "look at this line and the one above it")
         case .reader(let problem, let offset, _, let yaml):
             let line = offset.map { yaml.prefix($0).reduce(into: 1) { if $1.isNewline { $0 += 1 } } }
@@ -142,7 +145,9 @@ extension Document {
         }
         guard node.anchor == nil else {
             if anchored.insert([line, node.mark?.column ?? 0]).inserted {
-                complain(line, path, "has an anchor (&); anchors and aliases are not accepted", "write the value out where it is used")
+                complain(
+                    line, path, "has an anchor (&); anchors and aliases are not accepted",
+                    "write the value out where it is used")
             }
             return Node(line: line, content: .refused)
         }

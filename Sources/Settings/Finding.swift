@@ -17,7 +17,8 @@ package struct Finding: Hashable, Sendable {
     package var file: String
     /// Line in `file`, counted from 1; nil when the remark is about something that is not there.
     package var line: Int?
-    /// Path of the key (`milter.body_limit`, `routes[2].domain`), a Postfix parameter, or a variable's name; may be empty.
+    /// Path of the key (`milter.body_limit`, `routes[2].domain`), a Postfix parameter, or a variable's name; may be
+    /// empty.
     package var key: String
     /// One sentence without the mend. Never holds a secret.
     package var message: String

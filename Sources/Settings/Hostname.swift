@@ -2,8 +2,8 @@ import Glibc
 
 /// Names and numbers of hosts, as far as a configuration has to tell them apart. Nothing is looked up.
 enum Hostname {
-    /// Labels of letters, digits, `-` and `_`, each at most 63 bytes, 253 in all (RFC 1035 section 2.3.4). Letters beyond
-    /// ASCII are accepted. A name whose last label is a number is an address or a slip (RFC 3696 section 2).
+    /// Labels of letters, digits, `-` and `_`, each at most 63 bytes, 253 in all (RFC 1035 section 2.3.4). Letters
+    /// beyond ASCII are accepted. A name whose last label is a number is an address or a slip (RFC 3696 section 2).
     static func isDomain(_ text: String) -> Bool {
         let labels = text.split(separator: ".", omittingEmptySubsequences: false)
         guard text.utf8.count <= 253, let last = labels.last, !last.allSatisfy(\.isNumber) else { return false }
@@ -62,7 +62,9 @@ package struct HostPort: Hashable, Sendable, CustomStringConvertible {
 
     /// Reads `host:port`, `127.0.0.1:port` or `[::1]:port`; nil for anything else.
     package init?(_ text: String) {
-        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else { return nil }
+        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
+            return nil
+        }
         let name = text[..<colon]
         if name.hasPrefix("["), name.hasSuffix("]") {
             host = String(name.dropFirst().dropLast()).lowercased()

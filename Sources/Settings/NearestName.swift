@@ -1,7 +1,7 @@
 /// Finds the name somebody probably meant.
 enum NearestName {
-    /// The nearest of `candidates` by optimal string alignment distance, when it is near enough to be a slip of the hand:
-    /// at most a third of the letters, and never more than three of them. Ties go to the first candidate.
+    /// The nearest of `candidates` by optimal string alignment distance, when it is near enough to be a slip of the
+    /// hand: at most a third of the letters, and never more than three of them. Ties go to the first candidate.
     static func to(_ name: String, among candidates: [String]) -> String? {
         // A name longer than any key can be no slip, and the distance costs the product of both lengths.
         guard !name.isEmpty, name.utf8.count <= 64 else { return nil }

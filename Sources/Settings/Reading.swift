@@ -107,7 +107,9 @@ extension Reading {
             if case .refused = node.content { continue }
             guard case .mapping(let pairs) = node.content else {
                 let origin = Origin(file: file, line: node.line, key: prefix)
-                complain(at: origin, "is no mapping", "write for example \(setting.example.dropFirst().prefix { $0 != "}" })}")
+                complain(
+                    at: origin, "is no mapping",
+                    "write for example \(setting.example.dropFirst().prefix { $0 != "}" })}")
                 continue
             }
             entries.append(Reading(entry: pairs, at: node.line, prefix: prefix, keys: keys, parent: self))
@@ -190,7 +192,8 @@ extension Reading {
         case (.scalar, .nothing):
             complain(at: origin, "has no value", "remove the line for the default, or write \"\" for empty text")
         case (.scalar, _):
-            complain(at: origin, "takes one value, not a list or mapping", "write for example \(key): \(setting.example)")
+            complain(
+                at: origin, "takes one value, not a list or mapping", "write for example \(key): \(setting.example)")
         case (.list, .list(let items)), (.mappings, .list(let items)):
             lists[setting.path] = items
         case (.list, .nothing), (.mappings, .nothing):
@@ -210,11 +213,12 @@ extension Reading {
 // MARK: Environment
 
 extension Reading {
-    /// Scalars from the environment replace those of the file. Variables that look like ours and are none get a warning:
-    /// they may belong to somebody else, so they are no reason to refuse the start.
+    /// Scalars from the environment replace those of the file. Variables that look like ours and are none get a
+    /// warning: they may belong to somebody else, so they are no reason to refuse the start.
     private mutating func overlay(_ environment: [String: String]) {
         let known = Dictionary(Schema.settings.map { ($0.environmentName, $0) }) { first, _ in first }
-        for (name, text) in environment.sorted(by: { $0.key < $1.key }) where name.hasPrefix(Setting.environmentPrefix) {
+        for (name, text) in environment.sorted(by: { $0.key < $1.key }) where name.hasPrefix(Setting.environmentPrefix)
+        {
             let origin = Origin(file: "environment", line: nil, key: name)
             guard let setting = known[name] else {
                 warnAboutUnknown(name, origin, known: known.keys.sorted())
@@ -234,6 +238,8 @@ extension Reading {
         }
         let nearest = NearestName.to(name, among: known)
         guard isOfSection || nearest != nil else { return }
-        complain(.warning, at: origin, "is no setting and has no effect", nearest.map { "did you mean \($0)?" } ?? "unset it")
+        complain(
+            .warning, at: origin, "is no setting and has no effect", nearest.map { "did you mean \($0)?" } ?? "unset it"
+        )
     }
 }

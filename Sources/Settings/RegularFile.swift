@@ -42,7 +42,8 @@ enum RegularFile {
     private static func complaint(_ code: CInt) -> Complaint {
         switch code {
         case ENOENT: Complaint(message: "does not exist", mend: "check the path")
-        case EACCES: Complaint(message: "may not be read by this user", mend: "check its mode and that of its directories")
+        case EACCES:
+            Complaint(message: "may not be read by this user", mend: "check its mode and that of its directories")
         default: Complaint(message: "cannot be read: \(String(cString: strerror(code)))", mend: "check the path")
         }
     }

@@ -6,13 +6,13 @@ extension Schema {
     package static func sampleFile() -> String {
         var lines = comment(
             """
-            Configuration of Postrider. Every value below is the default; a line may be removed, and a file may be empty. \
-            Durations are written 250ms, 5s, 2m, 4h or 7d, sizes 512B, 64KiB or 10MiB. Unknown and repeated keys are errors. \
-            Relative paths start at the directory of this file.
+            Configuration of Postrider. Every value below is the default; a line may be removed, and a file may be \
+            empty. Durations are written 250ms, 5s, 2m, 4h or 7d, sizes 512B, 64KiB or 10MiB. Unknown and repeated \
+            keys are errors. Relative paths start at the directory of this file.
             """, indent: "")
         lines += comment(
-            "The environment overrides every key that is no list: \(Setting.environmentPrefix), the path in capitals, underscores for dots, "
-                + "for example \(Milter.bodyLimit.setting.environmentName)=25MiB.", indent: "")
+            "The environment overrides every key that is no list: \(Setting.environmentPrefix), the path in capitals, "
+                + "underscores for dots, for example \(Milter.bodyLimit.setting.environmentName)=25MiB.", indent: "")
         lines += comment("Check it with `postrider check`. Reference: Documentation/configuration.md.", indent: "")
         for section in sections { lines += [""] + sampleLines(section) }
         return lines.joined(separator: "\n") + "\n"

@@ -1,34 +1,63 @@
 extension Schema {
     enum SMTP {
-        static let host = Entry.text("smtp.host", .host, default: "127.0.0.1", example: "smtp.example.com", "The relay.")
-        static let port = Entry.integer("smtp.port", 1...65_535, default: 25, example: 587, "Its port: 25, 587 for submission, 465 with smtp.tls: implicit.")
+        static let host = Entry.text(
+            "smtp.host", .host, default: "127.0.0.1", example: "smtp.example.com", "The relay.")
+        static let port = Entry.integer(
+            "smtp.port", 1...65_535, default: 25, example: 587,
+            "Its port: 25, 587 for submission, 465 with smtp.tls: implicit.")
         static let ehloName = Entry.text(
-            "smtp.ehlo_name", .host, example: "app.example.com", "The name said in EHLO; empty says the name of this machine.")
+            "smtp.ehlo_name", .host, example: "app.example.com",
+            "The name said in EHLO; empty says the name of this machine.")
         static let tls = Entry<TLSMode>.choice(
             "smtp.tls", default: .none, example: .required,
-            "none: no encryption. opportunistic: STARTTLS when the relay offers it. required: STARTTLS, or no mail. implicit: TLS from the first byte (port 465).")
+            """
+            none: no encryption. opportunistic: STARTTLS when the relay offers it. required: STARTTLS, or no mail. \
+            implicit: TLS from the first byte (port 465).
+            """
+        )
         static let verify = Entry.flag(
             "smtp.verify", default: true,
-            "Whether the relay's certificate must be valid for smtp.host. Without it TLS protects from listeners, and from nobody who can redirect the connection.")
+            """
+            Whether the relay's certificate must be valid for smtp.host. Without it TLS protects from listeners, and \
+            from nobody who can redirect the connection.
+            """
+        )
         static let caFile = Entry.text(
             "smtp.ca_file", .path, example: "/etc/postrider/relay-ca.pem",
             "Certificates (PEM) that the relay's one must descend from; empty means the system's.")
-        static let username = Entry.text("smtp.username", .any, example: "postrider", "The name to log in with; empty means no login.")
+        static let username = Entry.text(
+            "smtp.username", .any, example: "postrider", "The name to log in with; empty means no login.")
         static let passwordFile = Entry.text(
             "smtp.password_file", .path, example: "/etc/postrider/smtp-password",
-            "A file that holds the password and nothing else; one line end at its end is ignored. With systemd, LoadCredential= keeps it out of sight of other users.")
+            """
+            A file that holds the password and nothing else; one line end at its end is ignored. With systemd, \
+            LoadCredential= keeps it out of sight of other users.
+            """
+        )
         static let password = Entry.text(
-            "smtp.password", .any, example: "correct horse", "The password itself. Discouraged: configuration files travel. Use smtp.password_file.")
-        static let workers = Entry.integer("smtp.workers", 1...20, default: 4, unit: "connections", example: 8, "How many messages are handed to the relay at the same time, each over a connection of its own.")
+            "smtp.password", .any, example: "correct horse",
+            "The password itself. Discouraged: configuration files travel. Use smtp.password_file.")
+        static let workers = Entry.integer(
+            "smtp.workers", 1...20, default: 4, unit: "connections", example: 8,
+            "How many messages are handed to the relay at the same time, each over a connection of its own.")
         static let connectTimeout = Entry.duration(
             "smtp.connect_timeout", .seconds(1)...(.seconds(600)), default: .seconds(30), example: .seconds(10),
             "How long a connection may take, TLS included.")
         static let replyTimeout = Entry.duration(
             "smtp.reply_timeout", .seconds(5)...(.seconds(3600)), default: .seconds(600), example: .seconds(300),
-            "How long one reply may take. RFC 5321 section 4.5.3.2.6 asks for ten minutes after the final dot: a shorter wait can send a message twice.")
+            """
+            How long one reply may take. RFC 5321 section 4.5.3.2.6 asks for ten minutes after the final dot: a \
+            shorter wait can send a message twice.
+            """
+        )
         static let maxLifetime = Entry.duration(
-            "smtp.max_lifetime", .seconds(60)...(.seconds(2_592_000)), default: .seconds(432_000), example: .seconds(172_800),
-            "How long a deferred message is tried before it counts as expired. RFC 5321 section 4.5.4.1 advises at least four to five days.")
+            "smtp.max_lifetime", .seconds(60)...(.seconds(2_592_000)), default: .seconds(432_000),
+            example: .seconds(172_800),
+            """
+            How long a deferred message is tried before it counts as expired. RFC 5321 section 4.5.4.1 advises at \
+            least four to five days.
+            """
+        )
         static let firstRetry = Entry.duration(
             "smtp.first_retry", .seconds(1)...(.seconds(86_400)), default: .seconds(60), example: .seconds(300),
             "The wait after the first deferral; it grows with every further one.")
@@ -60,22 +89,38 @@ extension Schema {
     enum HTTP {
         static let address = Entry.text(
             "http.address", .address, default: "127.0.0.1", example: "::1",
-            "The address to listen on. Keep it on loopback behind a web server that does TLS; 0.0.0.0 is every address of the machine.")
-        static let port = Entry.integer("http.port", 0...65_535, default: 8480, example: 8080, "The port to listen on; 0 takes any free one and logs it.")
+            """
+            The address to listen on. Keep it on loopback behind a web server that does TLS; 0.0.0.0 is every address \
+            of the machine.
+            """
+        )
+        static let port = Entry.integer(
+            "http.port", 0...65_535, default: 8480, example: 8080,
+            "The port to listen on; 0 takes any free one and logs it.")
         static let publicURL = Entry.text(
             "http.public_url", .url, example: "https://mail.example.com",
-            "How recipients reach this server; it stands in every pixel and unsubscribe link. Empty derives it from http.address and http.port, which is good for trials on one machine only.")
+            """
+            How recipients reach this server; it stands in every pixel and unsubscribe link. Empty derives it from \
+            http.address and http.port, which is good for trials on one machine only.
+            """
+        )
         static let bodyLimit = Entry.bytes(
-            "http.body_limit", 1024...(256 << 20), default: 1 << 20, example: 4 << 20, "The largest request body; a larger one is answered with 413.")
+            "http.body_limit", 1024...(256 << 20), default: 1 << 20, example: 4 << 20,
+            "The largest request body; a larger one is answered with 413.")
 
         static let settings = [address.setting, port.setting, publicURL.setting, bodyLimit.setting]
     }
 
     enum Tracking {
-        static let opens = Entry.flag("tracking.opens", default: true, "Whether mail carries a pixel, and email.opened is recorded.")
+        static let opens = Entry.flag(
+            "tracking.opens", default: true, "Whether mail carries a pixel, and email.opened is recorded.")
         static let prefetchWindow = Entry.duration(
             "tracking.prefetch_window", .seconds(0)...(.seconds(3600)), default: .seconds(5), example: .seconds(30),
-            "A pixel fetched sooner than this after delivery was fetched by a scanner; it is recorded as machine and fires no email.opened.")
+            """
+            A pixel fetched sooner than this after delivery was fetched by a scanner; it is recorded as machine and \
+            fires no email.opened.
+            """
+        )
         static let maxHitsPerMail = Entry.integer(
             "tracking.max_hits_per_mail", 1...100_000, default: 100, unit: "hits", example: 20,
             "How many fetches of one mail's pixel are recorded; later ones get the image and leave no row.")
@@ -84,8 +129,10 @@ extension Schema {
     }
 
     enum Log {
-        static let level = Entry<LogLevel>.choice("log.level", default: .info, example: .debug, "The least serious event that is logged.")
-        static let format = Entry<LogFormat>.choice("log.format", default: .text, example: .json, "One line of text or one JSON object per event.")
+        static let level = Entry<LogLevel>.choice(
+            "log.level", default: .info, example: .debug, "The least serious event that is logged.")
+        static let format = Entry<LogFormat>.choice(
+            "log.format", default: .text, example: .json, "One line of text or one JSON object per event.")
 
         static let settings = [level.setting, format.setting]
     }
@@ -96,7 +143,11 @@ extension Schema {
             "The largest data of one event, as JSON; a larger one is refused with 422.")
         static let generations = Entry.integer(
             "limits.generations", 1...100, default: 10, unit: "generations", example: 5,
-            "How deep events caused by workflows may cause further executions; the next one stops with a visible reason.")
+            """
+            How deep events caused by workflows may cause further executions; the next one stops with a visible \
+            reason.
+            """
+        )
 
         static let settings = [eventData.setting, generations.setting]
     }

@@ -15,19 +15,34 @@ package enum Schema {
 
     /// All sections in the order of the sample file.
     package static let sections: [Section] = [
-        Section(name: "database", meaning: "Where contacts, events, workflows and the outbox are kept.", settings: [Database.path.setting]),
-        Section(name: "milter", meaning: "The entrance for inbound mail: Postfix talks to it for every message.", settings: Milter.settings),
-        Section(name: "http", meaning: "API, dashboard, tracking pixel and unsubscribe pages.", settings: HTTP.settings),
-        Section(name: "smtp", meaning: "The relay that outgoing mail is handed to, usually the Postfix of this machine.", settings: SMTP.settings),
+        Section(
+            name: "database", meaning: "Where contacts, events, workflows and the outbox are kept.",
+            settings: [Database.path.setting]),
+        Section(
+            name: "milter", meaning: "The entrance for inbound mail: Postfix talks to it for every message.",
+            settings: Milter.settings),
+        Section(
+            name: "http", meaning: "API, dashboard, tracking pixel and unsubscribe pages.", settings: HTTP.settings),
+        Section(
+            name: "smtp", meaning: "The relay that outgoing mail is handed to, usually the Postfix of this machine.",
+            settings: SMTP.settings),
         Section(name: "mail", meaning: "What outgoing mail says about itself.", settings: Mail.settings),
         Section(
             name: "verdicts",
-            meaning: "Whose word about spam and authentication counts. What is not declared here is reported as DISABLED, never as PASS.",
+            meaning:
+                """
+                Whose word about spam and authentication counts. What is not declared here is reported as DISABLED, \
+                never as PASS.
+                """,
             settings: Verdicts.settings),
         Section(name: "tracking", meaning: "How opens are recognised.", settings: Tracking.settings),
         Section(name: "log", meaning: "What the daemon writes to standard error.", settings: Log.settings),
-        Section(name: "limits", meaning: "Bounds that keep one event or one workflow from taking everything.", settings: Limits.settings),
-        Section(name: "", meaning: "Which inbound mail becomes events, and which addresses are our own.", settings: [Route.list, ownAddresses.setting]),
+        Section(
+            name: "limits", meaning: "Bounds that keep one event or one workflow from taking everything.",
+            settings: Limits.settings),
+        Section(
+            name: "", meaning: "Which inbound mail becomes events, and which addresses are our own.",
+            settings: [Route.list, ownAddresses.setting]),
     ]
 
     /// Every key of every section.
@@ -36,10 +51,18 @@ package enum Schema {
     enum Database {
         static let path = Entry.text(
             "database.path", .path, default: "/var/lib/postrider/postrider.db", example: "/srv/postrider/postrider.db",
-            "The SQLite database. It is made at the first start; its directory must exist and be writable by the daemon.")
+            """
+            The SQLite database. It is made at the first start; its directory must exist and be writable by the \
+            daemon.
+            """
+        )
     }
 
     static let ownAddresses = ListEntry(
         "own_addresses", of: .mailAddress, example: ["support@example.com", "bounces@example.com"],
-        "Addresses the daemon itself sends from or listens to. A message from one of them is never answered automatically.")
+        """
+        Addresses the daemon itself sends from or listens to. A message from one of them is never answered \
+        automatically.
+        """
+    )
 }

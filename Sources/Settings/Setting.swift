@@ -70,11 +70,13 @@ extension Entry<String> {
 
 extension Entry<Int> {
     static func integer(
-        _ path: String, _ range: ClosedRange<Int>, default value: Int, unit: String = "", example: Int, _ meaning: String
+        _ path: String, _ range: ClosedRange<Int>, default value: Int, unit: String = "", example: Int,
+        _ meaning: String
     ) -> Entry {
         let words = "from \(range.lowerBound) to \(range.upperBound)\(unit.isEmpty ? "" : " \(unit)")"
         return Entry(
-            path, type: "whole number \(words)", default: value, written: "\(value)", meaning: meaning, example: "\(example)"
+            path, type: "whole number \(words)", default: value, written: "\(value)", meaning: meaning,
+            example: "\(example)"
         ) { text throws(Complaint) in
             guard let number = Int(text) else {
                 throw Complaint(message: "`\(text)` is no whole number", mend: "write a number \(words)")
@@ -96,7 +98,8 @@ extension Entry<Int> {
         ) { text throws(Complaint) in
             guard let bytes = ByteSize.parse(text) else {
                 throw Complaint(
-                    message: "`\(text)` is no size", mend: "write a whole number and B, KiB, MiB or GiB, for example 10MiB")
+                    message: "`\(text)` is no size",
+                    mend: "write a whole number and B, KiB, MiB or GiB, for example 10MiB")
             }
             guard range.contains(bytes) else {
                 throw Complaint(message: "\(text) is out of range", mend: "write a size \(words)")
@@ -117,7 +120,8 @@ extension Entry<Duration> {
         ) { text throws(Complaint) in
             guard let duration = DurationText.parse(text) else {
                 throw Complaint(
-                    message: "`\(text)` is no duration", mend: "write a whole number and ms, s, m, h or d, for example 5s")
+                    message: "`\(text)` is no duration",
+                    mend: "write a whole number and ms, s, m, h or d, for example 5s")
             }
             guard range.contains(duration) else {
                 throw Complaint(message: "\(text) is out of range", mend: "write a duration \(words)")
@@ -143,7 +147,8 @@ extension Entry<Bool> {
 extension Entry where Value: RawRepresentable<String> & CaseIterable {
     static func choice(_ path: String, default value: Value, example: Value, _ meaning: String) -> Entry {
         let names = Value.allCases.map(\.rawValue)
-        let words = names.count > 1 ? names.dropLast().joined(separator: ", ") + " or " + names[names.count - 1] : names[0]
+        let words =
+            names.count > 1 ? names.dropLast().joined(separator: ", ") + " or " + names[names.count - 1] : names[0]
         return Entry(
             path, type: words, default: value, written: value.rawValue, meaning: meaning, example: example.rawValue
         ) { text throws(Complaint) in

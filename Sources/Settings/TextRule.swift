@@ -27,7 +27,8 @@ extension TextRule {
     /// The address of a Unix socket must fit `sockaddr_un.sun_path`, 108 bytes with its NUL (unix(7)).
     static let socketPath = TextRule(name: "path of a Unix socket, at most 107 bytes") { text throws(Complaint) in
         guard text.utf8.count <= 107 else {
-            throw Complaint(message: "is \(text.utf8.count) bytes long; the kernel takes 107", mend: "choose a shorter path")
+            throw Complaint(
+                message: "is \(text.utf8.count) bytes long; the kernel takes 107", mend: "choose a shorter path")
         }
         return text
     }
@@ -41,7 +42,8 @@ extension TextRule {
 
     static let mode = TextRule(name: "octal mode in quotes") { text throws(Complaint) in
         guard text.count >= 3, let mode = UInt32(text, radix: 8), mode <= 0o777 else {
-            throw Complaint(message: "`\(text)` is no octal mode", mend: "write four octal digits in quotes, for example \"0660\"")
+            throw Complaint(
+                message: "`\(text)` is no octal mode", mend: "write four octal digits in quotes, for example \"0660\"")
         }
         return text
     }
@@ -55,35 +57,40 @@ extension TextRule {
 
     static let host = TextRule(name: "host name or IP address") { text throws(Complaint) in
         guard Hostname.isDomain(text) || Hostname.isAddress(text) else {
-            throw Complaint(message: "`\(text)` is no host", mend: "write a host name, an IPv4 or an IPv6 address, without a port")
+            throw Complaint(
+                message: "`\(text)` is no host", mend: "write a host name, an IPv4 or an IPv6 address, without a port")
         }
         return text.lowercased()
     }
 
     static let address = TextRule(name: "IP address") { text throws(Complaint) in
         guard Hostname.isAddress(text) || text.lowercased() == "localhost" else {
-            throw Complaint(message: "`\(text)` is no IP address", mend: "write an address of this machine, for example 127.0.0.1")
+            throw Complaint(
+                message: "`\(text)` is no IP address", mend: "write an address of this machine, for example 127.0.0.1")
         }
         return text.lowercased()
     }
 
     static let hostPort = TextRule(name: "host:port") { text throws(Complaint) in
         guard HostPort(text) != nil else {
-            throw Complaint(message: "`\(text)` is no host and port", mend: "write for example 127.0.0.1:8471 or [::1]:8471")
+            throw Complaint(
+                message: "`\(text)` is no host and port", mend: "write for example 127.0.0.1:8471 or [::1]:8471")
         }
         return text
     }
 
     static let mailAddress = TextRule(name: "mail address") { text throws(Complaint) in
         guard let address = MailboxText.address(text) else {
-            throw Complaint(message: "`\(text)` is no mail address", mend: "write local-part@domain without a display name")
+            throw Complaint(
+                message: "`\(text)` is no mail address", mend: "write local-part@domain without a display name")
         }
         return address
     }
 
     static let mailbox = TextRule(name: "mail address, with or without a display name") { text throws(Complaint) in
         guard MailboxText.isMailbox(text) else {
-            throw Complaint(message: "`\(text)` is no mailbox", mend: "write local-part@domain or Name <local-part@domain>")
+            throw Complaint(
+                message: "`\(text)` is no mailbox", mend: "write local-part@domain or Name <local-part@domain>")
         }
         return text
     }
@@ -91,7 +98,8 @@ extension TextRule {
     static let url = TextRule(name: "http or https URL") { text throws(Complaint) in
         guard let url = Hostname.baseURL(text) else {
             throw Complaint(
-                message: "`\(text)` is no base URL", mend: "write scheme and host, for example https://mail.example.com")
+                message: "`\(text)` is no base URL", mend: "write scheme and host, for example https://mail.example.com"
+            )
         }
         return url
     }
@@ -105,7 +113,8 @@ enum MailboxText {
         let local = text[..<at]
         let domain = String(text[text.index(after: at)...])
         let forbidden: Set<Character> = ["<", ">", "(", ")", "[", "]", ",", ";", ":", "\\", "\"", "@"]
-        guard !local.isEmpty, local.utf8.count <= 64, !local.contains(where: { $0.isWhitespace || forbidden.contains($0) }),
+        guard !local.isEmpty, local.utf8.count <= 64,
+            !local.contains(where: { $0.isWhitespace || forbidden.contains($0) }),
             !local.hasPrefix("."), !local.hasSuffix("."), !local.contains(".."), Hostname.isDomain(domain)
         else { return nil }
         return "\(local)@\(domain.lowercased())"

@@ -13,7 +13,8 @@ enum DurationText {
     /// Reads `text`; nil when it is no duration or does not fit.
     static func parse(_ text: String) -> Duration? {
         let digits = text.prefix { $0.isASCII && $0.isNumber }
-        guard let count = Int64(digits), let unit = units.first(where: { $0.name == text.dropFirst(digits.count) }) else {
+        guard let count = Int64(digits), let unit = units.first(where: { $0.name == text.dropFirst(digits.count) })
+        else {
             return nil
         }
         let (milliseconds, overflow) = count.multipliedReportingOverflow(by: unit.milliseconds)
@@ -34,7 +35,9 @@ enum DurationText {
 
 /// Byte counts as they are written in the configuration: a whole number and one unit, `512B`, `64KiB`, `10MiB`, `1GiB`.
 enum ByteSize {
-    private static let units: [(name: String, bytes: Int)] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)]
+    private static let units: [(name: String, bytes: Int)] = [
+        ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1),
+    ]
 
     /// Reads `text`; nil when it is no byte count or does not fit.
     static func parse(_ text: String) -> Int? {

@@ -124,6 +124,9 @@ final class MilterClient {
     }
 
     func header(_ name: String, _ value: String) throws { try header(name, Array(value.utf8)) }
+    /// End of the header; Postfix sends it even when there was no field.
+    func endOfHeader() throws { _ = try ask("N", unless: SMFIP_NR_EOH) }
+
     func body(_ bytes: [UInt8]) throws -> Answer { try ask("B", bytes) }
 
     func endOfMessage(queueID: String) throws -> Answer {
@@ -152,7 +155,8 @@ final class MilterClient {
         let data = try data()
         if data.code != "c" { return data }
         for (name, value) in headers { try header(name, value) }
-        _ = try self.body(body)
+        try endOfHeader()
+        if !body.isEmpty { _ = try self.body(body) }
         return try endOfMessage(queueID: queueID)
     }
 }

@@ -52,7 +52,7 @@ struct MilterFixture: Sendable {
     let running: Task<Void, any Error>
     var path: String { directory + "/m" }
 
-    init(_ change: (inout MilterConfiguration) -> Void = { _ in }) throws {
+    init(_ change: @Sendable (inout MilterConfiguration) -> Void = { _ in }) async throws {
         directory = try Self.temporaryDirectory()
         var configuration = MilterConfiguration(unixSocketPath: directory + "/m")
         configuration.tcp = .init(host: "127.0.0.1", port: 0)
@@ -65,6 +65,7 @@ struct MilterFixture: Sendable {
             configuration: .init(services: [server], logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }))
         self.services = services
         running = Task { try await services.run() }
+        while !server.isServing { await Task.yield() }
     }
 
     static func temporaryDirectory() throws -> String {
@@ -90,8 +91,8 @@ struct MilterFixture: Sendable {
     private static let kept = Mutex<MilterFixture?>(nil)
 
     /// The one of this process; its directory goes when the process ends.
-    static let shared: Result<MilterFixture, any Error> = Result {
-        let fixture = try MilterFixture {
+    static let shared = Task {
+        let fixture = try await MilterFixture {
             $0.bodyLimit = 200_000
             $0.headerCountLimit = 10_000
             $0.recipientLimit = 3

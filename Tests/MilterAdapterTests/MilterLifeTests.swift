@@ -9,123 +9,138 @@ import Testing
 @Suite(.timeLimit(.minutes(2))) struct MilterLifeTests {
     @Test func shutdownLetsOpenMessagesFinishAndTakesNoNewOne() async {
         await #expect(processExitsWith: .success) {
-            let milter = try MilterFixture()
-            let old = try MilterClient.greeted(unix: milter.path)
-            let idle = try MilterClient.greeted(unix: milter.path)
-            _ = try old.mail("<a@client.example>")
-            await milter.services.triggerGracefulShutdown()
-            var refusal = try idle.message(to: "in@here.example", queueID: "NEW")
-            // The gate closes a moment after the request; a message that was faster is let in.
-            while refusal.code == "c" { refusal = try idle.message(to: "in@here.example", queueID: "NEW") }
-            #expect(refusal.text.hasPrefix("451 4.3.2 "))
-            #expect(try old.recipient("<in@here.example>").code == "c")
-            #expect(try old.data().code == "c")
-            #expect(try old.endOfMessage(queueID: "OPEN").code == "c")
-            #expect(milter.intake.message("OPEN") != nil)
-            let duration = try await ContinuousClock().measure { try await milter.running.value }
-            #expect(duration < .seconds(4), "the listener is woken; \(duration)")
-            #expect(milter.server.gauges.refusedWhileDraining >= 1)
-            #expect(access(milter.path, F_OK) != 0, "the socket is removed")
-            milter.removeDirectory()
+            try await WireActor.run {
+                let milter = try await MilterFixture()
+                let old = try MilterClient.greeted(unix: milter.path)
+                let idle = try MilterClient.greeted(unix: milter.path)
+                _ = try old.mail("<a@client.example>")
+                await milter.services.triggerGracefulShutdown()
+                var refusal = try idle.message(to: "in@here.example", queueID: "NEW")
+                // The gate closes a moment after the request; a message that was faster is let in.
+                while refusal.code == "c" { refusal = try idle.message(to: "in@here.example", queueID: "NEW") }
+                #expect(refusal.text.hasPrefix("451 4.3.2 "))
+                #expect(try old.recipient("<in@here.example>").code == "c")
+                #expect(try old.data().code == "c")
+                try old.endOfHeader()
+                #expect(try old.endOfMessage(queueID: "OPEN").code == "c")
+                #expect(milter.intake.message("OPEN") != nil)
+                let duration = try await ContinuousClock().measure { try await milter.running.value }
+                #expect(duration < .seconds(4), "the listener is woken; \(duration)")
+                #expect(milter.server.gauges.refusedWhileDraining >= 1)
+                #expect(access(milter.path, F_OK) != 0, "the socket is removed")
+                milter.removeDirectory()
+            }
         }
     }
 
     @Test func drainEndsAtItsDeadline() async {
         await #expect(processExitsWith: .success) {
-            let milter = try MilterFixture { $0.drainDeadline = .milliseconds(50) }
-            let client = try MilterClient.greeted(unix: milter.path)
-            _ = try client.mail("<a@client.example>")
-            await milter.services.triggerGracefulShutdown()
-            try await milter.running.value
-            #expect(milter.server.gauges.messagesInFlight == 1)
-            milter.removeDirectory()
+            try await WireActor.run {
+                let milter = try await MilterFixture { $0.drainDeadline = .milliseconds(50) }
+                let client = try MilterClient.greeted(unix: milter.path)
+                _ = try client.mail("<a@client.example>")
+                await milter.services.triggerGracefulShutdown()
+                try await milter.running.value
+                #expect(milter.server.gauges.messagesInFlight == 1)
+                milter.removeDirectory()
+            }
         }
     }
 
     @Test func endOfMessageUnderWayGetsItsReplyDuringShutdown() async {
         await #expect(processExitsWith: .success) {
-            let milter = try MilterFixture {
-                $0.drainDeadline = .zero
-                $0.commitDeadline = .seconds(20)
+            try await WireActor.run {
+                let milter = try await MilterFixture {
+                    $0.drainDeadline = .zero
+                    $0.commitDeadline = .seconds(20)
+                }
+                let client = try MilterClient.greeted(unix: milter.path)
+                _ = try client.mail("<a@client.example>")
+                _ = try client.recipient("<silent@here.example>")
+                _ = try client.data()
+                try client.endOfHeader()
+                try client.send("E")
+                #expect(milter.reach { $0.messagesWaiting == 1 })
+                await milter.services.triggerGracefulShutdown()
+                // smfi_main has returned when nobody is let in any more.
+                while (try? MilterClient(unix: milter.path)) != nil {}
+                milter.intake.speak(.discard)
+                #expect(try client.answer().code == "d")
+                try await milter.running.value
+                milter.removeDirectory()
             }
-            let client = try MilterClient.greeted(unix: milter.path)
-            _ = try client.mail("<a@client.example>")
-            _ = try client.recipient("<silent@here.example>")
-            _ = try client.data()
-            try client.send("E")
-            #expect(milter.reach { $0.messagesWaiting == 1 })
-            await milter.services.triggerGracefulShutdown()
-            // smfi_main has returned when nobody is let in any more.
-            while (try? MilterClient(unix: milter.path)) != nil {}
-            milter.intake.speak(.discard)
-            #expect(try client.answer().code == "d")
-            try await milter.running.value
-            milter.removeDirectory()
         }
     }
 
     @Test func hangingUpInAnyPhaseLeavesNothingBehind() async {
         await #expect(processExitsWith: .success) {
-            let milter = try MilterFixture()
-            let phases: [(MilterClient) throws -> Void] = [
-                { try $0.negotiate() },
-                { try $0.greet() },
-                { _ = try $0.mail("<a@client.example>") },
-                { _ = try $0.recipient("<in@here.example>") },
-                { _ = try $0.data() },
-                { try $0.header("A", " 1") },
-                { _ = try $0.body([1, 2, 3]) },
-                { try $0.write([0, 0, 0, 9, 66, 1]) },
-            ]
-            for port in [nil, milter.server.tcpPort] {
-                for last in 0...phases.count {
-                    let client = try port.map { try MilterClient(tcp: $0) } ?? MilterClient(unix: milter.path)
-                    for phase in phases.prefix(last) { try phase(client) }
+            try await WireActor.run {
+                let milter = try await MilterFixture()
+                let phases: [(MilterClient) throws -> Void] = [
+                    { try $0.negotiate() },
+                    { try $0.greet() },
+                    { _ = try $0.mail("<a@client.example>") },
+                    { _ = try $0.recipient("<in@here.example>") },
+                    { _ = try $0.data() },
+                    { try $0.header("A", " 1") },
+                    { try $0.endOfHeader() },
+                    { _ = try $0.body([1, 2, 3]) },
+                    { try $0.write([0, 0, 0, 9, 66, 1]) },
+                ]
+                for port in [nil, milter.server.tcpPort] {
+                    for last in 0...phases.count {
+                        let client = try port.map { try MilterClient(tcp: $0) } ?? MilterClient(unix: milter.path)
+                        for phase in phases.prefix(last) { try phase(client) }
+                    }
                 }
+                #expect(milter.reach { $0.openSessions == 0 && $0.messagesInFlight == 0 && $0.tcpConnections == 0 })
+                #expect(milter.server.gauges.messages == 0)
+                let client = try MilterClient.greeted(unix: milter.path)
+                #expect(try client.message(to: "in@here.example", queueID: "AFTER").code == "c")
+                milter.removeDirectory()
             }
-            #expect(milter.reach { $0.openSessions == 0 && $0.messagesInFlight == 0 && $0.tcpConnections == 0 })
-            #expect(milter.server.gauges.messages == 0)
-            let client = try MilterClient.greeted(unix: milter.path)
-            #expect(try client.message(to: "in@here.example", queueID: "AFTER").code == "c")
-            milter.removeDirectory()
         }
     }
 
     @Test(arguments: ["silent", "tempfail"])
     func failingOpenLetsTheMessageGo(_ local: String) async {
         await #expect(processExitsWith: .success) { [local = local as String] in
-            let milter = try MilterFixture {
-                $0.fallback = .accept
-                $0.commitDeadline = .milliseconds(100)
+            try await WireActor.run {
+                let milter = try await MilterFixture {
+                    $0.fallback = .accept
+                    $0.commitDeadline = .milliseconds(100)
+                }
+                let client = try MilterClient.greeted(unix: milter.path)
+                #expect(try client.message(to: "\(local)@here.example", queueID: "OPEN").code == "c")
+                #expect(try client.message(to: "reject@here.example", queueID: "R").code == "y")
+                #expect(milter.server.gauges.failedOpen == 1)
+                milter.removeDirectory()
             }
-            let client = try MilterClient.greeted(unix: milter.path)
-            #expect(try client.message(to: "\(local)@here.example", queueID: "OPEN").code == "c")
-            #expect(try client.message(to: "reject@here.example", queueID: "R").code == "y")
-            #expect(milter.server.gauges.failedOpen == 1)
-            milter.removeDirectory()
         }
     }
 
     @Test func stopNobodyAskedForIsAnError() async {
         await #expect(processExitsWith: .success) {
-            let milter = try MilterFixture()
-            _ = try MilterClient.greeted(unix: milter.path)
-            // What a SIGHUP does when it reaches libmilter's own thread.
-            MilterStop.behindTheServersBack()
-            _ = try? MilterClient(unix: milter.path)
-            await #expect {
-                try await milter.running.value
-            } throws: {
-                ($0 as? MilterError)?.code == .stoppedUnasked
+            try await WireActor.run {
+                let milter = try await MilterFixture()
+                _ = try MilterClient.greeted(unix: milter.path)
+                // What a SIGHUP does when it reaches libmilter's own thread.
+                MilterStop.behindTheServersBack()
+                _ = try? MilterClient(unix: milter.path)
+                await #expect {
+                    try await milter.running.value
+                } throws: {
+                    ($0 as? MilterError)?.code == .stoppedUnasked
+                }
+                milter.removeDirectory()
             }
-            milter.removeDirectory()
         }
     }
 
     @Test func secondServerOfAProcessIsRefused() async throws {
-        _ = try MilterFixture.shared.get()
-        #expect {
-            try MilterFixture()
+        _ = try await MilterFixture.shared.value
+        await #expect {
+            try await MilterFixture()
         } throws: {
             ($0 as? MilterError)?.code == .alreadyRun
         }
@@ -133,15 +148,17 @@ import Testing
 
     @Test func socketHasTheModeAskedForAndReplacesAStaleOne() async {
         await #expect(processExitsWith: .success) {
-            let milter = try MilterFixture {
-                $0.socketMode = 0o640
-                MilterStop.leaveStaleSocket($0.unixSocketPath)
+            try await WireActor.run {
+                let milter = try await MilterFixture {
+                    $0.socketMode = 0o640
+                    MilterStop.leaveStaleSocket($0.unixSocketPath)
+                }
+                var status = stat()
+                #expect(stat(milter.path, &status) == 0)
+                #expect(status.st_mode & 0o777 == 0o640)
+                #expect(try MilterClient.greeted(unix: milter.path).message(to: "in@x", queueID: "Q").code == "c")
+                milter.removeDirectory()
             }
-            var status = stat()
-            #expect(stat(milter.path, &status) == 0)
-            #expect(status.st_mode & 0o777 == 0o640)
-            #expect(try MilterClient.greeted(unix: milter.path).message(to: "in@x", queueID: "Q").code == "c")
-            milter.removeDirectory()
         }
     }
 }
@@ -172,8 +189,8 @@ import Testing
         #expect(failure("/etc/passwd")?.code == .notASocket)
     }
 
-    @Test func socketOfAnotherProcessIsNotTaken() throws {
-        let milter = try MilterFixture.shared.get()
+    @Test func socketOfAnotherProcessIsNotTaken() async throws {
+        let milter = try await MilterFixture.shared.value
         #expect(failure(milter.path)?.code == .occupied)
     }
 }

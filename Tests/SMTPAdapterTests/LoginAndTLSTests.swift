@@ -89,9 +89,10 @@ import Testing
         #expect(!server.record.commands.contains { $0.hasPrefix("MAIL") })
     }
 
-    @Test(arguments: [
-        [:], ["EHLO": .say("250-hi\r\n250 STARTTLS"), "STARTTLS": .say("454 4.7.0 TLS not available")],
-    ] as [[String: ScriptedServer.Answer]])
+    @Test(
+        arguments: [
+            [:], ["EHLO": .say("250-hi\r\n250 STARTTLS"), "STARTTLS": .say("454 4.7.0 TLS not available")],
+        ] as [[String: ScriptedServer.Answer]])
     func opportunisticTLSGoesOnWithoutIt(answers: [String: ScriptedServer.Answer]) async throws {
         let server = try ScriptedServer(answers)
         let outcome = try await deliverOnce(port: server.port) { $0.tls = .opportunistic }
@@ -135,23 +136,23 @@ final class OpenSSLServer: Sendable {
         let openssl = "/usr/bin/openssl"
         let certificate = folder.path + "/cert.pem"
         let key = folder.path + "/key.pem"
-        let maker = Process()
-        maker.executableURL = URL(fileURLWithPath: openssl)
-        maker.standardError = FileHandle.nullDevice
-        maker.arguments = [
-            "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-            "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost",
-            "-keyout", key, "-out", certificate,
-        ]
-        guard (try? maker.run()) != nil else { return nil }
-        maker.waitUntilExit()
+        let maker = spawn(
+            openssl,
+            [
+                "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost",
+                "-keyout", key, "-out", certificate,
+            ])
+        guard let maker else { return nil }
+        waitpid(maker, nil, 0)
         self.certificate = certificate
         let toClient = Pipe()
         let fromClient = Pipe()
-        let process = ListeningProcess(program: openssl) { process, port in
-            process.arguments = ["s_server", "-quiet", "-accept", "127.0.0.1:\(port)", "-cert", certificate, "-key", key]
-            process.standardInput = toClient
-            process.standardOutput = fromClient
+        let process = ListeningProcess(
+            program: openssl, input: toClient.fileHandleForReading.fileDescriptor,
+            output: fromClient.fileHandleForWriting.fileDescriptor
+        ) { port in
+            ["s_server", "-accept", "127.0.0.1:\(port)", "-cert", certificate, "-key", key]
         }
         guard let process else { return nil }
         self.process = process
@@ -159,7 +160,12 @@ final class OpenSSLServer: Sendable {
             let dialog = Dialog(
                 number: 1, input: fromClient.fileHandleForReading.fileDescriptor,
                 output: toClient.fileHandleForWriting.fileDescriptor, server: nil)
-            dialog.serve(["EHLO": .say("250-hi\r\n250 AUTH PLAIN"), "AUTH": .say("235 2.7.0 ok")])
+            // What is written earlier goes to whoever connects, handshake or not. This is the last line about it.
+            while let line = dialog.readLine(), !line.hasPrefix("Secure Renegotiation") {}
+            let login = Data("\0user\0secret".utf8).base64EncodedString().uppercased()
+            dialog.serve([
+                "EHLO": .say("250-hi\r\n250 AUTH PLAIN"), "AUTH": .say("334 "), login: .say("235 2.7.0 ok"),
+            ])
             withExtendedLifetime((toClient, fromClient)) {}
         }
     }

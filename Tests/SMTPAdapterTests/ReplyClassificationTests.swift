@@ -30,7 +30,9 @@ import Testing
             kind: .unreachable),
         Row(story: "MAIL refused for now", answers: ["MAIL": .say("451 4.3.0 Later")], kind: .deferred(451)),
         Row(story: "MAIL refused for good", answers: ["MAIL": .say("553 5.1.8 Sender")], kind: .rejected(553)),
-        Row(story: "MAIL answered 421 on a new connection", answers: ["MAIL": .sayAndHangUp("421 4.7.0 No")], kind: .deferred(421)),
+        Row(
+            story: "MAIL answered 421 on a new connection", answers: ["MAIL": .sayAndHangUp("421 4.7.0 No")],
+            kind: .deferred(421)),
         Row(story: "MAIL demands a login", answers: ["MAIL": .say("530 5.7.0 Authenticate")], kind: .unreachable),
         Row(story: "RCPT refused for now", answers: ["RCPT": .say("450 4.2.0 Greylisted")], kind: .deferred(450)),
         Row(story: "RCPT refused for good", answers: ["RCPT": .say("550 5.1.1 Unknown")], kind: .rejected(550)),
@@ -38,11 +40,15 @@ import Testing
         Row(story: "RCPT answered 251", answers: ["RCPT": .say("251 Will forward")], kind: .delivered(250)),
         Row(story: "RCPT answered 3xx", answers: ["RCPT": .say("399 Odd")], kind: .unreachable),
         Row(story: "DATA refused for now", answers: ["DATA": .say("452 4.3.1 Full")], kind: .deferred(452)),
-        Row(story: "DATA refused for good", answers: ["DATA": .say("554 5.5.1 No valid recipients")], kind: .rejected(554)),
+        Row(
+            story: "DATA refused for good", answers: ["DATA": .say("554 5.5.1 No valid recipients")],
+            kind: .rejected(554)),
         Row(story: "DATA answered 250", answers: ["DATA": .say("250 Odd")], kind: .unreachable),
         Row(story: "dot refused for now", answers: [".": .say("451 4.7.1 Greylisted")], kind: .deferred(451)),
         Row(story: "dot refused for good", answers: [".": .say("554 5.7.1 Spam")], kind: .rejected(554)),
-        Row(story: "dot answered 251, acceptance all the same", answers: [".": .say("251 Forwarded")], kind: .delivered(251)),
+        Row(
+            story: "dot answered 251, acceptance all the same", answers: [".": .say("251 Forwarded")],
+            kind: .delivered(251)),
         Row(story: "dot answered 3xx", answers: [".": .say("354 Odd")], kind: .unknown),
         Row(story: "refused and hung up", answers: ["RCPT": .sayAndHangUp("550 5.7.1 Bye")], kind: .rejected(550)),
         Row(story: "hang up at EHLO", answers: ["EHLO": .hangUp], kind: .unreachable),
@@ -61,8 +67,11 @@ import Testing
         #expect(server.record.connections == 1)
     }
 
-    @Test(arguments: [("", .unreachable), ("EHLO", .unreachable), ("MAIL", .unreachable), ("DATA", .unreachable), (".", .unknown)]
-        as [(String, OutcomeKind)])
+    @Test(
+        arguments: [
+            ("", .unreachable), ("EHLO", .unreachable), ("MAIL", .unreachable), ("DATA", .unreachable), (".", .unknown),
+        ]
+            as [(String, OutcomeKind)])
     func silenceEndsAtTheTimeLimit(command: String, kind: OutcomeKind) async throws {
         let server = try ScriptedServer([command: .silence])
         let outcome = try await deliverOnce(port: server.port, replyTimeout: .seconds(1))
@@ -85,7 +94,8 @@ import Testing
     @Test func theWholeReplyIsKept() async throws {
         let server = try ScriptedServer(["RCPT": .say("550-5.1.1 The account does\r\n550 5.1.1 not exist")])
         let outcome = try await deliverOnce(port: server.port)
-        #expect(outcome == .rejected(reply: Reply(code: 550, enhancedCode: "5.1.1", text: "The account does not exist")))
+        #expect(
+            outcome == .rejected(reply: Reply(code: 550, enhancedCode: "5.1.1", text: "The account does not exist")))
     }
 
     @Test func theQueueIDIsKept() async throws {
@@ -119,7 +129,9 @@ import Testing
     @Test func aRelayThatStopsReadingIsGivenUp() async throws {
         let server = try ScriptedServer { dialog in
             dialog.say("220 hi")
-            for answer in ["250 hello", "250 ok", "250 ok", "354 go"] where dialog.readLine() != nil { dialog.say(answer) }
+            for answer in ["250 hello", "250 ok", "250 ok", "354 go"] where dialog.readLine() != nil {
+                dialog.say(answer)
+            }
             // More than the socket buffers hold stays unread.
             _ = dialog.readLine()
             _ = dialog.waitForServer { $0.commands.contains("end") }

@@ -37,16 +37,17 @@ import Testing
         #expect(reader.take(Array("354 go\n".utf8)) == .complete(Reply(code: 354, text: "go"), lines: ["go"]))
     }
 
-    @Test(arguments: [
-        ("250 2.0.0 Ok", "2.0.0", "Ok"),
-        ("450 4.7.255 wait", "4.7.255", "wait"),
-        ("550 5.1.1", "5.1.1", ""),
-        ("550 3.1.1 odd class", nil, "3.1.1 odd class"),
-        ("550 5.1 short", nil, "5.1 short"),
-        ("550 5.1.1234 long", nil, "5.1.1234 long"),
-        ("550 5.1.x letters", nil, "5.1.x letters"),
-        ("550 No 5.1.1 here", nil, "No 5.1.1 here"),
-    ] as [(String, String?, String)])
+    @Test(
+        arguments: [
+            ("250 2.0.0 Ok", "2.0.0", "Ok"),
+            ("450 4.7.255 wait", "4.7.255", "wait"),
+            ("550 5.1.1", "5.1.1", ""),
+            ("550 3.1.1 odd class", nil, "3.1.1 odd class"),
+            ("550 5.1 short", nil, "5.1 short"),
+            ("550 5.1.1234 long", nil, "5.1.1234 long"),
+            ("550 5.1.x letters", nil, "5.1.x letters"),
+            ("550 No 5.1.1 here", nil, "No 5.1.1 here"),
+        ] as [(String, String?, String)])
     func enhancedCodeStandsAtTheStart(line: String, enhanced: String?, text: String) {
         let reply = reply(line)
         #expect(reply?.enhancedCode == enhanced)
@@ -67,13 +68,14 @@ import Testing
         #expect(steps.last == .tooLong)
     }
 
-    @Test(arguments: [
-        ("2.0.0 Ok: queued as 4Z3xYk1Q", "4Z3xYk1Q"),
-        ("OK, Queued As <a@b>; thanks", "<a@b>"),
-        ("OK id=1tXyZ-000abc-2d", "1tXyZ-000abc-2d"),
-        ("2.0.0 Ok", nil),
-        ("queued as ", nil),
-    ] as [(String, String?)])
+    @Test(
+        arguments: [
+            ("2.0.0 Ok: queued as 4Z3xYk1Q", "4Z3xYk1Q"),
+            ("OK, Queued As <a@b>; thanks", "<a@b>"),
+            ("OK id=1tXyZ-000abc-2d", "1tXyZ-000abc-2d"),
+            ("2.0.0 Ok", nil),
+            ("queued as ", nil),
+        ] as [(String, String?)])
     func queueIDIsWhatTheRelaySays(text: String, id: String?) {
         #expect(Reply(code: 250, text: text).queueID == id)
     }

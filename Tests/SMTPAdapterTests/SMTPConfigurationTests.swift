@@ -59,7 +59,9 @@ import Testing
     }
 
     @Test func theURLBearsTheEHLONameAndBrackets() {
-        #expect(SMTPConfiguration(host: "relay.example", ehloName: "mail.example").url == "smtp://relay.example:25/mail.example")
+        #expect(
+            SMTPConfiguration(host: "relay.example", ehloName: "mail.example").url
+                == "smtp://relay.example:25/mail.example")
         #expect(
             SMTPConfiguration(host: "::1", port: 465, ehloName: "[IPv6:2001:db8::1]", tls: .implicit).url
                 == "smtps://[::1]:465/%5BIPv6%3A2001%3Adb8%3A%3A1%5D")

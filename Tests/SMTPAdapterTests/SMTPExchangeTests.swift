@@ -35,9 +35,14 @@ import Testing
         Row(needsLogin: true, replies: ["220 hi", "250-hello", "250 AUTH PLAIN", "235 ok"], phase: .transaction),
         Row(needsLogin: true, replies: ["220 hi", "250 hello"], phase: .hello, objection: .loginNotOffered),
         // libcurl knows neither spelling, so it would send without a login.
-        Row(needsLogin: true, replies: ["220 hi", "250-hello", "250 AUTH=PLAIN"], phase: .hello, objection: .loginNotOffered),
-        Row(needsLogin: true, replies: ["220 hi", "250-hello", "250 auth PLAIN"], phase: .hello, objection: .loginNotOffered),
-        Row(needsLogin: true, replies: ["220 hi", "502 what", "250 hello"], phase: .hello, objection: .loginNotOffered),
+        Row(
+            needsLogin: true, replies: ["220 hi", "250-hello", "250 AUTH=PLAIN"], phase: .hello,
+            objection: .loginNotOffered),
+        Row(
+            needsLogin: true, replies: ["220 hi", "250-hello", "250 auth PLAIN"], phase: .hello,
+            objection: .loginNotOffered),
+        Row(
+            needsLogin: true, replies: ["220 hi", "502 what", "250 hello"], phase: .hello, objection: .loginNotOffered),
         Row(
             tls: .required, needsLogin: true,
             replies: ["220 hi", "250-hello", "250-AUTH PLAIN", "250 STARTTLS", "220 go", "250 hello"],
@@ -67,7 +72,8 @@ import Testing
     }
 
     @Test func everyPhaseIsInTheTable() {
-        #expect(Set(Self.rows.map(\.phase)) == [.greeting, .hello, .startTLS, .login, .transaction, .content, .decided])
+        #expect(
+            Set(Self.rows.map(\.phase)) == [.greeting, .hello, .startTLS, .login, .transaction, .content, .decided])
     }
 
     @Test func aReusedConnectionStartsWithTheTransaction() {

@@ -164,6 +164,11 @@ final class Dialog: Sendable {
         return buffer.withLock { buffer in
             var searched = 0
             while true {
+                // A message without a line: the CRLF before the dot is that of DATA (RFC 5321 section 4.1.1.4).
+                if buffer.starts(with: end.dropFirst(2)) {
+                    buffer.removeFirst(3)
+                    return []
+                }
                 if buffer.count >= end.count {
                     for index in searched...(buffer.count - end.count)
                     where buffer[index..<index + end.count].elementsEqual(end) {

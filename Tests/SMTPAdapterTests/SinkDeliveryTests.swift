@@ -7,22 +7,24 @@ import Testing
 /// Against Postfix' own test server, smtp-sink(1).
 @Suite struct SinkDeliveryTests {
     private func sink(_ options: String...) -> ListeningProcess? {
-        let server = ListeningProcess(program: "/usr/sbin/smtp-sink") { process, port in
-            let privileges = geteuid() == 0 ? ["-u", "nobody"] : []
-            process.arguments = privileges + options + ["127.0.0.1:\(port)", "100"]
+        let privileges = geteuid() == 0 ? ["-u", "nobody"] : []
+        let server = ListeningProcess(program: "/usr/sbin/smtp-sink") { port in
+            privileges + options + ["127.0.0.1:\(port)", "100"]
         }
         if server == nil { print("skipped: smtp-sink is not installed") }
         return server
     }
 
-    @Test(arguments: [
-        ("-f", "CONNECT", .rejected(500)), ("-f", "MAIL", .rejected(500)), ("-f", "RCPT", .rejected(500)),
-        ("-f", "DATA", .rejected(500)), ("-f", ".", .rejected(500)),
-        ("-r", "CONNECT", .deferred(450)), ("-r", "MAIL", .deferred(450)), ("-r", "RCPT", .deferred(450)),
-        ("-r", "DATA", .deferred(450)), ("-r", ".", .deferred(450)),
-        ("-Q", "MAIL", .deferred(421)), ("-Q", "RCPT", .deferred(421)), ("-Q", ".", .deferred(421)),
-        ("-q", "CONNECT", .unreachable), ("-q", "MAIL", .unreachable), ("-q", "DATA", .unreachable), ("-q", ".", .unknown),
-    ] as [(String, String, OutcomeKind)])
+    @Test(
+        arguments: [
+            ("-f", "CONNECT", .rejected(500)), ("-f", "MAIL", .rejected(500)), ("-f", "RCPT", .rejected(500)),
+            ("-f", "DATA", .rejected(500)), ("-f", ".", .rejected(500)),
+            ("-r", "CONNECT", .deferred(450)), ("-r", "MAIL", .deferred(450)), ("-r", "RCPT", .deferred(450)),
+            ("-r", "DATA", .deferred(450)), ("-r", ".", .deferred(450)),
+            ("-Q", "MAIL", .deferred(421)), ("-Q", "RCPT", .deferred(421)), ("-Q", ".", .deferred(421)),
+            ("-q", "CONNECT", .unreachable), ("-q", "MAIL", .unreachable), ("-q", "DATA", .unreachable),
+            ("-q", ".", .unknown),
+        ] as [(String, String, OutcomeKind)])
     func aRealServersAnswersAreClassified(option: String, command: String, kind: OutcomeKind) async throws {
         guard let server = sink(option, command) else { return }
         let outcome = try await deliverOnce(port: server.port)
@@ -50,7 +52,8 @@ import Testing
         #expect(dump.contains("X-Helo-Args: client.example\n"))
         #expect(dump.contains("X-Mail-Args: <>\n"), "\(dump)")
         #expect(dump.contains("X-Rcpt-Args: <bob@example.org>\n"))
-        #expect(dump.hasSuffix(String(decoding: sent.bytes, as: UTF8.self).replacing("\r\n", with: "\n") + "\n"), "\(dump)")
+        #expect(
+            dump.hasSuffix(String(decoding: sent.bytes, as: UTF8.self).replacing("\r\n", with: "\n") + "\n"), "\(dump)")
     }
 
     @Test func largeMessagesFromManyTasksAllArrive() async throws {

@@ -38,7 +38,8 @@ final class ProcessLeash: Sendable {
         }
     }
 
-    private init() throws {
+    /// Starts the awk of one more leash; its commands run when the object goes or the process dies.
+    init() throws {
         let ends = try Descriptors.pipe()
         pipe = ends.writing
         defer { close(ends.reading) }
@@ -52,6 +53,8 @@ final class ProcessLeash: Sendable {
             ["awk", program], input: "/proc/\(getpid())/fd/\(ends.reading)", output: .file("/dev/null"),
             errors: .file("/dev/null"), leashed: false)
     }
+
+    deinit { close(pipe) }
 
     /// Hands over a shell command that undoes something; it must fit one line.
     func hold(_ command: String) -> Entry {

@@ -49,7 +49,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("127.0.0.1", 8480, "http://127.0.0.1:8480"), ("::1", 9, "http://[::1]:9"), ("0.0.0.0", 80, "http://127.0.0.1:80"),
+        ("127.0.0.1", 8480, "http://127.0.0.1:8480"), ("::1", 9, "http://[::1]:9"),
+        ("0.0.0.0", 80, "http://127.0.0.1:80"),
     ])
     func publicURLIsDerivedFromTheBoundPort(address: String, port: Int, expected: String) throws {
         let configuration = try Configuration.parse("http: {address: \"\(address)\", port: 0}")
@@ -59,7 +60,10 @@ import Testing
     @Test func environmentWinsOverTheFile() throws {
         let configuration = try Configuration.parse(
             "milter: {body_limit: 1MiB}",
-            environment: ["POSTRIDER_MILTER_BODY_LIMIT": "2MiB", "POSTRIDER_HTTP_PORT": "0", "HOME": "/root", "POSTRIDER_CORPORA": "/x"])
+            environment: [
+                "POSTRIDER_MILTER_BODY_LIMIT": "2MiB", "POSTRIDER_HTTP_PORT": "0", "HOME": "/root",
+                "POSTRIDER_CORPORA": "/x",
+            ])
         #expect(configuration.milter.bodyLimit == 2 << 20)
         #expect(configuration.http.port == 0)
         #expect(configuration.warnings.isEmpty)
@@ -84,9 +88,15 @@ import Testing
 
     @Test(arguments: [
         ("smtp: {host: relay.example}", "smtp.tls", "mail travels to relay.example in clear"),
-        ("smtp: {port: 465, tls: required}", "smtp.tls", "port 465 speaks TLS from the first byte (RFC 8314 section 3.3)"),
+        (
+            "smtp: {port: 465, tls: required}", "smtp.tls",
+            "port 465 speaks TLS from the first byte (RFC 8314 section 3.3)"
+        ),
         ("smtp: {username: u, password: p}", "smtp.password", "is a secret in a file that travels"),
-        ("http: {address: 0.0.0.0}", "http.public_url", "is not set, so pixels and links in mail work on this machine only"),
+        (
+            "http: {address: 0.0.0.0}", "http.public_url",
+            "is not set, so pixels and links in mail work on this machine only"
+        ),
     ])
     func doubtfulSettingsWarn(text: String, key: String, message: String) throws {
         let warnings = try Configuration.parse(text).warnings
@@ -120,22 +130,30 @@ import Testing
 
     @Test func passwordFileForEverybodyWarns() throws {
         try folder.write("x", to: "secret", mode: 0o644)
-        #expect(try load("smtp: {username: u, password_file: secret}").warnings.map(\.mend) == ["chmod 0600 \(folder.path)/secret"])
+        #expect(
+            try load("smtp: {username: u, password_file: secret}").warnings.map(\.mend) == [
+                "chmod 0600 \(folder.path)/secret"
+            ])
     }
 
     @Test(arguments: [
-        ("", "does not hold one line"), ("a\nb\n", "does not hold one line"), (String(repeating: "x", count: 5000), "is larger than 4KiB"),
+        ("", "does not hold one line"), ("a\nb\n", "does not hold one line"),
+        (String(repeating: "x", count: 5000), "is larger than 4KiB"),
     ])
     func uselessPasswordFileIsRefused(content: String, message: String) throws {
         try folder.write(content, to: "secret")
-        let error = #expect(throws: ConfigurationError.self) { try load("smtp:\n  username: u\n  password_file: secret\n") }
+        let error = #expect(throws: ConfigurationError.self) {
+            try load("smtp:\n  username: u\n  password_file: secret\n")
+        }
         #expect(error?.findings.map(\.line) == [3])
         #expect(error?.findings.first?.message == "\(folder.path)/secret \(message)")
     }
 
     @Test func missingFileAndDirectoryAreUnreadable() throws {
         for (path, message) in [("\(folder.path)/none", "does not exist"), (folder.path, "is no regular file")] {
-            let error = #expect(throws: ConfigurationError.self) { try Configuration.load(path: path, environment: [:]) }
+            let error = #expect(throws: ConfigurationError.self) {
+                try Configuration.load(path: path, environment: [:])
+            }
             #expect(error?.code == .unreadable)
             #expect(error?.findings.map(\.message) == [message])
         }

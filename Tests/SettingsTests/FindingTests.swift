@@ -25,22 +25,32 @@ struct BadText: Sendable, CustomTestStringConvertible {
         BadText("milter:\n  commit_deadline: 2h\n", "2 milter.commit_deadline 2h is out of range"),
         BadText("milter:\n  socket_mode: 0888\n", "2 milter.socket_mode `0888` is no octal mode"),
         BadText("milter:\n  socket: \"\"\n", "2 milter.socket is empty"),
-        BadText("milter:\n  socket: /\(String(repeating: "x", count: 107))\n", "2 milter.socket is 108 bytes long; the kernel takes 107"),
+        BadText(
+            "milter:\n  socket: /\(String(repeating: "x", count: 107))\n",
+            "2 milter.socket is 108 bytes long; the kernel takes 107"),
         BadText("milter:\n  tcp: 8471\n", "2 milter.tcp `8471` is no host and port"),
-        BadText("milter:\n  tcp: 0.0.0.0:8471\n", "2 milter.tcp 0.0.0.0 can be reached from other machines, and the milter protocol knows no login"),
-        BadText("milter:\n  on_failure: tempfial\n", "2 milter.on_failure `tempfial` is none of the choices tempfail or accept"),
+        BadText(
+            "milter:\n  tcp: 0.0.0.0:8471\n",
+            "2 milter.tcp 0.0.0.0 can be reached from other machines, and the milter protocol knows no login"),
+        BadText(
+            "milter:\n  on_failure: tempfial\n",
+            "2 milter.on_failure `tempfial` is none of the choices tempfail or accept"),
         BadText("http:\n  port: 65536\n", "2 http.port 65536 is out of range"),
         BadText("http:\n  port: 80.0\n", "2 http.port `80.0` is no whole number"),
         BadText("http:\n  port:\n", "2 http.port has no value"),
         BadText("http:\n  port: ~\n", "2 http.port has no value"),
         BadText("http:\n  address: everywhere\n", "2 http.address `everywhere` is no IP address"),
         BadText("http:\n  public_url: mail.example.com\n", "2 http.public_url `mail.example.com` is no base URL"),
-        BadText("http:\n  public_url: https://a.example/?x=1\n", "2 http.public_url `https://a.example/?x=1` is no base URL"),
+        BadText(
+            "http:\n  public_url: https://a.example/?x=1\n", "2 http.public_url `https://a.example/?x=1` is no base URL"
+        ),
         BadText("smtp:\n  verify: yes\n", "2 smtp.verify `yes` is neither true nor false"),
         BadText("smtp:\n  host: smtp.example.com:587\n", "2 smtp.host `smtp.example.com:587` is no host"),
         BadText("smtp:\n  ehlo_name: \"a\\nb\"\n", "2 smtp.ehlo_name holds a control character"),
         BadText("mail:\n  default_from: somebody\n", "2 mail.default_from `somebody` is no mailbox"),
-        BadText("own_addresses: [a@b.example, nobody, a@B.example]\n", "1 own_addresses[2] `nobody` is no mail address", "1 own_addresses[3] `a@b.example` is listed twice"),
+        BadText(
+            "own_addresses: [a@b.example, nobody, a@B.example]\n", "1 own_addresses[2] `nobody` is no mail address",
+            "1 own_addresses[3] `a@b.example` is listed twice"),
     ]
 
     private static let shapes = [
@@ -59,7 +69,9 @@ struct BadText: Sendable, CustomTestStringConvertible {
         BadText("http:\n  port: &p 1\nsmtp:\n  port: *p\n", "2 http.port has an anchor"),
         BadText("http: *none\n", "1  is no valid YAML: found undefined alias"),
         BadText("? [a]\n: b\n", "1  has a key that is no plain word"),
-        BadText("a: " + String(repeating: "[", count: 40) + String(repeating: "]", count: 40) + "\n", "1 a is no section", "is nested deeper than 16 levels"),
+        BadText(
+            "a: " + String(repeating: "[", count: 40) + String(repeating: "]", count: 40) + "\n", "1 a is no section",
+            "is nested deeper than 16 levels"),
     ]
 
     private static let keys = [
@@ -67,29 +79,45 @@ struct BadText: Sendable, CustomTestStringConvertible {
         BadText("milter:\n  body_limti: 1MiB\n", "2 milter.body_limti is no key of milter (did you mean body_limit?)"),
         BadText("milter:\n  workers: 3\n", "2 milter.workers is no key of milter (did you mean smtp.workers?)"),
         BadText("workers: 3\n", "1 workers is no section (did you mean smtp.workers?)"),
-        BadText("routes:\n  - recipent: a@b.example\n", "2 routes[1] has neither recipient nor domain", "2 routes[1].recipent is no key of routes[1] (did you mean recipient?)"),
+        BadText(
+            "routes:\n  - recipent: a@b.example\n", "2 routes[1] has neither recipient nor domain",
+            "2 routes[1].recipent is no key of routes[1] (did you mean recipient?)"),
         BadText("http:\n  port: 1\n  port: 2\n", "3 http.port is set a second time; the first is in line 2"),
         BadText("http: {port: 1}\nsmtp: {}\nhttp: {port: 2}\n", "3 http is set a second time; the first is in line 1"),
-        BadText("http: {port: 1, \"port\": 2}\nsmtp:\n  port: 1\n  port: 2\n  port: 3\n",
-                "1 http.port is set a second time; the first is in line 1", "4 smtp.port is set a second time", "5 smtp.port is set a second time"),
+        BadText(
+            "http: {port: 1, \"port\": 2}\nsmtp:\n  port: 1\n  port: 2\n  port: 3\n",
+            "1 http.port is set a second time; the first is in line 1", "4 smtp.port is set a second time",
+            "5 smtp.port is set a second time"),
     ]
 
     private static let contradictions = [
-        BadText("verdicts:\n  rspamd_headers: true\n", "2 verdicts.rspamd_headers any sender can write X-Rspamd-Action"),
-        BadText("verdicts:\n  authserv_ids: [mx.example]\n", "2 verdicts.authserv_ids any sender can write Authentication-Results"),
+        BadText(
+            "verdicts:\n  rspamd_headers: true\n", "2 verdicts.rspamd_headers any sender can write X-Rspamd-Action"),
+        BadText(
+            "verdicts:\n  authserv_ids: [mx.example]\n",
+            "2 verdicts.authserv_ids any sender can write Authentication-Results"),
         BadText("smtp:\n  username: u\n", "2 smtp.username has no password"),
-        BadText("smtp:\n  password_file: /nonexistent/secret\n", "2 smtp.password_file /nonexistent/secret does not exist"),
-        BadText("smtp:\n  password: p\n", "2 smtp.password is a secret in a file that travels", "2 smtp.password has no user name beside it"),
-        BadText("smtp:\n  host: relay.example\n  tls: opportunistic\n  username: u\n  password: p\n",
-                "3 smtp.tls opportunistic can send the password for relay.example in clear", "5 smtp.password is a secret"),
+        BadText(
+            "smtp:\n  password_file: /nonexistent/secret\n", "2 smtp.password_file /nonexistent/secret does not exist"),
+        BadText(
+            "smtp:\n  password: p\n", "2 smtp.password is a secret in a file that travels",
+            "2 smtp.password has no user name beside it"),
+        BadText(
+            "smtp:\n  host: relay.example\n  tls: opportunistic\n  username: u\n  password: p\n",
+            "3 smtp.tls opportunistic can send the password for relay.example in clear", "5 smtp.password is a secret"),
         BadText("smtp: {first_retry: 5h}\n", "1 smtp.first_retry is longer than smtp.max_retry"),
         BadText("smtp: {max_lifetime: 1h}\n", "smtp.max_retry is longer than smtp.max_lifetime"),
-        BadText("routes:\n  - recipient: a@b.example\n    domain: b.example\n", "2 routes[1] has both recipient and domain"),
+        BadText(
+            "routes:\n  - recipient: a@b.example\n    domain: b.example\n", "2 routes[1] has both recipient and domain"),
         BadText("routes:\n  - project: p\n", "2 routes[1] has neither recipient nor domain"),
         BadText("routes:\n  - {recipient: here}\n", "2 routes[1].recipient `here` is no mail address"),
         BadText("routes:\n  - {domain: b.example}\n  - {domain: B.example}\n", "3 routes[2] repeats an earlier route"),
-        BadText("routes:\n  - {domain: b.example}\n  - {domain: b.example, project: p, disposition: discard}\n", "3 routes[2] differs in disposition"),
-        BadText("routes:\n  - {domain: b.example, disposition: reject}\n", "2 routes[1].disposition `reject` is none of the choices continue or discard"),
+        BadText(
+            "routes:\n  - {domain: b.example}\n  - {domain: b.example, project: p, disposition: discard}\n",
+            "3 routes[2] differs in disposition"),
+        BadText(
+            "routes:\n  - {domain: b.example, disposition: reject}\n",
+            "2 routes[1].disposition `reject` is none of the choices continue or discard"),
     ]
 
     @Test(arguments: values + shapes + keys + contradictions)
@@ -100,7 +128,9 @@ struct BadText: Sendable, CustomTestStringConvertible {
             "\(finding.line.map { "\($0) " } ?? "")\(finding.key) \(finding.message) (\(finding.mend))"
         }
         #expect(written.count == bad.findings.count, "\(written)")
-        for expected in bad.findings { #expect(written.contains { $0.contains(expected) }, "\(expected) not in \(written)") }
+        for expected in bad.findings {
+            #expect(written.contains { $0.contains(expected) }, "\(expected) not in \(written)")
+        }
         #expect(findings.allSatisfy { !$0.mend.isEmpty && $0.file == "postrider.yaml" })
     }
 
@@ -124,10 +154,29 @@ struct BadText: Sendable, CustomTestStringConvertible {
     @Test func aliasBombIsRefusedWithoutUnfolding() throws {
         var text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n"
         for level in 1...20 {
-            text += "a\(level): &a\(level) [" + Array(repeating: "*a\(level - 1)", count: 10).joined(separator: ", ") + "]\n"
+            text +=
+                "a\(level): &a\(level) [" + Array(repeating: "*a\(level - 1)", count: 10).joined(separator: ", ")
+                + "]\n"
         }
         let error = #expect(throws: ConfigurationError.self) { try Configuration.parse(text) }
         #expect(error?.findings.contains { $0.message.hasPrefix("has an anchor") } == true)
+    }
+
+    @Test(arguments: [("[", "]"), ("{a: ", "}"), ("{", ": b}"), ("- ", ""), ("? ", "")])
+    func deepNestingIsRefused(open: String, close: String) throws {
+        for depth in [20, 900, 5000] {
+            let text =
+                "- " + String(repeating: open, count: depth) + "x" + String(repeating: close, count: depth) + "\n"
+            #expect(throws: ConfigurationError.self) { try Configuration.parse(text) }
+        }
+    }
+
+    @Test func relativeSocketPathIsMeasuredWhole() throws {
+        let error = #expect(throws: ConfigurationError.self) {
+            try Configuration.parse(
+                "milter:\n  socket: milter.sock\n", file: "/\(String(repeating: "d", count: 100))/p.yaml")
+        }
+        #expect(error?.findings.map(\.line) == [2])
     }
 
     @Test func manyRepetitionsEndInOneFinding() throws {

@@ -11,7 +11,8 @@ import Testing
         if ProcessInfo.processInfo.environment["UPDATE_GOLDEN"] == "1" {
             try Data(expected.utf8).write(to: PackageTree.root.appending(path: path))
         }
-        #expect(try PackageTree.text(of: path) == expected, "run the tests with UPDATE_GOLDEN=1 and look at the difference")
+        #expect(
+            try PackageTree.text(of: path) == expected, "run the tests with UPDATE_GOLDEN=1 and look at the difference")
     }
 
     @Test func sampleLoadsWithoutFindingsAndEqualsTheDefaults() throws {
@@ -50,7 +51,9 @@ import Testing
         var text = setting.section.map { "\($0):\n  " } ?? ""
         text += "\(setting.name): \(setting.example)\n"
         // Examples of one key may need a second one beside them; such findings name the other key in their mend.
-        let contradictions = ["verdicts.rspamd_headers", "verdicts.authserv_ids", "smtp.username", "smtp.password", "smtp.password_file"]
+        let contradictions = [
+            "verdicts.rspamd_headers", "verdicts.authserv_ids", "smtp.username", "smtp.password", "smtp.password_file",
+        ]
         do {
             _ = try Configuration.parse(text)
             #expect(!contradictions.contains(path))

@@ -1,6 +1,6 @@
 extension PostfixCheck {
-    /// Bounces Postfix writes itself pass `non_smtpd_milters` only, and only when `internal_mail_filter_classes` names them.
-    /// A site that submits its mail to this Postfix would otherwise never hear of most hard bounces.
+    /// Bounces Postfix writes itself pass `non_smtpd_milters` only, and only when `internal_mail_filter_classes`
+    /// names them. A site that submits its mail to this Postfix would otherwise never hear of most hard bounces.
     func internalMail(_ services: [PostfixService], _ parameters: PostfixParameters) -> [Finding] {
         guard let cleanup = services.first(where: { $0.command == "cleanup" }) else { return [] }
         let view = View(cleanup, parameters, self, listName: "non_smtpd_milters")
@@ -10,7 +10,8 @@ extension PostfixCheck {
         if action != "accept" {
             findings.append(
                 view.finding(
-                    .warning, view.listName, "default_action is \(action) here, so a bounce written while Postrider is down is lost or delayed",
+                    .warning, view.listName,
+                    "default_action is \(action) here, so a bounce written while Postrider is down is lost or delayed",
                     view.setList(view.written { $0 == ours.text ? acceptingEndpoint(view) ?? $0 : $0 })))
         }
         return findings + [classes(view)]
@@ -21,7 +22,8 @@ extension PostfixCheck {
         guard Hostname.isLoopback(configuration.smtp.host), let endpoint = acceptingEndpoint(view) else { return [] }
         return [
             view.finding(
-                .warning, view.listName, "bounces that this Postfix writes itself do not reach Postrider: smtpd_milters never sees them",
+                .warning, view.listName,
+                "bounces that this Postfix writes itself do not reach Postrider: smtpd_milters never sees them",
                 view.setList(view.writtenItems + [endpoint])),
             classes(view),
         ]
@@ -50,7 +52,8 @@ extension PostfixCheck {
         return [
             Finding(
                 .warning, file: mainFile, line: parameters.line("header_checks"), key: "header_checks",
-                message: "is empty, but verdicts.stripped_at_border says that incoming copies of verdict fields are removed",
+                message:
+                    "is empty, but verdicts.stripped_at_border says that incoming copies of verdict fields are removed",
                 mend: "postconf -e header_checks=regexp:/etc/postfix/header_checks.postrider")
         ]
     }

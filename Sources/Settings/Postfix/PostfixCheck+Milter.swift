@@ -1,10 +1,14 @@
 extension PostfixCheck {
     /// How Postfix talks to our milter: settings in its braces, or the `milter_…` parameters.
     func settings(of reference: MilterReference, _ view: View) -> [Finding] {
-        var findings = reference.strays.map { stray in
-            view.finding(
-                .error, view.listName, "`\(stray)` inside the braces is no setting; blanks around = need braces of their own",
-                "write { \(stray)=value }, or remove the blanks")
+        var findings: [Finding] = []
+        if !reference.strays.isEmpty {
+            let words = reference.strays.joined(separator: " ")
+            findings.append(
+                view.finding(
+                    .error, view.listName,
+                    "`\(words)` inside the braces is no setting; blanks around = need braces of their own",
+                    "write name=value without blanks"))
         }
         let action = effective("default_action", reference, view)
         findings.append(defaultAction(action, reference, view))
@@ -36,7 +40,11 @@ extension PostfixCheck {
         switch action {
         case "tempfail":
             return view.finding(
-                .ok, key, "tempfail: while Postrider is down, the whole site defers inbound mail with 451; nothing is lost and senders try again",
+                .ok, key,
+                """
+                tempfail: while Postrider is down, the whole site defers inbound mail with 451; nothing is lost and \
+                senders try again
+                """,
                 "for mail before events: \(give("default_action", "accept", to: reference, view))")
         case "accept":
             return view.finding(
@@ -48,11 +56,13 @@ extension PostfixCheck {
                 give("default_action", configuration.milter.onFailure.rawValue, to: reference, view))
         case "quarantine":
             return view.finding(
-                .warning, key, "quarantine: while Postrider is down, inbound mail waits in the hold queue until somebody releases it",
+                .warning, key,
+                "quarantine: while Postrider is down, inbound mail waits in the hold queue until somebody releases it",
                 give("default_action", configuration.milter.onFailure.rawValue, to: reference, view))
         default:
             return view.finding(
-                .error, key, "`\(action)` is no action of Postfix 3.7", give("default_action", "tempfail", to: reference, view))
+                .error, key, "`\(action)` is no action of Postfix 3.7",
+                give("default_action", "tempfail", to: reference, view))
         }
     }
 
@@ -61,8 +71,13 @@ extension PostfixCheck {
         let text = effective("protocol", reference, view)
         // The default may carry protocol extensions after the number, for example `6 no_body`.
         guard let number = PostfixText.list(text).first.flatMap({ Int($0) }), number >= 6 else {
-            let mend = reference.settings["protocol"] == nil ? "postconf -e milter_protocol=6" : give("protocol", "6", to: reference, view)
-            return [view.finding(.error, key("protocol", reference, view), "protocol \(text) is too old; Postrider needs 6", mend)]
+            let mend =
+                reference.settings["protocol"] == nil
+                ? "postconf -e milter_protocol=6" : give("protocol", "6", to: reference, view)
+            return [
+                view.finding(
+                    .error, key("protocol", reference, view), "protocol \(text) is too old; Postrider needs 6", mend)
+            ]
         }
         return []
     }
@@ -71,19 +86,26 @@ extension PostfixCheck {
     private func timeouts(_ reference: MilterReference, _ view: View) -> [Finding] {
         let deadline = configuration.milter.commitDeadline
         var findings: [Finding] = []
-        for (name, least) in [("content_timeout", deadline + .seconds(5)), ("command_timeout", .seconds(5)), ("connect_timeout", .seconds(1))] {
+        for (name, least) in [
+            ("content_timeout", deadline + .seconds(5)), ("command_timeout", .seconds(5)),
+            ("connect_timeout", .seconds(1)),
+        ] {
             let text = effective(name, reference, view)
             guard let seconds = PostfixText.seconds(text) else {
                 findings.append(
                     view.finding(
-                        .error, key(name, reference, view), "`\(text)` is no time", give(name, "30s", to: reference, view)))
+                        .error, key(name, reference, view), "`\(text)` is no time",
+                        give(name, "30s", to: reference, view)))
                 continue
             }
             guard Duration.seconds(seconds) < least else { continue }
             findings.append(
                 view.finding(
                     .warning, key(name, reference, view),
-                    "\(name) is \(text); Postfix gives up before Postrider can answer (milter.commit_deadline is \(DurationText.text(deadline)))",
+                    """
+                    \(name) is \(text); Postfix gives up before Postrider can answer \
+                    (milter.commit_deadline is \(DurationText.text(deadline)))
+                    """,
                     give(name, name == "content_timeout" ? "300s" : "30s", to: reference, view)))
         }
         return findings

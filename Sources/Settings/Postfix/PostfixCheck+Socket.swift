@@ -8,15 +8,21 @@ extension PostfixCheck {
             return view.references.filter(view.isOurs)
         }
         // With only a TCP entrance in use, the socket's modes are nobody's concern.
-        if !references.isEmpty, references.allSatisfy({ if case .inet = $0.endpoint { true } else { false } }) { return [] }
+        if !references.isEmpty, references.allSatisfy({ if case .inet = $0.endpoint { true } else { false } }) {
+            return []
+        }
         let owner = parameters.value("mail_owner")
         guard let identity = files.identity(of: owner) else {
             return [
-                finding(.warning, "there is no user \(owner) here, so access to the socket was not checked", "run this where Postfix runs")
+                finding(
+                    .warning, "there is no user \(owner) here, so access to the socket was not checked",
+                    "run this where Postfix runs")
             ]
         }
         let queue = PathText.normalised(parameters.value("queue_directory"))
         let isChrooted = !users.isEmpty && users.allSatisfy(\.isChrooted)
+        // A socket outside the chroot has an error of its own, and no way to it that could be walked.
+        if isChrooted, !socketPath.hasPrefix(queue + "/") { return [] }
         let walk = Walk(owner: owner, identity: identity, start: isChrooted ? queue : "/")
         return directories(walk) ?? [socket(walk)]
     }
@@ -52,12 +58,21 @@ extension PostfixCheck {
             case .missing:
                 return [
                     finding(
-                        .error, "the directory \(directory) does not exist", "install -d -o postrider -g \(walk.owner) -m 2750 \(directory)")
+                        .error, "the directory \(directory) does not exist",
+                        "install -d -o postrider -g \(walk.owner) -m 2750 \(directory)")
                 ]
             case .hidden:
-                return [finding(.warning, "this user may not look at \(directory), so access was not checked", "run this as root")]
+                return [
+                    finding(
+                        .warning, "this user may not look at \(directory), so access was not checked",
+                        "run this as root")
+                ]
             case .found(.socket, _, _, _), .found(.other, _, _, _):
-                return [finding(.error, "\(directory) is no directory", "remove it, then install -d -o postrider -g \(walk.owner) -m 2750 \(directory)")]
+                return [
+                    finding(
+                        .error, "\(directory) is no directory",
+                        "remove it, then install -d -o postrider -g \(walk.owner) -m 2750 \(directory)")
+                ]
             case .found(.directory, _, _, _) where files.status(of: directory).grants(1, to: walk.identity) != true:
                 return [
                     finding(
@@ -74,13 +89,21 @@ extension PostfixCheck {
         let status = files.status(of: socketPath)
         switch status {
         case .missing:
-            return finding(.warning, "there is no socket; the daemon is not running, or listens elsewhere", "systemctl start postrider")
-        case .hidden: return finding(.warning, "this user may not look at the socket, so access was not checked", "run this as root")
+            return finding(
+                .warning, "there is no socket; the daemon is not running, or listens elsewhere",
+                "systemctl start postrider")
+        case .hidden:
+            return finding(
+                .warning, "this user may not look at the socket, so access was not checked", "run this as root")
         case .found(.socket, _, _, _):
             guard status.grants(2, to: walk.identity) == true else {
                 return finding(
                     .error, "the user \(walk.owner) may not write to the socket",
-                    "set milter.socket_group: \(walk.owner) and milter.socket_mode: \"0660\", then systemctl restart postrider")
+                    """
+                    set milter.socket_group: \(walk.owner) and milter.socket_mode: "0660", \
+                    then systemctl restart postrider
+                    """
+                )
             }
             return finding(.ok, "the user \(walk.owner) can reach the socket and write to it", "")
         case .found: return finding(.error, "is no socket", "remove it and start the daemon")

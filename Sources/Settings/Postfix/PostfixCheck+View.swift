@@ -21,8 +21,8 @@ extension PostfixCheck {
 
         var queueDirectory: String { PathText.normalised(parameters.value("queue_directory")) }
 
-        /// Where a Unix socket lies for the whole machine; nil for other endpoints. A chrooted service takes every path,
-        /// others a relative one, from the queue directory.
+        /// Where a Unix socket lies for the whole machine; nil for other endpoints. A chrooted service takes every
+        /// path, others a relative one, from the queue directory.
         func resolved(_ reference: MilterReference) -> String? {
             guard case .unix(let path) = reference.endpoint else { return nil }
             if path.hasPrefix("/"), !service.isChrooted { return PathText.normalised(path) }
@@ -34,7 +34,8 @@ extension PostfixCheck {
             case .unix: return resolved(reference) == PathText.normalised(check.configuration.milter.socket)
             case .inet(let host, let port):
                 guard let tcp = check.configuration.milter.tcp, Int(port) == tcp.port else { return false }
-                return host == tcp.host || (Hostname.isLoopback(host) && (Hostname.isLoopback(tcp.host) || PathText.isWildcard(tcp.host)))
+                return host == tcp.host
+                    || (Hostname.isLoopback(host) && (Hostname.isLoopback(tcp.host) || PathText.isWildcard(tcp.host)))
             case .other: return false
             }
         }
@@ -69,26 +70,32 @@ extension PostfixCheck {
 
         /// The command that sets the list, where it is set now: for this service, or in main.cf.
         func setList(_ items: [String]) -> String {
-            let list = "\(listName)=\(items.joined(separator: ", "))"
-            guard service.overrides[listName] == nil else {
-                return "postconf -P \(ShellText.quoted("\(service.path)/\(list)"))"
-            }
-            return "postconf -e \(ShellText.quoted(list))"
+            guard service.overrides[listName] == nil else { return setOverride(items) }
+            return "postconf -e \(ShellText.quoted("\(listName)=\(items.joined(separator: ", "))"))"
+        }
+
+        /// The command that sets the list for this service alone. `postconf -P` refuses values with white space.
+        func setOverride(_ items: [String]) -> String {
+            let list = items.map(PostfixText.withoutBlanks).joined(separator: ",")
+            return "postconf -P \(ShellText.quoted("\(service.path)/\(listName)=\(list)"))"
         }
 
         /// A finding about parameter `key`, placed where the parameter is set for this service.
         func finding(_ severity: Finding.Severity, _ key: String, _ message: String, _ mend: String) -> Finding {
             guard service.overrides[key] == nil else {
-                return Finding(severity, file: check.masterFile, line: service.line, key: key, message: message, mend: mend)
+                return Finding(
+                    severity, file: check.masterFile, line: service.line, key: key, message: message, mend: mend)
             }
-            return Finding(severity, file: check.mainFile, line: parameters.line(key), key: key, message: message, mend: mend)
+            return Finding(
+                severity, file: check.mainFile, line: parameters.line(key), key: key, message: message, mend: mend)
         }
     }
 }
 
 /// Paths as text.
 enum PathText {
-    /// Without repeated and closing slashes and without `.` parts; `..` is kept, because a symbolic link may be before it.
+    /// Without repeated and closing slashes and without `.` parts; `..` is kept, because a symbolic link may be
+    /// before it.
     static func normalised(_ path: String) -> String {
         let parts = path.split(separator: "/").filter { $0 != "." }
         return (path.hasPrefix("/") ? "/" : "") + parts.joined(separator: "/")

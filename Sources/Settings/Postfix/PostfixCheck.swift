@@ -1,8 +1,8 @@
-/// Compares Postfix's configuration with ours: does every message reach the milter, in the right order, and does a daemon
-/// that is down do what the administrator expects?
+/// Compares Postfix's configuration with ours: does every message reach the milter, in the right order, and does a
+/// daemon that is down do what the administrator expects?
 ///
-/// Reads main.cf, master.cf and the modes of the socket's directories; changes nothing and starts nothing. A mend is the exact
-/// command where there is one. What the words mean: postconf(5), master(5) and Postfix's MILTER_README.
+/// Reads main.cf, master.cf and the modes of the socket's directories; changes nothing and starts nothing. A mend is
+/// the exact command where there is one. What the words mean: postconf(5), master(5) and Postfix's MILTER_README.
 package struct PostfixCheck: Sendable {
     let directory: String
     let configuration: Configuration
@@ -36,7 +36,9 @@ package struct PostfixCheck: Sendable {
     var masterFile: String { "\(directory)/master.cf" }
 
     private func unreadable(_ file: String) -> Finding {
-        Finding(.error, file: file, key: "", message: "cannot be read", mend: "name Postfix's configuration directory, as a user who may read it")
+        Finding(
+            .error, file: file, key: "", message: "cannot be read",
+            mend: "name Postfix's configuration directory, as a user who may read it")
     }
 }
 
@@ -60,7 +62,11 @@ extension PostfixCheck {
 
     private func inboundListener(_ view: View) -> [Finding] {
         if PostfixText.list(view.parameters.value("receive_override_options")).contains("no_milters") {
-            return [view.finding(.error, "receive_override_options", "no_milters keeps this listener's mail from every milter", "remove no_milters")]
+            return [
+                view.finding(
+                    .error, "receive_override_options", "no_milters keeps this listener's mail from every milter",
+                    "remove no_milters")
+            ]
         }
         guard let ours = view.references.firstIndex(where: view.isOurs) else { return [notListed(view)] }
         var findings = [
@@ -86,14 +92,20 @@ extension PostfixCheck {
         guard let endpoint = view.ourEndpoint else {
             return view.finding(
                 .error, view.listName,
-                "\(view.service.path) runs chrooted in \(view.queueDirectory) and cannot reach \(configuration.milter.socket)",
+                """
+                \(view.service.path) runs chrooted in \(view.queueDirectory) and cannot reach \
+                \(configuration.milter.socket)
+                """,
                 "set milter.socket: \(view.queueDirectory)/postrider/milter.sock in Postrider's configuration")
         }
         let wanted = "{ \(endpoint), default_action=\(configuration.milter.onFailure.rawValue) }"
         if let stray = view.nearMiss {
             return view.finding(
                 .error, view.listName,
-                "\(stray.text) leads to \(view.resolved(stray) ?? "nowhere"), but Postrider listens on \(configuration.milter.socket)",
+                """
+                \(stray.text) leads to \(view.resolved(stray) ?? "nowhere"), but Postrider listens on \
+                \(configuration.milter.socket)
+                """,
                 view.setList(view.written { $0 == stray.text ? wanted : $0 }))
         }
         return view.finding(
@@ -106,12 +118,14 @@ extension PostfixCheck {
         guard let ours = view.references.first(where: view.isOurs) else { return [] }
         if PostfixText.list(view.parameters.value("receive_override_options")).contains("no_milters") { return [] }
         let rest = view.references.filter { $0 != ours }.map(\.text)
-        let list = rest.joined(separator: ", ")
         return [
             view.finding(
                 .warning, view.listName,
-                "\(view.service.path) shows its mail to Postrider too, so what your own users and programs submit becomes email.received when it matches a route",
-                "postconf -P \(ShellText.quoted("\(view.service.path)/smtpd_milters=\(list)"))")
+                """
+                \(view.service.path) shows its mail to Postrider too, so what your own users and programs submit \
+                becomes email.received when it matches a route
+                """,
+                view.setOverride(rest))
         ]
     }
 
@@ -129,13 +143,20 @@ extension PostfixCheck {
         }
         if let rspamd, rspamd > ours {
             let severity: Finding.Severity = configuration.verdicts.rspamdHeaders ? .error : .warning
-            return [view.finding(severity, view.listName, "rspamd comes after Postrider, so its verdict is not there yet", moved())]
+            return [
+                view.finding(
+                    severity, view.listName, "rspamd comes after Postrider, so its verdict is not there yet", moved())
+            ]
         }
         guard ours == references.count - 1 else {
             return [
                 view.finding(
                     .warning, view.listName,
-                    "\(references[references.count - 1].text) comes after Postrider and can still refuse a message whose event is stored", moved())
+                    """
+                    \(references[references.count - 1].text) comes after Postrider and can still refuse a message \
+                    whose event is stored
+                    """,
+                    moved())
             ]
         }
         return [view.finding(.ok, view.listName, "Postrider is the last milter", "")]

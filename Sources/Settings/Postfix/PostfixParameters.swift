@@ -1,7 +1,8 @@
 /// The parameters of main.cf, with `$name` expanded as postconf(5) describes.
 ///
-/// Read from the text and not from postconf(1): that works for any user, in containers that hold only the files, and says in
-/// which line a parameter stands. Parameters nobody set have the defaults of Postfix 3.7, as far as they are asked for here.
+/// Read from the text and not from postconf(1): that works for any user, in containers that hold only the files, and
+/// says in which line a parameter stands. Parameters nobody set have the defaults of Postfix 3.7, as far as they are
+/// asked for here.
 struct PostfixParameters: Sendable {
     private struct Assignment: Sendable {
         var value: String
@@ -15,9 +16,9 @@ struct PostfixParameters: Sendable {
         "milter_command_timeout": "30s", "milter_content_timeout": "300s",
     ]
     /// Far deeper than any real nesting; ends expansions that contain themselves.
-    private static let expansionLimit = 20
-    /// Longest text an expansion may grow to, in characters.
-    private static let lengthLimit = 100_000
+    private static let depthLimit = 20
+    /// Most names replaced for one value; ends expansions that contain themselves several times.
+    private static let nameLimit = 2000
 
     private var assignments: [String: Assignment] = [:]
 
@@ -36,7 +37,10 @@ struct PostfixParameters: Sendable {
     }
 
     /// The expanded value; empty for a parameter that is not set and has no default here.
-    func value(_ name: String) -> String { PostfixText.trim(expand(raw(name) ?? "", depth: 0)) }
+    func value(_ name: String) -> String {
+        var names = Self.nameLimit
+        return PostfixText.trim(expand(raw(name) ?? "", depth: 0, &names))
+    }
 
     /// The value as it was written, without expansion; nil when it is not set.
     func written(_ name: String) -> String? { assignments[name]?.value }
@@ -50,11 +54,12 @@ struct PostfixParameters: Sendable {
 // MARK: Expansion
 
 extension PostfixParameters {
-    private func expand(_ text: String, depth: Int) -> String {
-        guard depth < Self.expansionLimit, text.contains("$") else { return text }
+    private func expand(_ text: String, depth: Int, _ names: inout Int) -> String {
+        guard depth < Self.depthLimit, text.contains("$") else { return text }
         var result = ""
         var rest = text[...]
-        while let dollar = rest.firstIndex(of: "$"), result.count < Self.lengthLimit {
+        while names > 0, let dollar = rest.firstIndex(of: "$") {
+            names -= 1
             result += rest[..<dollar]
             rest = rest[rest.index(after: dollar)...]
             switch rest.first {
@@ -63,18 +68,22 @@ extension PostfixParameters {
                 rest = rest.dropFirst()
             case "{", "(":
                 let body = Self.bracketed(&rest)
-                result += evaluate(body, depth: depth + 1)
+                result += evaluate(body, depth: depth + 1, &names)
             default:
-                let name = rest.prefix { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_") }
+                let name = Self.name(in: rest)
                 rest = rest.dropFirst(name.count)
-                result += expand(raw(String(name)) ?? "", depth: depth + 1)
+                result += name.isEmpty ? "$" : expand(raw(name) ?? "", depth: depth + 1, &names)
             }
         }
         return result + rest
     }
 
-    /// Takes a bracketed group off the front of `rest` and gives what is inside the outermost pair. Only brackets of the
-    /// opening one's kind count.
+    private static func name(in text: some StringProtocol) -> String {
+        String(text.prefix { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_") })
+    }
+
+    /// Takes a bracketed group off the front of `rest` and gives what is inside the outermost pair. Only brackets of
+    /// the opening one's kind count.
     private static func bracketed(_ rest: inout Substring) -> String {
         guard let open = rest.popFirst() else { return "" }
         let close: Character = open == "(" ? ")" : "}"
@@ -90,22 +99,22 @@ extension PostfixParameters {
     }
 
     /// `name`, `name?text`, `name:text`, `name?{text}:{text}`, and the same with `{left} == {right}` for the name.
-    private func evaluate(_ body: String, depth: Int) -> String {
-        if body.hasPrefix("{") { return comparison(body, depth: depth) }
-        let name = body.prefix { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_") }
-        let value = expand(raw(String(name)) ?? "", depth: depth)
+    private func evaluate(_ body: String, depth: Int, _ names: inout Int) -> String {
+        if body.hasPrefix("{") { return comparison(body, depth: depth, &names) }
+        let name = Self.name(in: body)
+        let value = expand(raw(name) ?? "", depth: depth, &names)
         let choice = PostfixText.trim(body.dropFirst(name.count))
-        return choice.isEmpty ? value : choose(choice, isTrue: !value.isEmpty, depth: depth)
+        return choice.isEmpty ? value : choose(choice, isTrue: !value.isEmpty, depth: depth, &names)
     }
 
-    private func comparison(_ body: String, depth: Int) -> String {
+    private func comparison(_ body: String, depth: Int, _ names: inout Int) -> String {
         var rest = body[...]
-        let left = expand(Self.bracketed(&rest), depth: depth)
+        let left = expand(Self.bracketed(&rest), depth: depth, &names)
         let relation = rest.prefix { $0 != "{" }
         rest = rest.dropFirst(relation.count)
-        let right = expand(Self.bracketed(&rest), depth: depth)
-        return choose(
-            PostfixText.trim(rest), isTrue: Self.compare(left, PostfixText.trim(relation), right), depth: depth)
+        let right = expand(Self.bracketed(&rest), depth: depth, &names)
+        let isTrue = Self.compare(left, PostfixText.trim(relation), right)
+        return choose(PostfixText.trim(rest), isTrue: isTrue, depth: depth, &names)
     }
 
     /// Numbers compare as numbers, everything else as text (postconf(5)).
@@ -127,7 +136,7 @@ extension PostfixParameters {
         }
     }
 
-    private func choose(_ choice: String, isTrue: Bool, depth: Int) -> String {
+    private func choose(_ choice: String, isTrue: Bool, depth: Int, _ names: inout Int) -> String {
         var rest = choice[...]
         var texts: [Character: String] = [:]
         while let mark = rest.popFirst() {
@@ -139,6 +148,6 @@ extension PostfixParameters {
             }
             texts[mark] = PostfixText.trim(Self.bracketed(&rest))
         }
-        return expand(texts[isTrue ? "?" : ":"] ?? "", depth: depth)
+        return expand(texts[isTrue ? "?" : ":"] ?? "", depth: depth, &names)
     }
 }

@@ -23,8 +23,8 @@ struct PostfixService: Hashable, Sendable {
 
     /// All services of the text.
     ///
-    /// - Parameter chrootsByDefault: what `-` means in the fifth column: no since Postfix 3.0, unless `compatibility_level`
-    ///   is below 1.
+    /// - Parameter chrootsByDefault: what `-` means in the fifth column: no since Postfix 3.0, unless
+    ///   `compatibility_level` is below 1.
     static func all(in text: String, chrootsByDefault: Bool) -> [PostfixService] {
         PostfixText.logicalLines(text).compactMap { logical in
             let fields = PostfixText.tokens(logical.text, isSeparator: \.isWhitespace)
@@ -43,7 +43,9 @@ struct PostfixService: Hashable, Sendable {
         while let argument = rest.popFirst() {
             guard argument.hasPrefix("-o") else { continue }
             let text = argument == "-o" ? rest.popFirst() ?? "" : String(argument.dropFirst(2))
-            if let (name, value) = PostfixText.assignment(PostfixText.unbraced(text) ?? text) { overrides[name] = value }
+            if let (name, value) = PostfixText.assignment(PostfixText.unbraced(text) ?? text) {
+                overrides[name] = value
+            }
         }
         return overrides
     }

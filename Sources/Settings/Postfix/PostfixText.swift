@@ -6,11 +6,12 @@ enum PostfixText {
         var line: Int
     }
 
-    /// Joins continuations: a line that begins with white space continues the one before. Empty lines and lines whose first
-    /// mark is `#` are left out and do not end a logical line.
+    /// Joins continuations: a line that begins with white space continues the one before. Empty lines and lines whose
+    /// first mark is `#` are left out and do not end a logical line.
     static func logicalLines(_ text: String) -> [LogicalLine] {
         var lines: [LogicalLine] = []
-        for (index, physical) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated() {
+        for (index, physical) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated()
+        {
             let trimmed = trim(physical)
             guard !trimmed.isEmpty, !trimmed.hasPrefix("#") else { continue }
             if physical.first?.isWhitespace == true, !lines.isEmpty {
@@ -47,6 +48,13 @@ enum PostfixText {
     static func unbraced(_ text: String) -> String? {
         guard text.hasPrefix("{"), text.hasSuffix("}"), text.count >= 2 else { return nil }
         return trim(text.dropFirst().dropLast())
+    }
+
+    /// A list item without blanks between its parts: `{ a, { b = c } }` becomes `{a,{b=c}}`.
+    static func withoutBlanks(_ item: String) -> String {
+        guard let inside = unbraced(item) else { return item }
+        if let (name, value) = assignment(inside), list(name).count == 1 { return "{\(name)=\(value)}" }
+        return "{\(list(inside).map(withoutBlanks).joined(separator: ","))}"
     }
 
     /// `name = value`, both trimmed; nil without `=` or without a name.

@@ -1,0 +1,27 @@
+import CLibcrypto
+import Engine
+
+/// Hashes and random bytes of OpenSSL's libcrypto.
+package struct OpenSSLCryptography: Cryptography {
+    package init() {}
+
+    package func digest(_ bytes: [UInt8]) -> [UInt8] {
+        var output = [UInt8](repeating: 0, count: Int(SHA256_DIGEST_LENGTH))
+        _ = SHA256(bytes, bytes.count, &output)
+        return output
+    }
+
+    package func authenticationCode(of bytes: [UInt8], key: [UInt8]) -> [UInt8] {
+        var output = [UInt8](repeating: 0, count: Int(SHA256_DIGEST_LENGTH))
+        var length: UInt32 = 0
+        _ = HMAC(EVP_sha256(), key, Int32(key.count), bytes, bytes.count, &output, &length)
+        return output
+    }
+
+    package func randomBytes(_ count: Int) -> [UInt8] {
+        var output = [UInt8](repeating: 0, count: count)
+        // A system without a working random source must not hand out keys that can be guessed.
+        precondition(RAND_bytes(&output, Int32(count)) == 1, "the system's random generator does not work")
+        return output
+    }
+}

@@ -1,0 +1,48 @@
+import Synchronization
+
+/// Counts the attempts that may still begin.
+final class DeliveryPlaces: Sendable {
+    private struct State {
+        var free: Int
+        var waiter: CheckedContinuation<Void, Never>?
+    }
+
+    private let all: Int
+    private let state: Mutex<State>
+
+    init(_ count: Int) {
+        all = count
+        state = Mutex(State(free: count))
+    }
+
+    var free: Int { state.withLock { $0.free } }
+
+    func take() { state.withLock { $0.free -= 1 } }
+
+    /// - Returns: true when there was no free place before, so that somebody may wait for one.
+    func giveBack() -> Bool {
+        let (wasFull, waiter) = state.withLock { state in
+            state.free += 1
+            let waiter = state.free == all ? state.waiter.take() : nil
+            return (state.free == 1, waiter)
+        }
+        waiter?.resume()
+        return wasFull
+    }
+
+    /// Returns when every place is free, at the latest after `limit`.
+    func waitUntilAllFree(atMost limit: Duration) async {
+        let timer = Task {
+            try? await Task.sleep(for: limit)
+            state.withLock { $0.waiter.take() }?.resume()
+        }
+        await withCheckedContinuation { continuation in
+            let isFree = state.withLock { state in
+                if state.free < all { state.waiter = continuation }
+                return state.free == all
+            }
+            if isFree { continuation.resume() }
+        }
+        timer.cancel()
+    }
+}

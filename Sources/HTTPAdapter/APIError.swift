@@ -1,0 +1,108 @@
+import Engine
+import HTTPTypes
+import JSONValue
+
+/// Why a request is answered with an error. What the client reads is all in here; nothing of it comes from the database
+/// or the system.
+struct APIError: Error {
+    /// The closed list of codes. The raw values are what clients read and never change.
+    enum Code: String, CaseIterable, Sendable {
+        case invalidJSON = "invalid_json"
+        case unauthorized
+        case notFound = "not_found"
+        case methodNotAllowed = "method_not_allowed"
+        case conflict
+        case workflowLocked = "WORKFLOW_LOCKED"
+        case payloadTooLarge = "payload_too_large"
+        case uriTooLong = "uri_too_long"
+        case unsupportedMediaType = "unsupported_media_type"
+        case validationError = "validation_error"
+        case reservedEvent = "reserved_event"
+        case internalError = "internal_error"
+        case serviceUnavailable = "service_unavailable"
+
+        /// RFC 9110 section 15.
+        var status: HTTPResponse.Status {
+            switch self {
+            case .invalidJSON: .badRequest
+            case .unauthorized: .unauthorized
+            case .notFound: .notFound
+            case .methodNotAllowed: .methodNotAllowed
+            case .conflict, .workflowLocked: .conflict
+            case .payloadTooLarge: .contentTooLarge
+            case .uriTooLong: .uriTooLong
+            case .unsupportedMediaType: .unsupportedMediaType
+            case .validationError, .reservedEvent: .unprocessableContent
+            case .internalError: .internalServerError
+            case .serviceUnavailable: .serviceUnavailable
+            }
+        }
+    }
+
+    /// One offending value: its dotted path in the body or its name in the query, and what is wrong with it.
+    struct Problem: Hashable, Sendable {
+        var field: String
+        var message: String
+    }
+
+    var code: Code
+    var message: String
+    var problems: [Problem] = []
+    /// Fields that go with the status, as RFC 9110 demands them.
+    var headers: HTTPFields = [:]
+
+    init(_ code: Code, _ message: String, problems: [Problem] = [], headers: HTTPFields = [:]) {
+        self.code = code
+        self.message = message
+        self.problems = problems
+        self.headers = headers
+    }
+
+    /// The envelope that every error has.
+    func body(requestID: String) -> JSON {
+        var error: JSONObject = [
+            "code": .string(code.rawValue), "message": .string(message), "statusCode": .int(Int64(code.status.code)),
+            "requestId": .string(requestID),
+        ]
+        if !problems.isEmpty {
+            error["errors"] = .array(problems.map { ["field": .string($0.field), "message": .string($0.message)] })
+        }
+        return ["success": false, "error": .object(error)]
+    }
+}
+
+extension APIError {
+    /// - Parameter problems: at least one.
+    static func invalid(_ problems: [Problem]) -> APIError {
+        APIError(.validationError, "the request has invalid values", problems: problems)
+    }
+
+    static func methodNotAllowed(_ methods: [HTTPRequest.Method]) -> APIError {
+        let list = methods.map(\.rawValue).joined(separator: ", ")
+        return APIError(.methodNotAllowed, "this path has \(list) only", headers: [.allow: list])
+    }
+
+    /// RFC 9110 section 11.6.1 demands the challenge.
+    static func unauthorized(_ message: String) -> APIError {
+        APIError(.unauthorized, message, headers: [.wwwAuthenticate: "Bearer realm=\"postrider\""])
+    }
+
+    /// The database does not answer as it should; so far that always passed.
+    static let unavailable = APIError(
+        .serviceUnavailable, "the database does not answer; try again later", headers: [.retryAfter: "5"])
+
+    static let unexpected = APIError(.internalError, "something went wrong here; the log has more under the request id")
+
+    init(_ error: UseCaseError) {
+        let code: Code =
+            switch error.code {
+            case .notFound: .notFound
+            case .invalid: .validationError
+            case .reservedEvent: .reservedEvent
+            case .workflowLocked: .workflowLocked
+            case .conflict: .conflict
+            }
+        self.init(
+            code, error.description, problems: error.problems.map { Problem(field: $0.path, message: $0.message) })
+    }
+}

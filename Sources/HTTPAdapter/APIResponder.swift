@@ -1,0 +1,142 @@
+import Engine
+import HTTPTypes
+import Hummingbird
+import JSONValue
+import Logging
+import NIOCore
+import WorkflowModel
+
+// A request's way:
+//
+//   path -> endpoint            unknown: 404, too long: 414
+//   pixel?                      answered here and now, whatever it says
+//   method                      not the endpoint's: 405 with Allow
+//   key                         missing, unknown or not allowed here: 401
+//   body, query                 413, 415, 400, 422
+//   use case                    its own errors; the database's are 503, all others 500 and in the log
+//
+// A body that nobody read would be read to its end by the framework before the next request. So that nobody can keep us
+// reading, such a connection is closed, a moment later: at once would make the client's system drop the answer
+// (RFC 9112 section 9.6).
+
+/// Answers every request of the API.
+package struct APIResponder: HTTPResponder {
+    /// Bytes of the request target, the pixel's aside.
+    static let targetLimit = 8 * 1024
+    /// Seconds that a client has for reading its answer while we still take its unwanted body.
+    static let lingering: Int64 = 2
+
+    let context: EngineContext
+    let configuration: HTTPConfiguration
+
+    /// Called by the framework for every request.
+    package func respond(to request: Request, context connection: ConnectionContext) async throws -> Response {
+        let match = Endpoint.match(request.uri.path)
+        let id = "\(context.identifiers.make(at: context.clock.now()))"
+        var exchange = Exchange(
+            request: request, channel: connection.channel, id: id, parameters: match?.parameters ?? [])
+        var response: Response
+        do {
+            response = try await answer(&exchange, at: match?.endpoint)
+        } catch let broken as Exchange.BrokenBody {
+            throw broken.cause
+        } catch {
+            response = Self.response(to: apiError(for: error, in: exchange), requestID: id)
+        }
+        response.headers[.requestID] = id
+        if request.method == .head { response = response.createHeadResponse() }
+        if exchange.hasUnreadBody { close(connection.channel, after: &response) }
+        return response
+    }
+
+    private func answer(_ exchange: inout Exchange, at endpoint: Endpoint?) async throws -> Response {
+        guard let endpoint else {
+            guard exchange.request.uri.string.utf8.count <= Self.targetLimit else {
+                throw APIError(.uriTooLong, "the request target is longer than \(Self.targetLimit) bytes")
+            }
+            throw APIError(.notFound, "there is nothing at this path")
+        }
+        guard endpoint.methods.contains(exchange.request.method) else {
+            throw APIError.methodNotAllowed(endpoint.methods)
+        }
+        if endpoint == .pixel { return pixel(exchange) }
+        guard exchange.request.uri.string.utf8.count <= Self.targetLimit else {
+            throw APIError(.uriTooLong, "the request target is longer than \(Self.targetLimit) bytes")
+        }
+        switch endpoint {
+        case .pixel: return pixel(exchange)
+        case .health: return try await health()
+        case .track: return try await track(&exchange)
+        case .workflows: return try await workflows(exchange)
+        case .executions: return try await executions(exchange)
+        case .execution: return try await execution(exchange)
+        }
+    }
+
+    // MARK: Keys
+
+    /// The key of the request (RFC 6750 section 2.1).
+    /// - Throws: `APIError` 401 without a key, with an unknown one, and with a public one where only a secret one will do:
+    ///   clients of Plunk expect 401 there and not 403.
+    func authorize(_ exchange: Exchange, publicKeyWillDo: Bool = false) async throws -> APIKey {
+        guard let field = exchange.request.headers[.authorization] else {
+            throw APIError.unauthorized("an Authorization field with a Bearer key is needed")
+        }
+        let parts = field.split(separator: " ", maxSplits: 1)
+        guard parts.count == 2, parts[0].lowercased() == "bearer" else {
+            throw APIError.unauthorized("the Authorization field must be `Bearer` and a key")
+        }
+        let text = parts[1].drop { $0 == " " }
+        guard let key = try await Authentication(context: context).key(String(text)) else {
+            throw APIError.unauthorized("this key is not known")
+        }
+        guard publicKeyWillDo || key.kind == .secret else {
+            throw APIError.unauthorized("a secret key is needed here")
+        }
+        return key
+    }
+
+    // MARK: Errors
+
+    private func apiError(for error: any Error, in exchange: Exchange) -> APIError {
+        switch error {
+        case let error as APIError: return error
+        case let error as UseCaseError: return APIError(error)
+        case is StoreError, is CancellationError:
+            log("request met no database", error, exchange)
+            return .unavailable
+        default:
+            log("request failed", error, exchange)
+            return .unexpected
+        }
+    }
+
+    private func log(_ message: Logger.Message, _ error: any Error, _ exchange: Exchange) {
+        context.logger.error(
+            message,
+            metadata: [
+                "request": "\(exchange.id)", "method": "\(exchange.request.method)",
+                "path": "\(exchange.request.uri.path.prefix(200))", "error": "\(error)",
+            ])
+    }
+
+    // MARK: Responses
+
+    static func response(_ status: HTTPResponse.Status = .ok, json: JSON) -> Response {
+        Response(
+            status: status,
+            headers: [.contentType: "application/json", .cacheControl: "no-store", .xContentTypeOptions: "nosniff"],
+            body: ResponseBody(byteBuffer: ByteBuffer(bytes: JSONWriter.bytes(json))))
+    }
+
+    private static func response(to error: APIError, requestID: String) -> Response {
+        var response = response(error.code.status, json: error.body(requestID: requestID))
+        for field in error.headers { response.headers.append(field) }
+        return response
+    }
+
+    private func close(_ channel: any Channel, after response: inout Response) {
+        response.headers[.connection] = "close"
+        channel.eventLoop.scheduleTask(in: .seconds(Self.lingering)) { channel.close(promise: nil) }
+    }
+}

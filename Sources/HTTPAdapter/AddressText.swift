@@ -1,0 +1,52 @@
+/// Tells which texts may become a contact's address: what every mail server takes (RFC 5321 section 4.1.2 without quoted
+/// local parts and address literals, with the letters of RFC 6531), and nothing that could end a header field or a
+/// command early.
+enum AddressText {
+    /// RFC 5321 section 4.5.3.1, in bytes: the whole path is limited to 256 with its angle brackets.
+    private static let limit = 254
+    private static let localPartLimit = 64
+    private static let labelLimit = 63
+
+    /// The address without blanks around it; nil when it is none.
+    static func accepted(_ text: String) -> String? {
+        let trimmed = trim(text)
+        let parts = trimmed.split(separator: "@", omittingEmptySubsequences: false)
+        guard parts.count == 2, trimmed.utf8.count <= limit, isLocalPart(parts[0]), isDomain(parts[1]) else { return nil }
+        return trimmed
+    }
+
+    private static func trim(_ text: String) -> String {
+        let isBlank = { (character: Character) in character == " " || character == "\t" }
+        let head = text.drop(while: isBlank)
+        return String(head.prefix(head.count - head.reversed().prefix(while: isBlank).count))
+    }
+
+    private static func isLocalPart(_ text: Substring) -> Bool {
+        let special: Set<Unicode.Scalar> = ["(", ")", "<", ">", "[", "]", ":", ";", ",", "\\", "\""]
+        return text.utf8.count <= localPartLimit
+            && text.split(separator: ".", omittingEmptySubsequences: false).allSatisfy { !$0.isEmpty }
+            && text.unicodeScalars.allSatisfy { isGraphic($0) && !special.contains($0) }
+    }
+
+    private static func isDomain(_ text: Substring) -> Bool {
+        text.split(separator: ".", omittingEmptySubsequences: false).allSatisfy { label in
+            !label.isEmpty && label.utf8.count <= labelLimit && label.first != "-" && label.last != "-"
+                && label.unicodeScalars.allSatisfy(isLabelScalar)
+        }
+    }
+
+    private static func isLabelScalar(_ scalar: Unicode.Scalar) -> Bool {
+        if scalar.isASCII { return scalar.properties.isAlphabetic || scalar.properties.numericType != nil || scalar == "-" }
+        return isGraphic(scalar)
+    }
+
+    /// Neither blank nor invisible: controls, formatting marks (which can turn the direction of text around), private
+    /// and unassigned characters are out.
+    private static func isGraphic(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar.properties.generalCategory {
+        case .control, .format, .surrogate, .privateUse, .unassigned, .spaceSeparator, .lineSeparator, .paragraphSeparator:
+            false
+        default: true
+        }
+    }
+}

@@ -1,0 +1,65 @@
+import HTTPTypes
+
+/// Every route there is. The raw value is its path as the API's description writes it.
+package enum Endpoint: String, CaseIterable, Sendable {
+    case health = "/healthz"
+    case pixel = "/o/{token}.gif"
+    case track = "/v1/track"
+    case workflows = "/workflows"
+    case executions = "/workflows/{workflowId}/executions"
+    case execution = "/workflows/{workflowId}/executions/{executionId}"
+
+    /// The methods it has; any other is answered with 405 and this list (RFC 9110 section 15.5.6).
+    package var methods: [HTTPRequest.Method] {
+        switch self {
+        case .track: [.post]
+        case .health, .pixel, .workflows, .executions, .execution: [.get, .head]
+        }
+    }
+
+    /// The route of a path and the values of its parameters in order; nil for an unknown path.
+    ///
+    /// Paths are compared as they are sent: nothing in them needs percent-encoding, and a trailing slash is another path.
+    static func match(_ path: String) -> (endpoint: Endpoint, parameters: [String])? {
+        let segments = path.split(separator: "/", omittingEmptySubsequences: false)
+        for (endpoint, pattern) in patterns {
+            if let parameters = pattern.match(segments) { return (endpoint, parameters) }
+        }
+        return nil
+    }
+
+    private static let patterns = allCases.map { ($0, Pattern($0.rawValue)) }
+
+    /// A path template cut into its segments.
+    private struct Pattern: Sendable {
+        private enum Segment: Sendable {
+            case literal(Substring)
+            /// A parameter and what follows it in the same segment.
+            case parameter(suffix: Substring)
+        }
+
+        private let segments: [Segment]
+
+        init(_ template: String) {
+            segments = template.split(separator: "/", omittingEmptySubsequences: false).map { segment in
+                guard segment.first == "{", let end = segment.firstIndex(of: "}") else { return .literal(segment) }
+                return .parameter(suffix: segment[segment.index(after: end)...])
+            }
+        }
+
+        func match(_ path: [Substring]) -> [String]? {
+            guard path.count == segments.count else { return nil }
+            var parameters: [String] = []
+            for (segment, part) in zip(segments, path) {
+                switch segment {
+                case .literal(let text):
+                    guard part == text else { return nil }
+                case .parameter(let suffix):
+                    guard part.hasSuffix(suffix), part.utf8.count > suffix.utf8.count else { return nil }
+                    parameters.append(String(part.dropLast(suffix.count)))
+                }
+            }
+            return parameters
+        }
+    }
+}

@@ -1,0 +1,98 @@
+import Engine
+import HTTPTypes
+import Hummingbird
+import JSONValue
+import Logging
+import NIOCore
+
+/// What the framework knows beside the request itself: the connection.
+package struct ConnectionContext: InitializableFromSource {
+    let channel: any Channel
+
+    /// Made by the framework for every request.
+    package init(source: ApplicationRequestContextSource) { channel = source.channel }
+}
+
+/// One request on its way to an answer.
+struct Exchange {
+    let request: Request
+    let channel: any Channel
+    /// In the answer's `X-Request-Id`, in the envelope of errors, and with every log line about this request.
+    let id: String
+    /// The values of the path's parameters, in order.
+    let parameters: [String]
+    private(set) var isBodyRead = false
+
+    init(request: Request, channel: any Channel, id: String, parameters: [String]) {
+        self.request = request
+        self.channel = channel
+        self.id = id
+        self.parameters = parameters
+    }
+
+    /// The client asked for a body to be read, and nobody did or could.
+    var hasUnreadBody: Bool {
+        if isBodyRead { return false }
+        if let length = request.headers[.contentLength] { return length != "0" }
+        return request.headers[.transferEncoding] != nil
+    }
+
+    /// Parameters of the query by name, percent-decoded; the first wins.
+    func query(_ name: String) -> String? { request.uri.queryParameters[name[...]].map { String($0) } }
+
+    // MARK: Body
+
+    /// The connection broke, or what came over it was no HTTP. There is nobody to answer, so the framework gets the
+    /// cause and deals with the connection.
+    struct BrokenBody: Error {
+        var cause: any Error
+    }
+
+    /// The body as JSON.
+    /// - Parameters:
+    ///   - limit: bytes.
+    ///   - timeout: seconds for the whole body; the connection is closed after them.
+    /// - Throws: `APIError` for a body of the wrong type or size or syntax; `BrokenBody`.
+    mutating func readJSON(upTo limit: Int, within timeout: Int64) async throws -> JSON {
+        try checkContentType()
+        let body = try await readBody(upTo: limit, within: timeout)
+        do {
+            return try body.withUnsafeReadableBytes { bytes in
+                try bytes.withMemoryRebound(to: UInt8.self) { try JSONParser.parse($0) }
+            }
+        } catch let failure as JSONParser.Failure {
+            throw APIError(.invalidJSON, failure.description)
+        }
+    }
+
+    /// A missing type counts as JSON, because that is what the body must be.
+    private func checkContentType() throws {
+        if let encoding = request.headers[.contentEncoding], encoding.lowercased() != "identity" {
+            throw APIError(
+                .unsupportedMediaType, "a Content-Encoding is not understood", headers: [.acceptEncoding: "identity"])
+        }
+        guard let type = request.headers[.contentType] else { return }
+        let name = type.prefix { $0 != ";" }.filter { $0 != " " && $0 != "\t" }.lowercased()
+        guard name == "application/json" || name.hasPrefix("application/") && name.hasSuffix("+json") else {
+            throw APIError(
+                .unsupportedMediaType, "the body must be application/json", headers: [.accept: "application/json"])
+        }
+    }
+
+    private mutating func readBody(upTo limit: Int, within timeout: Int64) async throws -> ByteBuffer {
+        let tooLarge = APIError(.payloadTooLarge, "the body is larger than \(limit) bytes")
+        if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > limit { throw tooLarge }
+        let channel = channel
+        let deadline = channel.eventLoop.scheduleTask(in: .seconds(timeout)) { channel.close(promise: nil) }
+        defer { deadline.cancel() }
+        do {
+            let body = try await request.body.collect(upTo: limit)
+            isBodyRead = true
+            return body
+        } catch is NIOTooManyBytesError {
+            throw tooLarge
+        } catch {
+            throw BrokenBody(cause: error)
+        }
+    }
+}

@@ -1,0 +1,34 @@
+/// Where the HTTP server listens and what it takes: the plain values `HTTPServer` needs.
+package struct HTTPConfiguration: Sendable {
+    /// IP address or host name to listen on, an IPv6 address without brackets.
+    package var address: String
+    /// 0 takes any free port.
+    package var port: Int
+    /// Largest request body in bytes; a larger one is answered with 413.
+    package var bodyLimit: Int
+    /// Whether fetches of the pixel are noted. Pixels of mails already sent are served in any case.
+    package var trackingEnabled: Bool
+    /// Whether the last address in `X-Forwarded-For` is the client's. Only for a server that nobody but a proxy of ours
+    /// can reach: the field is whatever a client writes.
+    package var trustedProxy: Bool
+    /// A connection without a request under way, or in the middle of one that does not go on, is closed after this; seconds.
+    package var idleTimeout: Int64
+    /// Longest time from the first to the last byte of a request body, in seconds, however steadily it drips.
+    package var bodyTimeout: Int64
+    /// Connections at the same time; further ones wait in the system's queue.
+    package var connectionLimit: Int
+
+    package init(
+        address: String = "127.0.0.1", port: Int = 8480, bodyLimit: Int = 1 << 20, trackingEnabled: Bool = true,
+        trustedProxy: Bool = false, idleTimeout: Int64 = 30, bodyTimeout: Int64 = 60, connectionLimit: Int = 512
+    ) {
+        self.address = address
+        self.port = port
+        self.bodyLimit = bodyLimit
+        self.trackingEnabled = trackingEnabled
+        self.trustedProxy = trustedProxy
+        self.idleTimeout = idleTimeout
+        self.bodyTimeout = bodyTimeout
+        self.connectionLimit = connectionLimit
+    }
+}

@@ -1,0 +1,106 @@
+import CryptoAdapter
+import Engine
+import Foundation
+import Logging
+import MailFormat
+import MailModel
+import MilterAdapter
+import SMTPAdapter
+import SQLStore
+import Settings
+
+/// Turns the configuration into the plain values and objects that the rooms need. The only place that knows them all.
+struct Assembly {
+    let configuration: Configuration
+    let logger: Logger
+
+    /// Opens the database and makes the engine's context.
+    ///
+    /// - Parameter exclusively: as the daemon, which nobody else may be at the same time.
+    func makeEngine(exclusively: Bool) async throws -> (store: SQLiteStore, context: EngineContext) {
+        let store = try SQLiteStore(path: configuration.database.path, exclusively: exclusively)
+        let clock = SystemClock()
+        let cryptography = OpenSSLCryptography()
+        let secret = try await EngineContext.prepare(store: store, clock: clock, cryptography: cryptography)
+        let context = EngineContext(
+            store: store, clock: clock, cryptography: cryptography, configuration: engineConfiguration,
+            secret: secret, logger: logger)
+        return (store, context)
+    }
+
+    private var engineConfiguration: EngineConfiguration {
+        var engine = EngineConfiguration()
+        engine.generationLimit = configuration.limits.generations
+        engine.eventDataLimit = configuration.limits.eventData
+        engine.maximalLifetime = configuration.smtp.maxLifetime.components.seconds
+        engine.firstRetry = max(1, configuration.smtp.firstRetry.components.seconds)
+        engine.longestRetry = max(1, configuration.smtp.maxRetry.components.seconds)
+        engine.defaultFrom = configuration.mail.defaultFrom
+        engine.autoReplyFrom = configuration.mail.autoReplyFrom
+        engine.messageIDDomain = configuration.mail.messageIDDomain
+        engine.hostName = ProcessInfo.processInfo.hostName
+        engine.prefetchWindow = configuration.tracking.prefetchWindow.components.seconds
+        engine.hitLimit = configuration.tracking.maxHitsPerMail
+        engine.ownAddresses = Set(configuration.ownAddresses.map { $0.lowercased() })
+        return engine
+    }
+
+    /// - Throws: `ConfigurationError`-like sentence when a route names a project that is not there.
+    func makeIntake(_ context: EngineContext) async throws -> Intake {
+        var intake = Intake.Configuration()
+        intake.routes = InboundRoutes(configuration.routes.map(Self.route))
+        intake.readingLimits = ReadingLimits(
+            bodyBytes: configuration.milter.bodyLimit, headerFields: configuration.milter.headerLimit)
+        if configuration.verdicts.rspamdHeaders {
+            intake.rspamd = RspamdHeaders(trustedServices: Set(configuration.verdicts.authservIDs))
+        }
+        let known = Set(try await context.store.read { try $0.loadCatalog().projects.map(\.slug) })
+        for route in configuration.routes where !known.contains(route.project) {
+            throw CommandFailure("routes: there is no project \(route.project); known are \(known.sorted().joined(separator: ", "))")
+        }
+        return Intake(context: context, configuration: intake)
+    }
+
+    private static func route(_ route: Configuration.Route) -> InboundRoutes.Route {
+        let match: InboundRoutes.Route.Match =
+            switch route.target {
+            case .recipient(let address): .recipient(address)
+            case .domain(let domain): .domain(domain)
+            }
+        let disposition: InboundRoutes.Disposition = route.disposition == .discard ? .discard : .continue
+        return .init(match: match, project: route.project, disposition: disposition)
+    }
+
+    var milter: MilterConfiguration {
+        let milter = configuration.milter
+        return MilterConfiguration(
+            unixSocketPath: milter.socket, socketMode: milter.socketMode, socketGroup: milter.socketGroup,
+            tcp: milter.tcp.map { .init(host: $0.host, port: $0.port) }, bodyLimit: milter.bodyLimit,
+            headerCountLimit: milter.headerLimit, headerBytesLimit: milter.headerBytesLimit,
+            recipientLimit: milter.recipientLimit, commitDeadline: milter.commitDeadline,
+            fallback: milter.onFailure == .accept ? .accept : .tempfail)
+    }
+
+    var smtp: SMTPConfiguration {
+        let smtp = configuration.smtp
+        let tls: SMTPConfiguration.TLS =
+            switch smtp.tls {
+            case .none: .none
+            case .opportunistic: .opportunistic
+            case .required: .required
+            case .implicit: .implicit
+            }
+        return SMTPConfiguration(
+            host: smtp.host, port: smtp.port, ehloName: smtp.ehloName ?? ProcessInfo.processInfo.hostName, tls: tls,
+            verifiesPeer: smtp.verify, caFile: smtp.caFile,
+            credentials: smtp.login.map { .init(username: $0.username, password: $0.password.value) },
+            workers: smtp.workers, connectTimeout: smtp.connectTimeout, replyTimeout: smtp.replyTimeout)
+    }
+}
+
+/// A sentence for the one at the terminal; the command ends with status 1.
+struct CommandFailure: Error, CustomStringConvertible {
+    let description: String
+
+    init(_ description: String) { self.description = description }
+}

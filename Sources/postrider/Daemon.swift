@@ -1,0 +1,127 @@
+import Engine
+import HTTPAdapter
+import Logging
+import MilterAdapter
+import SMTPAdapter
+import SQLStore
+import ServiceLifecycle
+import Settings
+import Synchronization
+
+/// The daemon as one group of services. They stop in the reverse of this order: first no mail is taken in any more, then
+/// what is under way goes out, then the HTTP side goes, at last the database is closed.
+final class Daemon: Sendable {
+    private let configuration: Configuration
+    private let logger: Logger
+    private let state = Mutex(State())
+
+    private struct State {
+        var group: ServiceGroup?
+        var isStopping = false
+    }
+
+    init(configuration: Configuration, logger: Logger) {
+        self.configuration = configuration
+        self.logger = logger
+    }
+
+    /// Asks for an orderly stop.
+    /// - Returns: false when that was asked before.
+    func stop() -> Bool {
+        let (group, isFirst) = state.withLock { state in
+            defer { state.isStopping = true }
+            return (state.group, !state.isStopping)
+        }
+        if let group { Task { await group.triggerGracefulShutdown() } }
+        return isFirst
+    }
+
+    /// Runs until stopped.
+    func run() async throws {
+        let assembly = Assembly(configuration: configuration, logger: logger)
+        let (store, context) = try await assembly.makeEngine(exclusively: true)
+        let intake = try await assembly.makeIntake(context)
+        let transport = try SMTPTransport(configuration: assembly.smtp, logger: logger)
+        let dispatch = Dispatch(context: context, transport: transport)
+        try await dispatch.recover()
+        let milter = MilterServer(configuration: assembly.milter, intake: intake, logger: logger)
+        let ready = Readiness(logger: logger)
+        let http = makeHTTP(context, ready: ready)
+        try milter.open()
+        logger.notice(
+            "milter is listening",
+            metadata: [
+                "socket": "\(configuration.milter.socket)", "tcpPort": "\(milter.tcpPort.map(String.init) ?? "-")",
+            ])
+        let group = ServiceGroup(
+            configuration: .init(
+                services: [
+                    .init(service: http),
+                    .init(service: LoopService { await Advance(context: context).run() }),
+                    .init(service: LoopService {
+                        await ready.waitForHTTP()
+                        await dispatch.run()
+                    }),
+                    .init(service: milter),
+                ],
+                logger: Logger(label: "services") { _ in SwiftLogNoOpLogHandler() }))
+        let mustStop = state.withLock { state in
+            state.group = group
+            return state.isStopping
+        }
+        if mustStop { await group.triggerGracefulShutdown() }
+        defer { _ = try? store.close() }
+        try await group.run()
+        await transport.shutdown()
+        logger.notice("stopped")
+    }
+
+    private func makeHTTP(_ context: EngineContext, ready: Readiness) -> HTTPServer {
+        let http = configuration.http
+        let configuration = self.configuration
+        let logger = self.logger
+        return HTTPServer(
+            context: context,
+            configuration: HTTPConfiguration(
+                address: http.address, port: http.port, bodyLimit: http.bodyLimit,
+                trackingEnabled: configuration.tracking.opens)
+        ) { _, port in
+            if configuration.tracking.opens { context.trackingAddress.value = http.baseURL(port: port) }
+            logger.notice("http is listening", metadata: ["address": "\(http.address)", "port": "\(port)"])
+            ready.httpIsBound()
+        }
+    }
+}
+
+/// A loop that ends by cancellation, as a service: a graceful stop cancels it, and it returns when its work is done.
+private struct LoopService: Service {
+    let body: @Sendable () async -> Void
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown { await body() }
+    }
+}
+
+/// Knows when the daemon can be used, and tells the service manager (sd_notify(3)).
+private final class Readiness: Sendable {
+    private let stream: AsyncStream<Void>
+    private let continuation: AsyncStream<Void>.Continuation
+    private let logger: Logger
+
+    init(logger: Logger) {
+        self.logger = logger
+        (stream, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+    }
+
+    /// The milter's socket is open before the HTTP server starts, so this is the last step.
+    func httpIsBound() {
+        ServiceManager.notify("READY=1")
+        logger.notice("ready")
+        continuation.finish()
+    }
+
+    /// Mail with a pixel can be built only when the pixel's address is known.
+    func waitForHTTP() async {
+        for await _ in stream {}
+    }
+}

@@ -1,0 +1,20 @@
+import ArgumentParser
+
+/// The command line. Synchronous on purpose: the main thread must stay an ordinary thread with signals unblocked, or
+/// libmilter takes them (see `SignalPipe`).
+@main
+struct Postrider: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "postrider",
+        abstract: "A mail agent beside Postfix: mail in becomes events, events move workflows, workflows send mail.",
+        version: "0.1.0",
+        subcommands: [
+            ServeCommand.self, CheckCommand.self, WorkflowCommand.self, KeyCommand.self, ConfigurationCommand.self,
+        ])
+}
+
+/// The option that every command has.
+struct ConfigurationOption: ParsableArguments {
+    @Option(name: .long, help: "The configuration file.")
+    var config = "/etc/postrider/postrider.yaml"
+}

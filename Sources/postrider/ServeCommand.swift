@@ -1,0 +1,47 @@
+import ArgumentParser
+import Glibc
+import Logging
+import Settings
+
+struct ServeCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "serve", abstract: "Runs the daemon: milter, workflows, outgoing mail, HTTP.")
+
+    @OptionGroup var option: ConfigurationOption
+
+    func run() throws {
+        let signals = try SignalPipe()
+        let configuration = try loadConfiguration(option.config)
+        let logger = LineLogHandler.makeLogger(level: configuration.log.level, format: configuration.log.format)
+        for warning in configuration.warnings { logger.warning("\(warning)") }
+        let daemon = Daemon(configuration: configuration, logger: logger)
+        Task.detached {
+            do {
+                try await daemon.run()
+                exit(0)
+            } catch {
+                logger.critical("stopped: \(error)")
+                exit(1)
+            }
+        }
+        while true {
+            switch signals.next() {
+            case SIGHUP:
+                logger.notice("SIGHUP is ignored: restart the daemon to read its configuration again")
+            case let number:
+                logger.notice("stopping", metadata: ["signal": "\(number)"])
+                // A second one does not wait for the first to have its way.
+                if !daemon.stop() { _exit(1) }
+            }
+        }
+    }
+}
+
+/// - Throws: `CommandFailure` with every finding of the file.
+func loadConfiguration(_ path: String) throws -> Configuration {
+    do {
+        return try Configuration.load(path: path)
+    } catch {
+        throw CommandFailure(error.description)
+    }
+}

@@ -1,0 +1,39 @@
+import Glibc
+
+/// SIGTERM and SIGINT as bytes in a pipe that the main thread reads.
+///
+/// libmilter waits in a thread of its own for SIGHUP, SIGTERM and SIGINT and stops the milter at each. A handler
+/// installed with sigaction(2) while the main thread keeps these signals unblocked gets every one of them first, because
+/// the kernel prefers the main thread; blocking them, or parking the main thread in dispatchMain, loses some.
+struct SignalPipe {
+    /// Write end for the handler, which can capture nothing. `nonisolated(unsafe)`: set once before the handlers are
+    /// installed, only read afterwards.
+    private nonisolated(unsafe) static var writeEnd: Int32 = -1
+
+    private let readEnd: Int32
+
+    /// Installs the handlers. To be called on the main thread, before any other thread exists that could take a signal.
+    init() throws {
+        var ends: [Int32] = [-1, -1]
+        guard pipe2(&ends, O_CLOEXEC) == 0 else { throw CommandFailure("no pipe for signals: \(String(cString: strerror(errno)))") }
+        readEnd = ends[0]
+        Self.writeEnd = ends[1]
+        var action = sigaction()
+        action.__sigaction_handler.sa_handler = { number in
+            let saved = errno
+            var byte = UInt8(truncatingIfNeeded: number)
+            _ = Glibc.write(SignalPipe.writeEnd, &byte, 1)
+            errno = saved
+        }
+        action.sa_flags = SA_RESTART
+        for number in [SIGTERM, SIGINT, SIGHUP] { sigaction(number, &action, nil) }
+        signal(SIGPIPE, SIG_IGN)
+    }
+
+    /// Blocks until a signal comes.
+    func next() -> Int32 {
+        var byte: UInt8 = 0
+        while read(readEnd, &byte, 1) != 1 {}
+        return Int32(byte)
+    }
+}

@@ -1,0 +1,113 @@
+import Foundation
+import MailFormat
+import MailModel
+import Testing
+
+struct ComposerTests {
+    /// The exact bytes of three mails, so that a change of the wire format is a change somebody made on purpose.
+    @Test(arguments: ["plain", "alternative", "reply"]) func wireFormatIsAsRecorded(name: String) throws {
+        let bytes = try MessageComposer.compose(golden(name))
+        WireFormat.expectLegal(bytes)
+        let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .appendingPathComponent("Golden/\(name).eml")
+        if ProcessInfo.processInfo.environment["POSTRIDER_RECORD_GOLDEN"] != nil { try Data(bytes).write(to: file) }
+        let recorded = [UInt8](try Data(contentsOf: file))
+        #expect(String(decoding: bytes, as: UTF8.self) == String(decoding: recorded, as: UTF8.self))
+    }
+
+    private func golden(_ name: String) -> MailDraft {
+        switch name {
+        case "plain": return Drafts.plain()
+        case "alternative": return Drafts.alternative()
+        default:
+            var draft = Drafts.plain(
+                subject: "Auto: Re: =?weird?= words", text: "We have got your mail.\n.dot\nFrom us\n")
+            draft.from.name = "Müller, Söhne & Co."
+            draft.to = [
+                Drafts.mailbox("ann@example.net", name: "Ann \"A\" Example"), Drafts.mailbox("bob@bücher.example"),
+            ]
+            draft.replyTo = [Drafts.mailbox("reply+token@example.org")]
+            draft.inReplyTo = "q2@example.net"
+            draft.references = ["q1@example.net", "q2@example.net"]
+            draft.extraHeaders = [
+                HeaderField("Auto-Submitted", "auto-replied"),
+                HeaderField("List-Unsubscribe", "<https://example.org/u/" + String(repeating: "t", count: 80) + ">"),
+            ]
+            return draft
+        }
+    }
+
+    @Test func missingTextIsDerivedFromHTML() throws {
+        var draft = Drafts.plain()
+        draft.text = nil
+        draft.html = "<h1>Hi</h1><p>See <a href=\"https://example.org/x\">this</a></p>"
+        let read = MessageReader.read(Corpus.message(try MessageComposer.compose(draft)))
+        #expect(read.textBody == "Hi\n\nSee this (https://example.org/x)\n")
+        #expect(read.htmlBody == draft.html.map { $0 + "\n" } || read.htmlBody == draft.html)
+    }
+
+    @Test func linesFoldAtSeventyEight() throws {
+        var draft = Drafts.plain(subject: String(repeating: "word ", count: 60))
+        draft.references = (0..<20).map { "reference-number-\($0)@mail.example.org" }
+        let text = String(decoding: try MessageComposer.compose(draft), as: UTF8.self)
+        #expect(text.components(separatedBy: "\r\n").allSatisfy { $0.utf8.count <= 78 })
+    }
+
+    @Test func referencesKeepFirstAndNewest() {
+        let many = (0..<50).map { "r\($0)@x.example" }
+        let trimmed = MessageComposer.trimmed(references: many)
+        #expect(trimmed.count == 20)
+        #expect(trimmed.first == "r0@x.example")
+        #expect(trimmed.last == "r49@x.example")
+        #expect(trimmed[1] == "r31@x.example")
+    }
+
+    @Test func strangersIdsThatAreNoneAreLeftOut() throws {
+        var draft = Drafts.plain()
+        draft.inReplyTo = "a@b>\r\nBcc: x@y"
+        draft.references = ["ok@x.example", "bad id@x", "x\r\ny@z", "é@x"]
+        let message = Corpus.message(try MessageComposer.compose(draft))
+        #expect(message.header("In-Reply-To") == nil)
+        #expect(message.header("References") == "<ok@x.example>")
+    }
+
+    @Test func refusalsNameTheirField() {
+        func code(_ change: (inout MailDraft) -> Void) -> CompositionError.Code? {
+            var draft = Drafts.alternative()
+            change(&draft)
+            do throws(CompositionError) {
+                _ = try MessageComposer.compose(draft)
+                return nil
+            } catch { return error.code }
+        }
+        #expect(code { $0.messageID = "no id" } == .invalidMessageID)
+        #expect(code { $0.boundary = "a b" } == .invalidBoundary)
+        #expect(code { $0.boundary = "" } == .invalidBoundary)
+        #expect(code { $0.date = .max } == .invalidDate)
+        #expect(code { $0.date = .min } == .invalidDate)
+        #expect(code { $0.extraHeaders = [HeaderField("Bad Name", "x")] } == .invalidFieldName)
+        #expect(code { $0.extraHeaders = [HeaderField("X:\r\nBcc", "x")] } == .invalidFieldName)
+        #expect(code { $0.extraHeaders = [HeaderField("bcc", "x")] } == .reservedField)
+        #expect(code { $0.extraHeaders = [HeaderField("Content-Type", "x")] } == .reservedField)
+        #expect(code { $0.extraHeaders = [HeaderField("X-Long", String(repeating: "x", count: 998))] } == .fieldTooLong)
+        #expect(code { $0.extraHeaders = [HeaderField("X-Long", String(repeating: "x", count: 997))] } == nil)
+        #expect(code { $0.from = Drafts.mailbox("\"a<b\"@example.org") } == .unwritableAddress)
+        #expect(code { $0.to = [Drafts.mailbox("jürgen@example.org")] } == .unwritableAddress)
+    }
+
+    @Test(arguments: [
+        (0, "Thu, 01 Jan 1970 00:00:00 +0000"), (951_825_599_999_999, "Tue, 29 Feb 2000 11:59:59 +0000"),
+        (-1, "Wed, 31 Dec 1969 23:59:59 +0000"), (1_709_251_199_000_000, "Thu, 29 Feb 2024 23:59:59 +0000"),
+        (253_402_300_799_000_000, "Fri, 31 Dec 9999 23:59:59 +0000"),
+        (-2_208_988_800_000_000, "Mon, 01 Jan 1900 00:00:00 +0000"),
+    ])
+    func datesAreWritten(microseconds: Int64, text: String) { #expect(MailDate.format(microseconds) == text) }
+
+    @Test func datesComeBackOverTheYears() throws {
+        var draft = Drafts.plain()
+        for day in stride(from: Int64(1), to: 60_000, by: 61) {
+            draft.date = (day * 86_400 + 3723) * 1_000_000
+            #expect(MessageReader.read(Corpus.message(try MessageComposer.compose(draft))).date == draft.date)
+        }
+    }
+}

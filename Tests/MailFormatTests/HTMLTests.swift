@@ -1,0 +1,46 @@
+import MailFormat
+import Testing
+
+struct HTMLTests {
+    @Test(arguments: [
+        ("<p>One</p><p>Two</p>", "One\n\nTwo"),
+        ("One<br>Two<br/>Three", "One\nTwo\nThree"),
+        ("<br><br>One<br><br><br>Two", "One\n\nTwo"),
+        ("  a \n b\t<b> c</b>d ", "a b cd"),
+        ("a&nbsp;b &amp; &lt;c&gt; &#8364; &#x20AC; &euro; &bogus; &", "a b & <c> € € € &bogus; &"),
+        ("<ul><li>a</li><li>b<ul><li>c</li></ul></li></ul>", "- a\n- b\n  - c"),
+        ("<ol><li>a<li>b</ol>x", "1. a\n2. b\n\nx"),
+        ("<a href=\"https://e.org/?a=1&amp;b=2\">here</a>.", "here (https://e.org/?a=1&b=2)."),
+        ("<a href=\"https://e.org\">https://e.org</a> <a href=\"#top\">up</a>", "https://e.org up"),
+        ("<a href=\"mailto:a@e.org\">a@e.org</a>", "a@e.org"),
+        ("<head><title>T</title><style>p{}</style></head><body>B<script>if (a<b) {}</script>C</body>", "BC"),
+        ("<head><title>T</title><body>B", "B"),
+        ("<!-- <p>x</p> -->y<!-->z", "yz"),
+        ("1 < 2 and a<3", "1 < 2 and a<3"),
+        ("<pre>a\n  b</pre>c", "a\n  b\n\nc"),
+        ("<img src=x alt='A cat'> sleeps", "A cat sleeps"),
+        ("<table><tr><td>a</td><td>b</td></tr><tr><td>c</td></tr></table>", "a b\nc"),
+        ("<div>a</div><div>b</div>", "a\nb"),
+        ("<P CLASS=x>Big</P>", "Big"),
+        ("text <unfinished", "text"),
+        ("", ""), ("<>", "<>"), ("&#0;&#xD800;&#x110000;", "&#0;\u{FFFD}\u{FFFD}"),
+    ])
+    func htmlBecomesText(html: String, text: String) { #expect(PlainText.from(html: html) == text) }
+
+    @Test(arguments: [
+        ("<body>x</body>", "<body>xPIXEL</body>"),
+        ("<BODY>x</BODY ></html>", "<BODY>xPIXEL</BODY ></html>"),
+        ("<body>a</body><body>b</body>", "<body>a</body><body>bPIXEL</body>"),
+        ("no body", "no bodyPIXEL"), ("</bodyguard>", "</bodyguard>PIXEL"), ("", "PIXEL"), ("</body", "</bodyPIXEL"),
+    ])
+    func pixelGoesBeforeTheEndOfTheBody(html: String, expected: String) {
+        let image =
+            "<img src=\"https://t.example/p?a=1&amp;b=%22\" width=\"1\" height=\"1\" alt=\"\" style=\"border:0\">"
+        let result = HTMLPixel.insert(into: html, url: "https://t.example/p?a=1&b=%22")
+        #expect(result == expected.replacing("PIXEL", with: image))
+    }
+
+    @Test func aQuoteInTheAddressCannotLeaveTheAttribute() {
+        #expect(!HTMLPixel.insert(into: "", url: "\"><script>").contains("<script>"))
+    }
+}

@@ -1,0 +1,75 @@
+import Engine
+import EngineTestKit
+import Foundation
+import SQLStore
+import Testing
+import WorkflowModel
+
+/// A database in a directory of its own, gone with the value.
+final class TemporaryDatabase: Sendable {
+    let directory: URL
+    var path: String { directory.appendingPathComponent("postrider.db").path }
+
+    init() throws {
+        directory = FileManager.default.temporaryDirectory.appendingPathComponent("postrider-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+    }
+
+    deinit { try? FileManager.default.removeItem(at: directory) }
+}
+
+@Suite struct SQLiteStoreTests {
+    @Test(arguments: StoreContract.allCases)
+    func keepsTheContract(_ rule: StoreContract) async throws {
+        let database = try TemporaryDatabase()
+        try await rule.verify(try SQLiteStore(path: database.path, exclusively: true))
+    }
+
+    @Test func secondDaemonIsRefusedWithASentence() throws {
+        let database = try TemporaryDatabase()
+        let first = try SQLiteStore(path: database.path, exclusively: true)
+        let error = #expect(throws: StoreError.self) { try SQLiteStore(path: database.path, exclusively: true) }
+        #expect(error?.code == .inUse)
+        #expect(error?.description.contains(database.path) == true)
+        // A command may work beside the daemon.
+        try SQLiteStore(path: database.path, exclusively: false).close()
+        try first.close()
+    }
+
+    @Test func fileThatIsNoDatabaseIsRefusedWithASentence() throws {
+        let database = try TemporaryDatabase()
+        try Data(repeating: 0x58, count: 8192).write(to: URL(fileURLWithPath: database.path))
+        let error = #expect(throws: StoreError.self) { try SQLiteStore(path: database.path, exclusively: true) }
+        #expect(error?.code == .unusable)
+        #expect(error?.description.contains(database.path) == true)
+    }
+
+    @Test func missingDirectoryIsNamed() {
+        let error = #expect(throws: StoreError.self) {
+            try SQLiteStore(path: "/nonexistent-directory/postrider.db", exclusively: true)
+        }
+        #expect(error?.code == .unusable)
+    }
+
+    @Test func databaseOfANewerVersionIsRefused() async throws {
+        let database = try TemporaryDatabase()
+        try SQLiteStore(path: database.path, exclusively: false).close()
+        // PRAGMA user_version is the four bytes at offset 60 of the file (sqlite.org/fileformat.html, section 1.3).
+        let handle = try FileHandle(forUpdating: URL(fileURLWithPath: database.path))
+        try handle.seek(toOffset: 60)
+        try handle.write(contentsOf: Data([0, 0, 0, 99]))
+        try handle.close()
+        let error = #expect(throws: StoreError.self) { try SQLiteStore(path: database.path, exclusively: false) }
+        #expect(error?.code == .newerSchema)
+    }
+
+    @Test func whatWasWrittenIsThereAfterOpeningAgain() async throws {
+        let database = try TemporaryDatabase()
+        let first = try SQLiteStore(path: database.path, exclusively: true)
+        try await first.write { try $0.count("c", by: 7) }
+        try first.close()
+        let second = try SQLiteStore(path: database.path, exclusively: false)
+        let counters = try await second.read { try $0.counters() }
+        #expect(counters["c"] == 7)
+    }
+}

@@ -1,0 +1,22 @@
+import Foundation
+import Testing
+
+@testable import ServerTestKit
+
+@Suite(.timeLimit(.minutes(1)))
+struct ProcessLeashTests {
+    @Test func whatIsLeftIsUndoneLatestFirst() async throws {
+        let directory = try ServerDirectory.temporary()
+        let file = directory.path("order")
+        func useUp() throws {
+            let leash = try ProcessLeash()
+            _ = leash.hold("echo first >> \(file)")
+            leash.hold("echo never >> \(file)").release()
+            _ = leash.hold("kill -KILL -- -999999999; echo second >> \(file)")
+        }
+        try useUp()
+        try await eventually("the commands have run") {
+            (try? String(contentsOfFile: file, encoding: .utf8)) == "second\nfirst\n"
+        }
+    }
+}
