@@ -95,6 +95,15 @@ let package = Package(
                 "Engine", "JSONValue", "MailModel", "WorkflowModel", .product(name: "Logging", package: "swift-log"),
             ],
             path: "Tests/EngineTestKit", swiftSettings: strict),
+        .testTarget(name: "WorkflowModelTests", dependencies: ["WorkflowModel", "JSONValue"], swiftSettings: strict),
+        .testTarget(
+            name: "EngineTests",
+            dependencies: ["Engine", "EngineTestKit", "SQLStore", "JSONValue", "MailModel", "WorkflowModel"],
+            swiftSettings: strict),
+        .testTarget(name: "MailModelTests", dependencies: ["MailModel"], swiftSettings: strict),
+        .testTarget(
+            name: "MailFormatTests", dependencies: ["MailFormat", "MailModel", "JSONValue"], exclude: ["Golden"],
+            swiftSettings: strict),
         .testTarget(name: "SettingsTests", dependencies: ["Settings"], swiftSettings: strict),
         .testTarget(
             name: "SMTPAdapterTests",

@@ -1,7 +1,7 @@
 /*
  * null-milter: what libmilter itself costs.
  *
- * Negotiates as Postrider's milter does (same protocol steps, same macros, no rights to modify) and returns from every
+ * Negotiates as Postrider's milter does (same protocol steps, no rights to modify) and returns from every
  * callback at once, keeping nothing. The difference between a Postfix in front of this and one in front of Postrider is
  * what Postrider costs; the difference between this and no milter is what no milter can avoid.
  *
@@ -22,29 +22,18 @@
 #define STEPS_WANTED \
     (SMFIP_NOUNKNOWN | SMFIP_NR_CONN | SMFIP_NR_HELO | SMFIP_NR_HDR | SMFIP_NR_EOH | SMFIP_SKIP | SMFIP_HDR_LEADSPC)
 
-static void ask_for_macros(SMFICTX *ctx)
-{
-    smfi_setsymlist(ctx, SMFIM_CONNECT, "");
-    smfi_setsymlist(ctx, SMFIM_HELO, "");
-    smfi_setsymlist(ctx, SMFIM_ENVFROM, "{auth_authen}");
-    smfi_setsymlist(ctx, SMFIM_ENVRCPT, "");
-    smfi_setsymlist(ctx, SMFIM_DATA, "");
-    smfi_setsymlist(ctx, SMFIM_EOM, "i");
-    smfi_setsymlist(ctx, SMFIM_EOH, "");
-}
-
 static sfsistat on_negotiate(SMFICTX *ctx, unsigned long offered_actions, unsigned long offered_steps,
                              unsigned long spare2, unsigned long spare3, unsigned long *actions, unsigned long *steps,
                              unsigned long *out2, unsigned long *out3)
 {
+    (void) ctx;
+    (void) offered_actions;
     (void) spare2;
     (void) spare3;
-    *actions = offered_actions & SMFIF_SETSYMLIST;
+    *actions = SMFIF_NONE;
     *steps = offered_steps & STEPS_WANTED;
     *out2 = 0;
     *out3 = 0;
-    if (*actions & SMFIF_SETSYMLIST)
-        ask_for_macros(ctx);
     return SMFIS_CONTINUE;
 }
 
@@ -101,7 +90,7 @@ static sfsistat on_phase(SMFICTX *ctx)
 static struct smfiDesc null_milter = {
     .xxfi_name = "null-milter",
     .xxfi_version = SMFI_VERSION,
-    .xxfi_flags = SMFIF_SETSYMLIST,
+    .xxfi_flags = SMFIF_NONE,
     .xxfi_negotiate = on_negotiate,
     .xxfi_connect = on_connect,
     .xxfi_helo = on_helo,

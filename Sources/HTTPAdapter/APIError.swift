@@ -1,6 +1,7 @@
 import Engine
 import HTTPTypes
 import JSONValue
+import WorkflowModel
 
 /// Why a request is answered with an error. What the client reads is all in here; nothing of it comes from the database
 /// or the system.

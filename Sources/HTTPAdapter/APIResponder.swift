@@ -9,8 +9,8 @@ import WorkflowModel
 // A request's way:
 //
 //   path -> endpoint            unknown: 404, too long: 414
-//   pixel?                      answered here and now, whatever it says
 //   method                      not the endpoint's: 405 with Allow
+//   pixel?                      answered here and now, whatever it says
 //   key                         missing, unknown or not allowed here: 401
 //   body, query                 413, 415, 400, 422
 //   use case                    its own errors; the database's are 503, all others 500 and in the log
@@ -50,22 +50,17 @@ package struct APIResponder: HTTPResponder {
     }
 
     private func answer(_ exchange: inout Exchange, at endpoint: Endpoint?) async throws -> Response {
-        guard let endpoint else {
-            guard exchange.request.uri.string.utf8.count <= Self.targetLimit else {
-                throw APIError(.uriTooLong, "the request target is longer than \(Self.targetLimit) bytes")
-            }
-            throw APIError(.notFound, "there is nothing at this path")
+        let isTooLong = exchange.request.uri.string.utf8.count > Self.targetLimit
+        guard let endpoint, !isTooLong || endpoint == .pixel else {
+            guard isTooLong else { throw APIError(.notFound, "there is nothing at this path") }
+            throw APIError(.uriTooLong, "the request target is longer than \(Self.targetLimit) bytes")
         }
         guard endpoint.methods.contains(exchange.request.method) else {
             throw APIError.methodNotAllowed(endpoint.methods)
         }
-        if endpoint == .pixel { return pixel(exchange) }
-        guard exchange.request.uri.string.utf8.count <= Self.targetLimit else {
-            throw APIError(.uriTooLong, "the request target is longer than \(Self.targetLimit) bytes")
-        }
         switch endpoint {
-        case .pixel: return pixel(exchange)
         case .health: return try await health()
+        case .pixel: return pixel(exchange)
         case .track: return try await track(&exchange)
         case .workflows: return try await workflows(exchange)
         case .executions: return try await executions(exchange)

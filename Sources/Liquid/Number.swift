@@ -127,7 +127,7 @@ enum Number {
             case .minus: a - b
             case .times: a * b
             case .dividedBy: a / b
-            case .modulo: a - b * (a / b).rounded(.down)
+            case .modulo: a - b * Number.double(a / b).rounded(.down).double
             }
         return result.isFinite ? .double(result) : nil
     }
@@ -140,11 +140,25 @@ enum Number {
         }
     }
 
-    /// To a whole number; stays a double beyond 64 bits.
-    func rounded(_ rule: FloatingPointRoundingRule) -> Number {
-        guard case .double(let number) = self else { return self }
-        let whole = number.rounded(rule)
-        return Int64(exactly: whole).map(Number.int) ?? .double(whole)
+    enum Rounding { case down, up, nearest }
+
+    /// To a whole number, halves away from zero; stays a double beyond 64 bits.
+    ///
+    /// Not `Double.rounded`, which calls the C library's mathematics: nothing here links it.
+    func rounded(_ rounding: Rounding) -> Number {
+        guard case .double(let number) = self, let whole = Self.truncated(number) else { return self }
+        // Zero from 2^52 on, so adding one cannot overflow.
+        let fraction = number - Double(whole)
+        switch rounding {
+        case .down: return .int(fraction < 0 ? whole - 1 : whole)
+        case .up: return .int(fraction > 0 ? whole + 1 : whole)
+        case .nearest: return .int(fraction >= 0.5 ? whole + 1 : fraction <= -0.5 ? whole - 1 : whole)
+        }
+    }
+
+    /// Without its fraction; nil beyond 64 bits.
+    static func truncated(_ number: Double) -> Int64? {
+        number >= -0x1p63 && number < 0x1p63 ? Int64(number) : nil
     }
 
     /// Half away from zero, to `places` decimal places; fewer than one round before the point.

@@ -29,7 +29,7 @@ extension Renderer {
         switch Number(value) {
         case .int(let number): return number
         case .double(let number):
-            guard let whole = Int64(exactly: number.rounded(.towardZero)) else {
+            guard let whole = Number.truncated(number) else {
                 throw error(.invalidArgument, "the end of a range is too large")
             }
             return whole

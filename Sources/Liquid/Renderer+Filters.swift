@@ -62,7 +62,7 @@ extension Renderer {
     /// Like `integer`, but a fraction is cut off.
     func wholeNumber(_ value: Value) throws(RenderingError) -> Int64 {
         guard case .json(.double(let number)) = value else { return try integer(value) }
-        guard let integer = Int64(exactly: number.rounded(.towardZero)) else {
+        guard let integer = Number.truncated(number) else {
             throw invalid("expected a whole number")
         }
         return integer
@@ -73,6 +73,8 @@ extension Renderer {
     private func numberFilter(
         _ filter: Filter, _ input: Value, _ arguments: [Value]
     ) throws(RenderingError) -> Value {
+        // Decimal arithmetic costs several evaluations.
+        try spend(3)
         let number = Number(input)
         let other = arguments.first.map(Number.init) ?? .zero
         switch filter {
@@ -80,10 +82,10 @@ extension Renderer {
         case .ceil: return number.rounded(.up).value
         case .floor: return number.rounded(.down).value
         case .round:
-            let places = Int64(exactly: other.double.rounded(.towardZero)) ?? 0
+            let places = Number.truncated(other.double) ?? 0
             let rounded =
                 places == 0
-                ? number.rounded(.toNearestOrAwayFromZero) : number.rounded(places: Int(clamping: places))
+                ? number.rounded(.nearest) : number.rounded(places: Int(clamping: places))
             return rounded.value
         case .atLeast: return (number < other ? other : number).value
         case .atMost: return (other < number ? other : number).value

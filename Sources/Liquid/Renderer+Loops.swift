@@ -36,7 +36,7 @@ extension Renderer {
         func range(_ count: Int) -> Range<Int> {
             let from = min(max(start, 0), count)
             let (end, overflow) = start.addingReportingOverflow(limit ?? .max)
-            return from..<max(from, overflow ? count : min(end, count))
+            return from..<max(from, overflow ? (start < 0 ? 0 : count) : min(end, count))
         }
         switch collection {
         case .json(.array(let items)): return .items(items[range(items.count)])

@@ -85,7 +85,7 @@ extension Renderer {
         _ input: Value, _ text: String, _ arguments: [Value], _ isMarkup: Bool
     ) throws(RenderingError) -> Value {
         if input.isNull { return .null }
-        let length = arguments.isEmpty ? 50 : Int(clamping: try integer(arguments[0]))
+        let length = arguments.isEmpty ? 50 : max(0, Int(clamping: try integer(arguments[0])))
         let end = arguments.count > 1 ? try insertion(arguments[1], isMarkup) : "..."
         guard text.unicodeScalars.count > length else { return try made(text, isMarkup) }
         let kept = max(0, length - end.unicodeScalars.count)

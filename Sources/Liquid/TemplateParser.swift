@@ -40,8 +40,10 @@ struct TemplateParser {
             let token = tokens[position]
             position += 1
             switch token.kind {
-            case .text: nodes.append(node(.text(source.string(token.range)), token))
-            case .output: nodes.append(node(.output(try pipeline(token)), token))
+            case .text: append(.text(source.string(token.range)), token, to: &nodes)
+            case .output:
+                let pipeline = try pipeline(token)
+                append(.output(pipeline), token, to: &nodes)
             case .tag:
                 if ends.contains(token.name) { return (nodes, token) }
                 try tag(token, into: &nodes)
@@ -76,8 +78,8 @@ struct TemplateParser {
         try markup(token) { parser throws(TemplateSyntaxError) in try parser.pipeline() }
     }
 
-    func node(_ content: Node.Content, _ token: Token) -> Node {
-        Node(content: content, line: source.line(at: token.start))
+    private func append(_ content: Node.Content, _ token: Token, to nodes: inout [Node]) {
+        nodes.append(Node(content: content, line: source.line(at: token.start)))
     }
 
     private func unexpected(_ token: Token) -> TemplateSyntaxError {
@@ -87,24 +89,33 @@ struct TemplateParser {
     // MARK: Tags
 
     private mutating func tag(_ token: Token, into nodes: inout [Node]) throws(TemplateSyntaxError) {
+        if token.name == "liquid" {
+            nodes += try liquid(token)
+            return
+        }
+        // In a variable of its own: as an argument it would be made while `self` is borrowed, and everything
+        // collected so far would be copied for every tag.
+        let content = try content(of: token)
+        append(content, token, to: &nodes)
+    }
+
+    private mutating func content(of token: Token) throws(TemplateSyntaxError) -> Node.Content {
         switch token.name {
-        case "liquid": nodes += try liquid(token)
-        case "echo": nodes.append(node(.output(try pipeline(token)), token))
-        case "assign": nodes.append(node(try assign(token), token))
-        case "capture": nodes.append(node(try capture(token), token))
-        case "if", "unless": nodes.append(node(try conditional(token), token))
-        case "case": nodes.append(node(try choice(token), token))
-        case "for": nodes.append(node(.loop(try forLoop(token)), token))
-        case "tablerow": nodes.append(node(.table(try tableRow(token)), token))
-        case "cycle": nodes.append(node(.cycle(try cycle(token)), token))
-        case "increment", "decrement": nodes.append(node(try count(token), token))
+        case "echo": return .output(try pipeline(token))
+        case "assign": return try assign(token)
+        case "capture": return try capture(token)
+        case "if", "unless": return try conditional(token)
+        case "case": return try choice(token)
+        case "for": return .loop(try forLoop(token))
+        case "tablerow": return .table(try tableRow(token))
+        case "cycle": return .cycle(try cycle(token))
+        case "increment", "decrement": return try count(token)
         case "break", "continue":
             _ = try markup(token) { _ in }
-            nodes.append(node(.interrupt(token.name == "break" ? .breakLoop : .continueLoop), token))
-        case "include": nodes.append(node(.include(try partialCall(token)), token))
-        case "render": nodes.append(node(.render(try partialCall(token)), token))
-        case "ifchanged":
-            nodes.append(node(.ifChanged(try closedBlock(until: ["endifchanged"], of: token).0), token))
+            return .interrupt(token.name == "break" ? .breakLoop : .continueLoop)
+        case "include": return .include(try partialCall(token))
+        case "render": return .render(try partialCall(token))
+        case "ifchanged": return .ifChanged(try closedBlock(until: ["endifchanged"], of: token).0)
         case "else", "elsif", "when": throw unexpected(token)
         case _ where token.name.hasPrefix("end"): throw unexpected(token)
         default: throw source.error("there is no tag \"\(token.name)\"", at: token.start)

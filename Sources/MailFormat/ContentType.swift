@@ -7,8 +7,11 @@ package struct ContentType: Hashable, Sendable {
     package var type: String
     /// In lower case: `plain`.
     package var subtype: String
+    /// The sender's word, as it stands.
     package var charset: String?
+    /// What separates the parts of a multipart (RFC 2046 section 5.1.1).
     package var boundary: String?
+    /// An old place for the file name, decoded.
     package var name: String?
     /// `report-type` of multipart/report (RFC 6522), in lower case.
     package var reportType: String?
@@ -16,12 +19,15 @@ package struct ContentType: Hashable, Sendable {
     /// What a part without the field is (RFC 2045 section 5.2).
     package static let plainText = ContentType(type: "text", subtype: "plain")
 
+    /// True for every `multipart/…`.
     package var isMultipart: Bool { type == "multipart" }
+    /// True for every `text/…`.
     package var isText: Bool { type == "text" }
 
     /// `text/plain`.
     package var essence: String { type + "/" + subtype }
 
+    /// A type without parameters; both words in lower case.
     package init(type: String, subtype: String) {
         self.type = type
         self.subtype = subtype

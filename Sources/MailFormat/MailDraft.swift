@@ -2,10 +2,13 @@ import MailModel
 
 /// Everything a mail is made of. Equal drafts give equal bytes: date, ids and boundary come from outside.
 package struct MailDraft: Sendable {
+    /// The author; the reverse path of the envelope is not here.
     package var from: Mailbox
     /// Empty gives `undisclosed-recipients:;`.
     package var to: [Mailbox]
+    /// Empty: no field.
     package var replyTo: [Mailbox]
+    /// Any text; control characters become blanks.
     package var subject: String
     /// Microseconds UTC; the field has whole seconds.
     package var date: Int64
@@ -17,12 +20,14 @@ package struct MailDraft: Sendable {
     package var references: [String]
     /// Nil with `html` present: derived from the HTML.
     package var text: String?
+    /// Nil: the mail is plain text.
     package var html: String?
     /// Further fields in the order they are written.
     package var extraHeaders: [HeaderField]
     /// Letters and digits by which the parts are kept apart; any that does not repeat between mails.
     package var boundary: String
 
+    /// What is not given is not written.
     package init(
         from: Mailbox, to: [Mailbox], replyTo: [Mailbox] = [], subject: String, date: Int64, messageID: String,
         inReplyTo: String? = nil, references: [String] = [], text: String? = nil, html: String? = nil,
@@ -45,6 +50,7 @@ package struct MailDraft: Sendable {
 
 /// Why a draft is no mail. The draft will not become one by trying again.
 package struct CompositionError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// What is wrong; fit for a metric label.
     package enum Code: String, Hashable, Sendable, CaseIterable {
         /// An address that must not be written (angle brackets) or cannot be written in ASCII.
         case unwritableAddress = "unwritable_address"
@@ -60,14 +66,17 @@ package struct CompositionError: Error, Hashable, Sendable, CustomStringConverti
         case fieldTooLong = "field_too_long"
     }
 
+    /// What is wrong.
     package var code: Code
     /// The field it is about.
     package var field: String
 
+    /// A refusal to write one field.
     package init(_ code: Code, field: String) {
         self.code = code
         self.field = field
     }
 
+    /// Names the field, never its value.
     package var description: String { "The mail cannot be composed: \(code.rawValue) in \(field)." }
 }

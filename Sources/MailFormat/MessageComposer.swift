@@ -8,6 +8,7 @@ package enum MessageComposer {
     /// References that are written: more help nobody, and relays limit header lines.
     package static let referenceLimit = 20
 
+    /// The whole mail: header, blank line, body. Throws when a value can be written in no legal way.
     package static func compose(_ draft: MailDraft) throws(CompositionError) -> [UInt8] {
         var writer = HeaderWriter()
         try writer.mailboxes("From", [draft.from])

@@ -4,7 +4,9 @@ import MailModel
 package struct MessagePart: Sendable {
     /// The part's own fields; for the root those of the message.
     package var headers: [HeaderField]
+    /// Plain text where the part says nothing (RFC 2045 section 5.2).
     package var contentType: ContentType
+    /// How the body is written; `identity` where the part says nothing or something unknown.
     package var encoding: TransferEncoding
     /// `attachment`, `inline` or what the sender invented; nil without the field.
     package var disposition: String?
@@ -19,12 +21,15 @@ package struct MessagePart: Sendable {
     /// 0 for the root.
     package var depth: Int
 
+    /// True when the body is other parts.
     package var isMultipart: Bool { contentType.isMultipart }
 }
 
 /// All parts of one message, parents before children.
 package struct MessageParts: Sendable {
+    /// The root first.
     package var all: [MessagePart]
+    /// The bytes that the ranges of the parts refer to.
     package var body: [UInt8]
     /// What was wrong with the structure.
     package var defects: [Defect]

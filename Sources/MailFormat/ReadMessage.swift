@@ -6,12 +6,17 @@ package struct ReadMessage: Sendable {
     package var subject = ""
     /// The first mailbox of From.
     package var from: Mailbox?
+    /// Members of groups included.
     package var to: [Mailbox] = []
+    /// Members of groups included.
     package var cc: [Mailbox] = []
+    /// Empty when there is no field.
     package var replyTo: [Mailbox] = []
     /// Without angle brackets.
     package var messageID: String?
+    /// Without angle brackets.
     package var inReplyTo: [String] = []
+    /// Without angle brackets, oldest first.
     package var references: [String] = []
     /// The Date field in microseconds UTC, whatever time the sender believes it to be.
     package var date: Int64?
@@ -21,12 +26,15 @@ package struct ReadMessage: Sendable {
     package var htmlBody: String?
     /// What a person would read: the text parts, and where there are none, the text of the HTML.
     package var text = ""
+    /// In order of appearance.
     package var attachments: [Attachment] = []
+    /// What could not be read, each once.
     package var defects: [Defect] = []
 
     /// True when there is something to read or to save.
     package var hasContent: Bool { !attachments.isEmpty || text.contains { !$0.isWhitespace } }
 
+    /// A message of which nothing could be read.
     package init() {}
 
     /// An attached file; its content stays in the message.

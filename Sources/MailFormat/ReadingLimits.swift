@@ -15,6 +15,7 @@ package struct ReadingLimits: Hashable, Sendable {
     /// Mailboxes in one address field.
     package var addresses: Int
 
+    /// The defaults are far above what people send and far below what hurts.
     package init(
         bodyBytes: Int = 32 << 20, headerFields: Int = 1000, fieldBytes: Int = 64 << 10, parts: Int = 1000,
         nesting: Int = 32, textBytes: Int = 1 << 20, addresses: Int = 1000

@@ -15,7 +15,9 @@ package struct AuthenticationResults: Hashable, Sendable {
 
     /// A name and its value, unquoted.
     package struct Property: Hashable, Sendable {
+        /// In lower case: `header.d`, `smtp.mailfrom`, `reason`.
         package var name: String
+        /// Without quotes; the case is kept.
         package var value: String
     }
 

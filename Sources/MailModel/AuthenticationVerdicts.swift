@@ -2,8 +2,11 @@
 ///
 /// Several fields of one service are normal (one writes `dkim`, another adds `dmarc`), so all of them count together.
 package struct AuthenticationVerdicts: Hashable, Sendable {
+    /// The worst of all SPF results.
     package var spf: ScanVerdict
+    /// PASS with one good signature.
     package var dkim: ScanVerdict
+    /// The worst of all DMARC results.
     package var dmarc: ScanVerdict
     /// One check passed in one field and failed in another, where only one answer is possible.
     package var isConflicting: Bool

@@ -47,6 +47,7 @@ package enum AutomaticReplyRule {
         /// `MailAddress.normalized` of every address that is ours: routes, bounce addresses, senders of templates. An address with
         /// a detail behind `+` counts as its base address.
         package var ownAddresses: Set<String>
+        /// What the scanners and authentication checks found.
         package var verdicts: ScanVerdicts
         /// The message bears our own mark, verified by the caller, or answers too many of our own in one thread.
         package var isOwnMail: Bool
@@ -56,10 +57,12 @@ package enum AutomaticReplyRule {
         package var requiresAuthentication: Bool
         /// Age by its Date field, and the age from which nothing is answered, both in microseconds; nil: not asked.
         package var age: Int64?
+        /// See `age`.
         package var largestAge: Int64?
         /// Received fields from which a loop is assumed; Postfix gives up at 50 (postconf(5) `hopcount_limit`).
         package var largestHopCount: Int
 
+        /// Everything but the recipient has the value of a site that asks for nothing special.
         package init(
             recipient: String, ownAddresses: Set<String> = [], verdicts: ScanVerdicts = ScanVerdicts(),
             isOwnMail: Bool = false, answersBlindCopies: Bool = false, requiresAuthentication: Bool = false,

@@ -53,6 +53,7 @@ package struct MailAddress: Hashable, Sendable, CustomStringConvertible {
         try? MailAddress(text, localPartLimit: observedLocalPartLimit)
     }
 
+    /// As it was given.
     package var description: String { localPart + "@" + domain }
 
     /// The domain with every label in ASCII, in lower case (RFC 3492); this is what DNS and libcurl need. Nil when a
@@ -94,8 +95,10 @@ package struct MailAddress: Hashable, Sendable, CustomStringConvertible {
         return !isQuoted
     }
 
+    /// By `normalized`: letters differ in no address that anybody uses.
     package static func == (left: MailAddress, right: MailAddress) -> Bool { left.normalized == right.normalized }
 
+    /// By `normalized`, like equality.
     package func hash(into hasher: inout Hasher) { hasher.combine(normalized) }
 }
 

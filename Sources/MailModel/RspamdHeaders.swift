@@ -13,6 +13,7 @@ package struct RspamdHeaders: Hashable, Sendable {
     /// True when rspamd is configured to scan and rewrite mail from private networks as well (`skip_local = false`).
     package var scansPrivateNetworks: Bool
 
+    /// Trusts no authserv-id and no antivirus module until told.
     package init(trustedServices: Set<String> = [], virusSymbols: Set<String> = [], scansPrivateNetworks: Bool = false)
     {
         self.trustedServices = trustedServices

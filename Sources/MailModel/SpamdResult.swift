@@ -3,8 +3,11 @@
 /// `True` means that the action is "reject", not that the mail is spam, and the second number is the points from which
 /// rspamd rejects (rspamd, `milter_headers` module).
 package struct SpamdResult: Hashable, Sendable {
+    /// The word `True`: the action is "reject".
     package var isRejected: Bool
+    /// Points; nil when they cannot be read.
     package var score: Double?
+    /// Points from which rspamd rejects; nil when they cannot be read.
     package var threshold: Double?
     /// Names in order of appearance.
     package var symbols: [String]

@@ -112,11 +112,6 @@ enum MilterCallbacks {
         let negotiation = MilterNegotiation(
             offeredActions: actions, offeredSteps: steps, allowsQuarantine: shared.configuration.allowsQuarantine)
         guard borrowBox(context) == nil, makeBox(context, negotiation) != nil else { return .none }
-        if negotiation.mayChooseMacros {
-            for (phase, names) in MilterNegotiation.macros {
-                _ = withMutableCString(names) { smfi_setsymlist(context, phase, $0) }
-            }
-        }
         return negotiation
     }
 
@@ -208,7 +203,8 @@ enum MilterCallbacks {
         case .tempfail(let reply): return tempfail(context, box, reply)
         case .quarantine(let reason):
             let reason = ReplyLine.printable(reason, otherwise: "held by mail filter")
-            let isHeld = box.negotiation.mayQuarantine
+            let isHeld =
+                box.negotiation.mayQuarantine
                 && withMutableCString(reason) { smfi_quarantine(context, $0) } == MI_SUCCESS
             if isHeld { return SMFIS_CONTINUE }
             box.context.logger.error("quarantine is not allowed by the configuration or the MTA")

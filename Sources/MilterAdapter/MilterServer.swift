@@ -133,7 +133,8 @@ package final class MilterServer: Service {
             && smfi_setbacklog(Int32(clamping: max(1, configuration.backlog))) == MI_SUCCESS
         guard isAccepted else {
             throw MilterError(
-                .libraryRefused, "libmilter refused its set-up; its reason is in syslog under \(configuration.syslogTag).")
+                .libraryRefused,
+                "libmilter refused its set-up; its reason is in syslog under \(configuration.syslogTag).")
         }
     }
 

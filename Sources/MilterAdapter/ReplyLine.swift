@@ -7,20 +7,27 @@ struct ReplyLine: Hashable, Sendable {
     let code: String
     /// `x.y.z` of the same class, or nil.
     let enhancedCode: String?
-    /// Printable ASCII, at most 400 bytes, never empty.
+    /// Printable ASCII, at most 400 bytes as the client sees it, never empty; each percent sign twice.
     let text: String
 
     /// The reply as a temporary refusal; a code that is no 4xx becomes 451.
-    static func temporary(_ reply: Reply) -> ReplyLine { ReplyLine(reply, isFitting: reply.isTemporary, otherwise: 451) }
+    static func temporary(_ reply: Reply) -> ReplyLine {
+        ReplyLine(reply, isFitting: reply.isTemporary, otherwise: 451)
+    }
 
     /// The reply as a permanent refusal; a code that is no 5xx becomes 550.
-    static func permanent(_ reply: Reply) -> ReplyLine { ReplyLine(reply, isFitting: reply.isPermanent, otherwise: 550) }
+    static func permanent(_ reply: Reply) -> ReplyLine {
+        ReplyLine(reply, isFitting: reply.isPermanent, otherwise: 550)
+    }
 
     private init(_ reply: Reply, isFitting: Bool, otherwise: Int) {
         let number = isFitting ? reply.code : otherwise
         code = String(number)
         enhancedCode = reply.enhancedCode.flatMap { Self.isEnhancedCode($0, ofClass: number / 100) ? $0 : nil }
-        text = Self.printable(reply.text, otherwise: isFitting ? "Refused by mail filter" : "Mail filter problem")
+        // Postfix, as Sendmail, takes a percent sign in a milter's reply for the start of a sequence: `%%` prints one,
+        // a single one vanishes (measured). libmilter does not double it.
+        let line = Self.printable(reply.text, otherwise: isFitting ? "Refused by mail filter" : "Mail filter problem")
+        text = line.split(separator: "%", omittingEmptySubsequences: false).joined(separator: "%%")
     }
 
     /// Class, subject and detail: `c.s{1,3}.d{1,3}` (RFC 3463 section 2).

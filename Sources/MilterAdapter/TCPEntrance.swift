@@ -74,14 +74,16 @@ final class TCPEntrance: Sendable {
         let failure = getaddrinfo(endpoint.host, String(endpoint.port), &hints, &found)
         guard failure == 0, let info = found?.pointee, let address = info.ai_addr else {
             throw MilterError(
-                .addressRefused, "The milter's TCP address \(endpoint.host):\(endpoint.port) cannot be used: "
+                .addressRefused,
+                "The milter's TCP address \(endpoint.host):\(endpoint.port) cannot be used: "
                     + "\(String(cString: gai_strerror(failure))).")
         }
         defer { freeaddrinfo(found) }
         let host = SocketAddress.numericHost(address, info.ai_addrlen)
         guard endpoint.allowsRemoteClients || SocketAddress.isLoopback(host) else {
             throw MilterError(
-                .addressRefused, "The milter's TCP address \(endpoint.host) is not loopback, and whoever reaches it could "
+                .addressRefused,
+                "The milter's TCP address \(endpoint.host) is not loopback, and whoever reaches it could "
                     + "inject events. Use 127.0.0.1, or allow remote clients on purpose.")
         }
         let descriptor = Descriptor.socket(family: info.ai_family, isBlocking: false)

@@ -11,12 +11,16 @@ final class GroupCommit: Sendable {
     private struct State {
         var jobs: [any WriteJob] = []
         var isDraining = false
+        var commits = 0
     }
 
     private let pool: DatabasePool
     private let state = Mutex(State())
 
     init(pool: DatabasePool) { self.pool = pool }
+
+    /// Transactions committed so far.
+    var commitCount: Int { state.withLock { $0.commits } }
 
     /// Returns at once.
     func submit(_ job: any WriteJob) {
@@ -37,6 +41,7 @@ final class GroupCommit: Sendable {
             }
             Self.run(batch, database)
             let hasMore = self.state.withLock { state in
+                state.commits += 1
                 state.isDraining = !state.jobs.isEmpty
                 return state.isDraining
             }

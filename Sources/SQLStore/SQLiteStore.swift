@@ -68,6 +68,9 @@ package final class SQLiteStore: Store {
         }
     }
 
+    /// Write transactions so far; with the number of writes it says how many share one.
+    package var commitCount: Int { writer.commitCount }
+
     /// Writes the log back into the database file and lets it go. Nothing may be under way.
     package func close() throws {
         try pool.writeWithoutTransaction { _ = try $0.checkpoint(.truncate) }

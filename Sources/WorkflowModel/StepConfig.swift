@@ -17,6 +17,13 @@ package enum StepConfig: Hashable, Sendable {
         package var from: String?
         package var replyTo: String?
         package var to: String?
+
+        package init(template: String, from: String? = nil, replyTo: String? = nil, to: String? = nil) {
+            self.template = template
+            self.from = from
+            self.replyTo = replyTo
+            self.to = to
+        }
     }
 
     package enum Delay: Hashable, Sendable {
@@ -31,6 +38,11 @@ package enum StepConfig: Hashable, Sendable {
         package var eventNames: [String]
         /// Seconds; nil waits for ever.
         package var timeout: Int64?
+
+        package init(eventNames: [String], timeout: Int64?) {
+            self.eventNames = eventNames
+            self.timeout = timeout
+        }
     }
 
     package struct UpdateContact: Hashable, Sendable {
@@ -38,6 +50,11 @@ package enum StepConfig: Hashable, Sendable {
         package var data: JSONObject
         /// True subscribes, false unsubscribes, nil leaves the flag alone.
         package var subscribes: Bool?
+
+        package init(data: JSONObject, subscribes: Bool? = nil) {
+            self.data = data
+            self.subscribes = subscribes
+        }
     }
 
     /// The name of the type in the specification.

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import Glibc
 import Logging
 import Settings
@@ -18,10 +19,10 @@ struct ServeCommand: ParsableCommand {
         Task.detached {
             do {
                 try await daemon.run()
-                exit(0)
+                Glibc.exit(0)
             } catch {
                 logger.critical("stopped: \(error)")
-                exit(1)
+                Glibc.exit(1)
             }
         }
         while true {
@@ -40,7 +41,7 @@ struct ServeCommand: ParsableCommand {
 /// - Throws: `CommandFailure` with every finding of the file.
 func loadConfiguration(_ path: String) throws -> Configuration {
     do {
-        return try Configuration.load(path: path)
+        return try Configuration.load(path: path, environment: ProcessInfo.processInfo.environment)
     } catch {
         throw CommandFailure(error.description)
     }

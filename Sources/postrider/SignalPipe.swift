@@ -15,7 +15,8 @@ struct SignalPipe {
     /// Installs the handlers. To be called on the main thread, before any other thread exists that could take a signal.
     init() throws {
         var ends: [Int32] = [-1, -1]
-        guard pipe2(&ends, O_CLOEXEC) == 0 else { throw CommandFailure("no pipe for signals: \(String(cString: strerror(errno)))") }
+        guard pipe(&ends) == 0 else { throw CommandFailure("no pipe for signals: \(String(cString: strerror(errno)))") }
+        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
         readEnd = ends[0]
         Self.writeEnd = ends[1]
         var action = sigaction()

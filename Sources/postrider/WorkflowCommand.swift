@@ -2,7 +2,9 @@ import ArgumentParser
 import Engine
 import Foundation
 import Logging
+import SQLStore
 import Settings
+import WorkflowModel
 
 struct WorkflowCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

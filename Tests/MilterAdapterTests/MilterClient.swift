@@ -110,8 +110,11 @@ final class MilterClient {
     }
 
     @discardableResult
-    func greet(name: String = "client.example", address: String = "192.0.2.7", helo: String = "helo.example") throws -> Answer {
-        _ = try ask("C", Self.strings([name]) + Array("4".utf8) + [0x30, 0x39] + Self.strings([address]), unless: SMFIP_NR_CONN)
+    func greet(name: String = "client.example", address: String = "192.0.2.7", helo: String = "helo.example") throws
+        -> Answer
+    {
+        _ = try ask(
+            "C", Self.strings([name]) + Array("4".utf8) + [0x30, 0x39] + Self.strings([address]), unless: SMFIP_NR_CONN)
         return try ask("H", Self.strings([helo]), unless: SMFIP_NR_HELO)
     }
 
@@ -147,7 +150,8 @@ final class MilterClient {
 
     /// One whole message; the answer to its end, or the earlier one that made an end of it.
     func message(
-        to recipient: String, queueID: String, headers: [(String, String)] = [("Subject", " s")], body: [UInt8] = [120, 13, 10]
+        to recipient: String, queueID: String, headers: [(String, String)] = [("Subject", " s")],
+        body: [UInt8] = [120, 13, 10]
     ) throws -> Answer {
         let mail = try mail("<ann@client.example>")
         if mail.code != "c" { return mail }

@@ -58,7 +58,8 @@ struct MilterFixture: Sendable {
         configuration.tcp = .init(host: "127.0.0.1", port: 0)
         change(&configuration)
         let server = MilterServer(
-            configuration: configuration, intake: intake, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            configuration: configuration, intake: intake,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         try server.open()
         self.server = server
         let services = ServiceGroup(

@@ -1,9 +1,12 @@
 import CLibmilter
 import Glibc
 
+@testable import MilterAdapter
+
 /// What happens to a server from outside.
 enum MilterStop {
-    static func behindTheServersBack() { _ = smfi_stop() }
+    /// On a thread of its own: smfi_stop waits while the listener polls, until a connection wakes it.
+    static func behindTheServersBack() throws { _ = try MilterThread(name: "stop") { smfi_stop() } }
 
     /// A socket nobody listens on, as a process that ran as root leaves it behind.
     static func leaveStaleSocket(_ path: String) {

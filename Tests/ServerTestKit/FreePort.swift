@@ -40,7 +40,9 @@ enum InternetAddress {
         value.sin_port = port.bigEndian
         value.sin_addr.s_addr = inet_addr(address)
         return withUnsafePointer(to: &value) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                body($0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
         }
     }
 }

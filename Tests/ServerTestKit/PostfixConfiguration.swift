@@ -75,7 +75,8 @@ package struct PostfixConfiguration: Sendable {
     func masterFile(port: UInt16, submissionPort: UInt16?) -> String {
         var lines = ["127.0.0.1:\(port) inet n - n - - smtpd"]
         if let submissionPort {
-            lines.append("127.0.0.1:\(submissionPort) inet n - n - - smtpd\n  -o syslog_name=submission -o smtpd_milters=")
+            lines.append(
+                "127.0.0.1:\(submissionPort) inet n - n - - smtpd\n  -o syslog_name=submission -o smtpd_milters=")
         }
         lines += [
             "pickup unix n - n 60 1 pickup", "cleanup unix n - n - 0 cleanup", "qmgr unix n - n 300 1 qmgr",

@@ -138,7 +138,10 @@ package final class PrivatePostfix: Sendable, CustomStringConvertible {
         try Data(text.utf8).write(to: URL(fileURLWithPath: file))
         defer { try? FileManager.default.removeItem(atPath: file) }
         let words =
-            ["/usr/sbin/sendmail", "-C", place.configuration, "-i", "-f", reversePath.isEmpty ? "<>" : reversePath, "--"]
+            [
+                "/usr/sbin/sendmail", "-C", place.configuration, "-i", "-f", reversePath.isEmpty ? "<>" : reversePath,
+                "--",
+            ]
             + recipients
         let result = try await Privilege.run(try await Privilege.asRoot(words), input: file)
         guard result.succeeded else { throw FixtureError(.malformed, "sendmail: \(result.output)") }

@@ -219,7 +219,8 @@ extension PrivateRspamd.Configuration {
 extension PrivateRspamd.Record {
     fileprivate var text: String {
         func quoted(_ value: String) -> String {
-            "\"" + value.replacingOccurrences(of: "\\", with: "\\\\").replacingOccurrences(of: "\"", with: "\\\"") + "\""
+            "\"" + value.replacingOccurrences(of: "\\", with: "\\\\").replacingOccurrences(of: "\"", with: "\\\"")
+                + "\""
         }
         let answers = replies.map(quoted).joined(separator: ", ")
         return "{ name = \(quoted(name)); type = \(quoted(type)); replies = [\(answers)]; }"

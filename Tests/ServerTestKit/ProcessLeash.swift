@@ -47,7 +47,7 @@ final class ProcessLeash: Sendable {
         let program = """
             $1 == "hold" { n = $2; sub(/^hold [0-9]+ /, ""); c[n] = $0; if (n + 0 > top) top = n + 0 }
             $1 == "free" { delete c[$2] }
-            END { for (i = top; i > 0; i--) if (i in c) system(c[i] " >/dev/null 2>&1") }
+            END { for (i = top; i > 0; i--) if (i in c) system("{ " c[i] "; } >/dev/null 2>&1") }
             """
         _ = try SpawnedProcess(
             ["awk", program], input: "/proc/\(getpid())/fd/\(ends.reading)", output: .file("/dev/null"),

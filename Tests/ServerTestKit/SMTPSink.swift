@@ -119,7 +119,8 @@ package final class SMTPSink: Sendable, CustomStringConvertible {
     package func clear() async throws {
         try await offPool { [self] in
             let open = Set(ProcessTable.openFiles(of: process.processID))
-            for name in try FileManager.default.contentsOfDirectory(atPath: folder) where !open.contains("\(folder)/\(name)") {
+            for name in try FileManager.default.contentsOfDirectory(atPath: folder)
+            where !open.contains("\(folder)/\(name)") {
                 try FileManager.default.removeItem(atPath: "\(folder)/\(name)")
             }
         }

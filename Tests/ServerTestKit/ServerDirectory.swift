@@ -87,7 +87,11 @@ package final class ServerDirectory: Sendable, CustomStringConvertible {
     }
 
     private func removeContents() {
-        guard removed.withLock({ done in defer { done = true }; return !done }) else { return }
+        guard
+            removed.withLock({ done in
+                defer { done = true }; return !done
+            })
+        else { return }
         try? FileManager.default.removeItem(atPath: path)
         if !FileManager.default.fileExists(atPath: path) { leash?.release() }
     }

@@ -56,7 +56,9 @@ package final class SpawnedProcess: Sendable {
     /// - Throws: ``FixtureError`` `timedOut`.
     @discardableResult
     package func waitForExit(deadline: Duration = .seconds(15)) async throws -> ExitStatus {
-        try await eventualValue("process \(processID) ends", deadline: deadline, every: .milliseconds(10)) { exitStatus }
+        try await eventualValue("process \(processID) ends", deadline: deadline, every: .milliseconds(10)) {
+            exitStatus
+        }
     }
 
     /// Sends a signal to the process alone; nothing when it has ended.
@@ -123,7 +125,8 @@ extension SpawnedProcess {
                     posix_spawnp(&processID, words[0], &actions, &attributes, argv, envp)
                 }
                 guard result == 0 else {
-                    throw FixtureError(.unavailable, "cannot start \(arguments[0]): \(String(cString: strerror(result)))")
+                    throw FixtureError(
+                        .unavailable, "cannot start \(arguments[0]): \(String(cString: strerror(result)))")
                 }
                 return processID
             }

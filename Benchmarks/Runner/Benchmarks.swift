@@ -1,0 +1,39 @@
+import Glibc
+
+/// Runs one benchmark, or all of them, and prints the result of each as one line of JSON after its measurements.
+///
+///     benchmarks --programs DIRECTORY --daemon FILE [NAME…]
+///
+/// `Benchmarks/run` builds what is needed and calls this.
+@main
+enum Benchmarks {
+    private static let all: [(name: String, run: @Sendable (Programs) async throws -> BenchmarkResult)] = [
+        ("event-to-outbox", { try await EventToOutbox(programs: $0).run() })
+    ]
+
+    static func main() async {
+        do {
+            let (programs, names) = try Programs.fromCommandLine(Array(CommandLine.arguments.dropFirst()))
+            if let unknown = names.first(where: { name in !all.contains { $0.name == name } }) {
+                throw BenchmarkFailure(
+                    "there is no benchmark \(unknown); known are \(all.map(\.name).joined(separator: ", "))")
+            }
+            // Each line is seen when it is measured, also through a pipe.
+            setvbuf(stdout, nil, _IOLBF, 0)
+            for (name, run) in all where names.isEmpty || names.contains(name) {
+                print("\(name):")
+                print(try await run(programs).line(name: name))
+            }
+        } catch {
+            fputs("benchmarks: \(error)\n", stderr)
+            exit(1)
+        }
+    }
+}
+
+/// Why a benchmark has no result.
+struct BenchmarkFailure: Error, CustomStringConvertible {
+    let description: String
+
+    init(_ description: String) { self.description = description }
+}

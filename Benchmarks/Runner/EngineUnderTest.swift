@@ -1,0 +1,80 @@
+import CryptoAdapter
+import Engine
+import Foundation
+import JSONValue
+import Logging
+import MailModel
+import SQLStore
+import WorkflowModel
+
+/// The engine over a database file, as the daemon assembles it, without mail and HTTP around it.
+struct EngineUnderTest: Sendable {
+    let store: SQLiteStore
+    let context: EngineContext
+    let project: Project
+
+    init(database path: String) async throws {
+        store = try SQLiteStore(path: path, exclusively: true)
+        var configuration = EngineConfiguration()
+        configuration.defaultFrom = "Postrider <robot@example.com>"
+        let clock = BenchmarkClock()
+        let secret = try await EngineContext.prepare(store: store, clock: clock, cryptography: OpenSSLCryptography())
+        context = EngineContext(
+            store: store, clock: clock, cryptography: OpenSSLCryptography(), configuration: configuration,
+            secret: secret, logger: Logger(label: "benchmark") { _ in SwiftLogNoOpLogHandler() })
+        guard let project = try await store.read({ try $0.loadCatalog() }).project(slug: Project.defaultSlug) else {
+            throw BenchmarkFailure("the database has no default project")
+        }
+        self.project = project
+    }
+
+    func apply(_ document: JSON) async throws {
+        _ = try await Workflows(context: context).apply(try WorkflowDocument(document))
+    }
+
+    func track(_ event: String, email: String, data: JSONObject) async throws {
+        _ = try await Events(context: context).track(
+            .init(projectID: project.id, event: event, email: email, data: data))
+    }
+
+    /// Delivers everything in the outbox to nobody.
+    func emptyOutbox() async throws {
+        let dispatch = Dispatch(context: context, transport: SwallowingTransport())
+        while true {
+            let now = context.clock.now()
+            let entries = try await store.write { try $0.claimEntries(dueAt: now, limit: 100) }
+            if entries.isEmpty { return }
+            for entry in entries { await dispatch.deliver(entry) }
+        }
+    }
+}
+
+/// Takes every mail at once.
+private struct SwallowingTransport: MailTransport {
+    let concurrency = 1
+
+    func deliver(_ mail: OutgoingMail) async -> DeliveryOutcome {
+        .delivered(reply: Reply(code: 250, enhancedCode: "2.0.0", text: "Ok: queued as 4dFZpX1qk8z4P"), queueID: "4dFZpX1qk8z4P")
+    }
+}
+
+/// The machine's wall clock.
+struct BenchmarkClock: WallClock {
+    func now() -> Timestamp {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return Timestamp(microseconds: Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000)
+    }
+
+    func sleep(until time: Timestamp) async throws {
+        try await Task.sleep(for: .microseconds(max(0, time.microseconds - now().microseconds)))
+    }
+}
+
+/// Seconds that `body` takes.
+func seconds(_ body: () async throws -> Void) async rethrows -> Double {
+    let start = ContinuousClock.now
+    try await body()
+    let (whole, fraction) = (ContinuousClock.now - start).components
+    return Double(whole) + Double(fraction) / 1e18
+}
