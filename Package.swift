@@ -95,6 +95,13 @@ let package = Package(
                 "Engine", "JSONValue", "MailModel", "WorkflowModel", .product(name: "Logging", package: "swift-log"),
             ],
             path: "Tests/EngineTestKit", swiftSettings: strict),
+        .target(name: "ServerTestKit", dependencies: ["JSONValue"], path: "Tests/ServerTestKit", swiftSettings: strict),
+        // `make run`.
+        .executableTarget(
+            name: "story", dependencies: ["ServerTestKit", "JSONValue"], path: "Tests/Story", swiftSettings: strict),
+        .testTarget(name: "ServerTestKitTests", dependencies: ["ServerTestKit"], swiftSettings: strict),
+        .testTarget(name: "LiquidTests", dependencies: ["Liquid", "JSONValue"], exclude: ["golden-exceptions.json"], swiftSettings: strict),
+        .testTarget(name: "JSONValueTests", dependencies: ["JSONValue"], swiftSettings: strict),
         .testTarget(name: "WorkflowModelTests", dependencies: ["WorkflowModel", "JSONValue"], swiftSettings: strict),
         .testTarget(
             name: "EngineTests",

@@ -1,4 +1,4 @@
-import Glibc
+import Foundation
 
 /// Runs one benchmark, or all of them, and prints the result of each as one line of JSON after its measurements.
 ///
@@ -18,14 +18,12 @@ enum Benchmarks {
                 throw BenchmarkFailure(
                     "there is no benchmark \(unknown); known are \(all.map(\.name).joined(separator: ", "))")
             }
-            // Each line is seen when it is measured, also through a pipe.
-            setvbuf(stdout, nil, _IOLBF, 0)
             for (name, run) in all where names.isEmpty || names.contains(name) {
-                print("\(name):")
-                print(try await run(programs).line(name: name))
+                say("\(name):")
+                say(try await run(programs).line(name: name))
             }
         } catch {
-            fputs("benchmarks: \(error)\n", stderr)
+            FileHandle.standardError.write(Data("benchmarks: \(error)\n".utf8))
             exit(1)
         }
     }
@@ -36,4 +34,10 @@ struct BenchmarkFailure: Error, CustomStringConvertible {
     let description: String
 
     init(_ description: String) { self.description = description }
+}
+
+/// Prints a line at once, also into a pipe.
+func say(_ line: String) {
+    print(line)
+    fflush(nil)
 }

@@ -33,7 +33,7 @@ struct EventToOutbox {
         var rounds: [Round] = []
         for number in 1...Self.rounds {
             let round = try await measure(directory, small: small, large: large)
-            print(
+            say(
                 "  round \(number): ours \(short(round.ours))/s, bare loop \(short(round.bare))/s, "
                     + "ours with 10⁶ executions \(short(round.large))/s")
             rounds.append(round)
@@ -61,7 +61,7 @@ struct EventToOutbox {
             try engine.store.close()
             _ = try await programs.run("copy-executions", [path, "\(size.executions)", "\(size.contacts)"])
         }
-        print("  \(size.executions) executions written in \(short(took)) s")
+        say("  \(size.executions) executions written in \(short(took)) s")
         return path
     }
 
@@ -69,7 +69,7 @@ struct EventToOutbox {
         let ours = directory.path("ours.db")
         let bare = directory.path("bare.db")
         for copy in [ours, bare] {
-            try? FileManager.default.removeItem(atPath: copy)
+            for part in ["", "-wal", "-shm"] { try? FileManager.default.removeItem(atPath: copy + part) }
             try FileManager.default.copyItem(atPath: small, toPath: copy)
         }
         let (rate, perTransaction) = try await track(ours, contacts: Self.small.contacts)

@@ -31,7 +31,7 @@ struct Programs: Sendable {
     /// - Returns: what it printed.
     func run(_ name: String, _ arguments: [String], deadline: Duration = .seconds(300)) async throws -> String {
         let result = try await Privilege.run([path(name)] + arguments, deadline: deadline)
-        guard result.succeeded else { throw BenchmarkFailure("\(name) failed: \(result.output)") }
+        guard result.succeeded else { throw BenchmarkFailure("\(name) failed (\(result.status)): \(result.output)") }
         return result.output
     }
 }

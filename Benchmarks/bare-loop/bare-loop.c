@@ -119,7 +119,7 @@ int main(int argc, char **argv)
     sqlite3 *source = open_database(argv[2]);
     relate_rows(source, argv[1]);
     size_t events = read_rows(source);
-    sqlite3_close(source);
+    check(NULL, sqlite3_close(source), "close");
 
     sqlite3_stmt *begin = prepare(target, "BEGIN IMMEDIATE");
     sqlite3_stmt *commit = prepare(target, "COMMIT");
@@ -140,5 +140,10 @@ int main(int argc, char **argv)
     check(target, sqlite3_step(commit), "COMMIT");
     double seconds = now() - start;
     printf("%zu %zu %ld %.6f\n", events, row_count, transactions, seconds);
+    for (int table = 0; table < TABLES; table++)
+        sqlite3_finalize(inserts[table]);
+    sqlite3_finalize(begin);
+    sqlite3_finalize(commit);
+    check(NULL, sqlite3_close(target), "close");
     return EX_OK;
 }

@@ -139,6 +139,9 @@ int main(int argc, char **argv)
             run(database, "COMMIT; BEGIN");
     }
     run(database, "COMMIT");
+    for (int table = 0; table < TABLES; table++)
+        sqlite3_finalize(inserts[table]);
     run(database, "PRAGMA wal_checkpoint(TRUNCATE)");
-    return sqlite3_close(database) == SQLITE_OK ? EX_OK : EX_SOFTWARE;
+    check(NULL, sqlite3_close(database), "close");
+    return EX_OK;
 }

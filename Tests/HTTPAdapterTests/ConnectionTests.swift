@@ -3,6 +3,7 @@ import HTTPAdapter
 import JSONValue
 import ServiceLifecycle
 import Testing
+import WorkflowModel
 
 @Suite struct ConnectionTests {
     private static let tracked = #"{"event":"x","email":"a@b.c"}"#
@@ -141,7 +142,8 @@ import Testing
     @Test func aTakenPortEndsTheServiceWithAnError() async throws {
         try await withServer { server in
             let second = HTTPServer(context: server.context, configuration: HTTPConfiguration(port: server.port))
-            await #expect(throws: (any Error).self) { try await second.run() }
+            let group = ServiceGroup(configuration: .init(services: [second], logger: server.log.logger))
+            await #expect(throws: (any Error).self) { try await group.run() }
         }
     }
 }

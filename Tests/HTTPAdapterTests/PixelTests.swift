@@ -1,5 +1,6 @@
 import Engine
 import HTTPAdapter
+import JSONValue
 import Testing
 import WorkflowModel
 
@@ -27,7 +28,7 @@ import WorkflowModel
                     id: id, projectID: ServerFixture.project.id, contactID: contact, executionID: nil, dueAt: created,
                     createdAt: created, generation: 1,
                     request: MailRequest(
-                        id: id, step: "send", template: "hello", templateVersionID: Identifier(high: 7, low: 7), kind: .marketing,
+                        id: id, step: "send", templateVersionID: Identifier(high: 7, low: 7), kind: .marketing,
                         recipient: "ann@example.com"),
                     messageID: "m@example.com")
             ]

@@ -16,22 +16,8 @@ import WorkflowModel
                 Step(key: "pause", name: "A day off", config: .delay(.until("2027-01-01T00:00:00Z"))),
             ],
             transitions: [Transition(from: "trigger", to: "pause")])
-        let records = (1...workflows).map { number in
-            WorkflowRecord(
-                id: Identifier(high: 10, low: UInt64(number)), projectID: ServerFixture.project.id, slug: "w\(number)",
-                name: "Workflow \(number)", isEnabled: true, allowsReentry: false,
-                trigger: number == 1 ? .event("email.received") : .manual, versionID: Identifier(high: 11, low: 1),
-                versionNumber: 3, graph: graph, createdAt: Self.start.adding(seconds: Int64(number)),
-                updatedAt: Self.start.adding(seconds: Int64(number)))
-        }
-        let listings = (0..<executions).map { number in
-            ExecutionListing(
-                id: Identifier(high: 20, low: UInt64(number)), workflowID: records[0].id, contactID: Self.contact,
-                contactEmail: "ann@example.com", status: number == 0 ? .waiting : .completed,
-                currentStep: number == 0 ? "pause" : nil, exitReason: nil, context: ["a": 1],
-                dueAt: number == 0 ? Self.start.adding(seconds: 60) : nil, startedAt: Self.start,
-                completedAt: number == 0 ? nil : Self.start)
-        }
+        let records = (1...workflows).map { record($0, graph: graph) }
+        let listings = (0..<executions).map { listing($0) }
         server.store.change {
             $0.workflows = records
             $0.executions = listings
@@ -42,6 +28,26 @@ import WorkflowModel
                 StepExecution(sequence: 1, step: "gone", type: .sendEmail, status: .waiting, startedAt: Self.start),
             ]
         }
+    }
+
+    private func record(_ number: Int, graph: WorkflowGraph) -> WorkflowRecord {
+        let created = Self.start.adding(seconds: Int64(number))
+        return WorkflowRecord(
+            id: Identifier(high: 10, low: UInt64(number)), projectID: ServerFixture.project.id, slug: "w\(number)",
+            name: "Workflow \(number)", isEnabled: true, allowsReentry: false,
+            trigger: number == 1 ? .event("email.received") : .manual, versionID: Identifier(high: 11, low: 1),
+            versionNumber: 3, graph: graph, createdAt: created, updatedAt: created)
+    }
+
+    /// The first one waits, the others have ended.
+    private func listing(_ number: Int) -> ExecutionListing {
+        let isWaiting = number == 0
+        return ExecutionListing(
+            id: Identifier(high: 20, low: UInt64(number)), workflowID: Identifier(high: 10, low: 1),
+            contactID: Self.contact, contactEmail: "ann@example.com", status: isWaiting ? .waiting : .completed,
+            currentStep: isWaiting ? "pause" : nil, exitReason: nil, context: ["a": 1],
+            dueAt: isWaiting ? Self.start.adding(seconds: 60) : nil, startedAt: Self.start,
+            completedAt: isWaiting ? nil : Self.start)
     }
 
     private static let workflow = "/workflows/\(Identifier(high: 10, low: 1))"
