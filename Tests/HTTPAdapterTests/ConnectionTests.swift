@@ -107,16 +107,26 @@ import WorkflowModel
         "POST /v1/track HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx",
         "POST /v1/track HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
         "POST /v1/track HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-        "GET /healthz HTTP/1.1\r\nX: \(String(repeating: "x", count: 40_000))\r\n\r\n",
     ])
     func whatIsNoHTTPIsRefusedAndCut(text: String) async throws {
+        try await withServer { server in try await expectRefusal(of: text, server) }
+    }
+
+    @Test func anOversizedHeadIsRefusedAndCut() async throws {
         try await withServer { server in
-            var received = try await server.client.readUntilClosed([Array(text.utf8)], halfClose: true)
-            let answer = try #require(RawClient.takeAnswer(&received, isHead: false))
-            #expect(answer.status == 400)
-            #expect(answer.field("Connection") == "close")
-            #expect(try await server.get("/healthz").status == 200)
+            let one = "GET /healthz HTTP/1.1\r\nX: \(String(repeating: "x", count: 40_000))\r\n\r\n"
+            try await expectRefusal(of: one, server)
+            let many = "GET /healthz HTTP/1.1\r\n\(String(repeating: "X: y\r\n", count: 200))\r\n"
+            try await expectRefusal(of: many, server)
         }
+    }
+
+    private func expectRefusal(of text: String, _ server: ServerFixture) async throws {
+        var received = try await server.client.readUntilClosed([Array(text.utf8)], halfClose: true)
+        let answer = try #require(RawClient.takeAnswer(&received, isHead: false))
+        #expect(answer.status == 400)
+        #expect(answer.field("Connection") == "close")
+        #expect(try await server.get("/healthz").status == 200)
     }
 
     @Test func manyClientsAtOnceAreServed() async throws {
@@ -136,6 +146,25 @@ import WorkflowModel
                 return try await tasks.reduce(into: []) { $0.append($1) }
             }
             #expect(statuses == Array(repeating: 200, count: 5))
+        }
+    }
+
+    @Test func aRequestUnderWayIsAnsweredDuringShutdown() async throws {
+        try await withServer { server in
+            let (arrivals, arrived) = AsyncStream.makeStream(of: Void.self)
+            let (permits, permit) = AsyncStream.makeStream(of: Void.self)
+            server.store.change {
+                $0.beforeRead = {
+                    arrived.yield()
+                    _ = await permits.first { _ in true }
+                }
+            }
+            async let answer = server.get("/healthz", key: nil)
+            _ = await arrivals.first { _ in true }
+            await server.group.triggerGracefulShutdown()
+            permit.yield()
+            let status = try await answer.status
+            #expect(status == 200)
         }
     }
 

@@ -18,6 +18,8 @@ final class FakeStore: Store {
         var counters: [String: Int] = [:]
         /// Thrown by every operation from now on.
         var failure: (any Error)?
+        /// Waited for by every read.
+        var beforeRead: (@Sendable () async -> Void)?
         /// Submitted work is never done.
         var isStalled = false
     }
@@ -44,7 +46,8 @@ final class FakeStore: Store {
     }
 
     func read<Value: Sendable>(_ body: @escaping @Sendable (any StoreReader) throws -> Value) async throws -> Value {
-        try perform { try body($0) }
+        await content.beforeRead?()
+        return try perform { try body($0) }
     }
 
     private func perform<Value: Sendable>(_ body: @Sendable (FakeSession) throws -> Value) throws -> Value {

@@ -62,6 +62,7 @@ struct ServerFixture: Sendable {
     let store: FakeStore
     let context: EngineContext
     let log: LogKeeper
+    let group: ServiceGroup
 
     var client: RawClient { RawClient(port: port) }
 
@@ -107,7 +108,7 @@ func withServer(
             try await group.run()
         }
         let port = try #require(await ports.first { _ in true }, "the server did not start")
-        try await body(ServerFixture(port: port, store: store, context: context, log: log))
+        try await body(ServerFixture(port: port, store: store, context: context, log: log, group: group))
         await group.triggerGracefulShutdown()
         try await tasks.waitForAll()
     }

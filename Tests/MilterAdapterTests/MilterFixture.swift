@@ -60,7 +60,10 @@ struct MilterFixture: Sendable {
         let server = MilterServer(
             configuration: configuration, intake: intake,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
-        try server.open()
+        do { try server.open() } catch {
+            rmdir(directory)
+            throw error
+        }
         self.server = server
         let services = ServiceGroup(
             configuration: .init(services: [server], logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }))

@@ -22,16 +22,20 @@ struct Story {
             exit(2)
         }
         let isOnce = arguments.contains("once")
-        let interruption = Interruption()
-        do {
+        let (start, go) = AsyncStream<Interruption>.makeStream()
+        let telling = Task {
             let directory = try ServerDirectory(path: arguments[2])
-            let telling = Task {
+            for await interruption in start {
                 try await tell(
                     executable: arguments[1], directory: directory, workflow: arguments[3], isOnce: isOnce,
                     interruption: interruption)
+                return
             }
-            interruption.onSignal { telling.cancel() }
+        }
+        go.yield(Interruption { telling.cancel() })
+        do {
             try await telling.value
+            try await (try ServerDirectory(path: arguments[2])).clear()
             print(isOnce ? "\nEvery line came true." : "\nStopped, cleaned up.")
         } catch is CancellationError {
             print("\nInterrupted, cleaned up.")
@@ -185,16 +189,21 @@ struct Story {
 final class Interruption: Sendable {
     private let stream: AsyncStream<Void>
     private let continuation: AsyncStream<Void>.Continuation
-    private let sources: [any DispatchSourceSignal]
+    /// `nonisolated(unsafe)`: made in the initialiser, and only kept alive afterwards.
+    private nonisolated(unsafe) let sources: [any DispatchSourceSignal]
 
-    init() {
+    /// - Parameter onSignal: called at every signal.
+    init(onSignal: @escaping @Sendable () -> Void) {
         let (stream, continuation) = AsyncStream<Void>.makeStream()
         self.stream = stream
         self.continuation = continuation
         sources = [SIGINT, SIGTERM, SIGHUP].map { number in
             signal(number, SIG_IGN)
             let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-            source.setEventHandler { continuation.finish() }
+            source.setEventHandler {
+                continuation.finish()
+                onSignal()
+            }
             source.resume()
             return source
         }
@@ -202,13 +211,4 @@ final class Interruption: Sendable {
 
     /// Returns after the signal.
     func wait() async { for await _ in stream {} }
-
-    func onSignal(_ body: @escaping @Sendable () -> Void) {
-        for source in sources {
-            source.setEventHandler { [continuation] in
-                continuation.finish()
-                body()
-            }
-        }
-    }
 }

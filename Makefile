@@ -1,0 +1,51 @@
+# The project's commands. `make help` lists them.
+
+.DEFAULT_GOAL := help
+SWIFT ?= swift
+# An import that Package.swift does not declare is an error: the arrows between the rooms hold.
+FLAGS := --explicit-target-dependency-import-check error
+BUILT := .build/debug
+# A crashing test must not wait for a debugger.
+export SWIFT_BACKTRACE ?= enable=no
+
+.PHONY: help run test build lint format bench docs clean packages
+
+help:  ## list the commands
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
+
+run: ONCE ?=
+run: .ci/packages  ## a private mail site and one mail's way through it; ONCE=1 ends after the story
+	@.ci/install build run
+	@echo "Building (the first time takes some minutes) ..."
+	@$(SWIFT) build $(FLAGS) --product postrider
+	@$(SWIFT) build $(FLAGS) --product story
+	@exec $(BUILT)/story $(BUILT)/postrider .run conf/examples/inbound-auto-reply.yaml $(if $(ONCE),once)
+
+test: .ci/packages  ## everything: formatting, unit tests, stories with real servers
+	@.ci/install build run test
+	@$(MAKE) --no-print-directory lint
+	$(SWIFT) build $(FLAGS) --build-tests
+	$(SWIFT) test $(FLAGS) --skip-build --parallel
+
+build: .ci/packages  ## the daemon, optimised, in .build/release
+	@.ci/install build
+	$(SWIFT) build $(FLAGS) -c release --product postrider
+
+lint:  ## formatting, and the pages that are generated
+	$(SWIFT) format lint --strict --parallel --recursive Package.swift Sources Tests Benchmarks
+
+format:  ## put the sources in form
+	$(SWIFT) format --in-place --parallel --recursive Package.swift Sources Tests Benchmarks
+
+bench: NAME ?=
+bench: .ci/packages  ## the benchmarks, or the one named by NAME=
+	@.ci/install build run bench
+	@Benchmarks/run $(NAME)
+
+docs: ## write the sample configuration and its reference page anew
+	$(SWIFT) build $(FLAGS) --product postrider
+	$(BUILT)/postrider configuration > conf/postrider.yaml
+	$(BUILT)/postrider configuration --reference > Documentation/configuration.md
+
+clean:  ## remove what was built
+	rm -rf .build .build-* .run
