@@ -100,7 +100,9 @@ let package = Package(
         .executableTarget(
             name: "story", dependencies: ["ServerTestKit", "JSONValue"], path: "Tests/Story", swiftSettings: strict),
         .testTarget(name: "ServerTestKitTests", dependencies: ["ServerTestKit"], swiftSettings: strict),
-        .testTarget(name: "LiquidTests", dependencies: ["Liquid", "JSONValue"], exclude: ["golden-exceptions.json"], swiftSettings: strict),
+        .testTarget(
+            name: "LiquidTests", dependencies: ["Liquid", "JSONValue"], exclude: ["golden-exceptions.json"],
+            swiftSettings: strict),
         .testTarget(name: "JSONValueTests", dependencies: ["JSONValue"], swiftSettings: strict),
         .testTarget(name: "WorkflowModelTests", dependencies: ["WorkflowModel", "JSONValue"], swiftSettings: strict),
         .testTarget(
@@ -110,6 +112,13 @@ let package = Package(
         .testTarget(name: "MailModelTests", dependencies: ["MailModel"], swiftSettings: strict),
         .testTarget(
             name: "MailFormatTests", dependencies: ["MailFormat", "MailModel", "JSONValue"], exclude: ["Golden"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "MilterAdapterTests",
+            dependencies: [
+                "MilterAdapter", "Engine", "MailModel", "CLibmilter", .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
             swiftSettings: strict),
         .testTarget(name: "SettingsTests", dependencies: ["Settings"], swiftSettings: strict),
         .testTarget(

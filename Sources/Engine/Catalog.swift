@@ -127,7 +127,9 @@ package struct Catalog: Sendable {
         var workflowIndex: [Identifier: Int] = [:]
         for (position, workflow) in workflows.enumerated() {
             workflowIndex[workflow.id] = position
-            if case .event(let name) = workflow.trigger, workflow.isEnabled { triggered[name, default: []].append(position) }
+            if case .event(let name) = workflow.trigger, workflow.isEnabled {
+                triggered[name, default: []].append(position)
+            }
         }
         var templateIndex: [TemplateKey: Int] = [:]
         for (position, template) in templates.enumerated() {

@@ -115,7 +115,8 @@ package struct Dispatch: Sendable {
         } catch {
             // The claim stays; the next start treats it as an attempt whose end nobody knows.
             context.logger.error(
-                "outcome not recorded", metadata: ["entry": "\(entry.id)", "error": "\(error)", "outcome": "\(decided.status)"])
+                "outcome not recorded",
+                metadata: ["entry": "\(entry.id)", "error": "\(error)", "outcome": "\(decided.status)"])
         }
     }
 

@@ -13,14 +13,17 @@ package struct EngineContext: Sendable {
     package let signals: EngineSignals
     package let tokens: TokenSigner
     package let trackingAddress = TrackingAddress()
+    package let fetches: FetchJournal
     let catalogs = CatalogCache()
     let templates = TemplateCache()
 
-    /// - Parameter secret: 32 bytes that sign tokens; see `prepare`.
+    /// - Parameters:
+    ///   - secret: 32 bytes that sign tokens; see `prepare`.
+    ///   - fetchLog: keeps pixel fetches until they are recorded; nil loses what a dying process has not recorded yet.
     package init(
         store: any Store, clock: any WallClock, cryptography: any Cryptography,
         identifiers: IdentifierSource = IdentifierSource(), configuration: EngineConfiguration, secret: [UInt8],
-        logger: Logger
+        fetchLog: (any FetchLog)? = nil, logger: Logger
     ) {
         self.store = store
         self.clock = clock
@@ -28,6 +31,7 @@ package struct EngineContext: Sendable {
         self.identifiers = identifiers
         self.configuration = configuration
         self.logger = logger
+        fetches = FetchJournal(fetchLog)
         signals = EngineSignals()
         tokens = TokenSigner(key: secret, cryptography: cryptography)
     }

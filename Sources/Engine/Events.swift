@@ -19,7 +19,9 @@ package struct Events: Sendable {
         package var subscribed: Bool?
         package var data: JSONObject
 
-        package init(projectID: Identifier, event: String, email: String, subscribed: Bool? = nil, data: JSONObject = [:]) {
+        package init(
+            projectID: Identifier, event: String, email: String, subscribed: Bool? = nil, data: JSONObject = [:]
+        ) {
             self.projectID = projectID
             self.event = event
             self.email = email
@@ -168,7 +170,9 @@ struct EventRecorder {
             throw StoreError(.unusable, "version \(stored.versionID) of workflow \(workflow.slug) is missing")
         }
         let machine = machine(workflow, graph: graph)
-        guard let move = machine.advance(stored.execution, contact: contact, input: input, now: now) else { return false }
+        guard let move = machine.advance(stored.execution, contact: contact, input: input, now: now) else {
+            return false
+        }
         try store.update(
             StoredExecution(execution: move.execution, projectID: stored.projectID, versionID: stored.versionID))
         try apply(move, contact: contact)

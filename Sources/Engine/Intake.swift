@@ -49,7 +49,8 @@ package struct Intake: MessageIntake {
             case .failure(let error):
                 context.logger.error(
                     "mail not recorded", metadata: ["queueId": "\(message.queueID)", "error": "\(error)"])
-                completion(.tempfail(Reply(code: 451, enhancedCode: "4.3.0", text: "Temporary failure, try again later")))
+                completion(
+                    .tempfail(Reply(code: 451, enhancedCode: "4.3.0", text: "Temporary failure, try again later")))
             }
         }
     }

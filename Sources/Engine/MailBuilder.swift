@@ -62,7 +62,8 @@ struct MailBuilder {
         let writtenTo = request.answers.map { context.configuration.autoReplyFrom ?? $0.writtenTo }
         guard let text = request.from ?? writtenTo ?? content.from ?? context.configuration.defaultFrom else {
             throw Failure(
-                reason: "there is no From address: give the template a from, or set mail.default_from in the configuration")
+                reason:
+                    "there is no From address: give the template a from, or set mail.default_from in the configuration")
         }
         return try mailbox(text, "from")
     }

@@ -30,35 +30,50 @@ package struct Opens: Sendable {
     /// waits for the database. Unknown and altered tokens are dropped.
     package func note(_ fetch: Fetch) {
         guard let entryID = context.tokens.verify(fetch.token, kind: .open) else { return }
-        let userAgent = fetch.wantsPrivacy ? "" : String(fetch.userAgent.prefix(256))
-        let network = fetch.wantsPrivacy ? "" : PixelClient.network(of: fetch.address)
-        let reason = PixelClient.machineReason(userAgent: fetch.userAgent)
+        let noted = NotedFetch(
+            entryID: entryID, at: context.clock.now(),
+            userAgent: fetch.wantsPrivacy ? "" : String(fetch.userAgent.prefix(256)),
+            network: fetch.wantsPrivacy ? "" : PixelClient.network(of: fetch.address),
+            machineReason: PixelClient.machineReason(userAgent: fetch.userAgent))
+        context.fetches.began(noted)
+        submit(noted)
+    }
+
+    /// Records what an earlier daemon had answered when it died. To be called once at the start.
+    package func recover() {
+        for noted in context.fetches.takeOver() { submit(noted) }
+    }
+
+    private func submit(_ noted: NotedFetch) {
         context.submit { transaction in
-            try Self.record(entryID, userAgent: userAgent, network: network, reason: reason, in: transaction)
+            try Self.record(noted, in: transaction)
         } completion: { result in
+            var isRecorded = true
             if case .failure(let error) = result {
-                context.logger.error("open not recorded", metadata: ["entry": "\(entryID)", "error": "\(error)"])
+                isRecorded = false
+                context.logger.error(
+                    "open not recorded", metadata: ["entry": "\(noted.entryID)", "error": "\(error)"])
             }
+            context.fetches.ended(recorded: isRecorded)
         }
     }
 
-    private static func record(
-        _ entryID: Identifier, userAgent: String, network: String, reason: String?, in transaction: EngineTransaction
-    ) throws {
+    private static func record(_ noted: NotedFetch, in transaction: EngineTransaction) throws {
+        let entryID = noted.entryID
         guard let entry = try transaction.store.entry(entryID) else { return }
         let configuration = transaction.context.configuration
         let acceptedAt = try transaction.store.deliveredAt(entryID) ?? entry.createdAt
-        let isPrefetch = transaction.now < acceptedAt.adding(seconds: configuration.prefetchWindow)
+        let isPrefetch = noted.at < acceptedAt.adding(seconds: configuration.prefetchWindow)
         let hit = PixelHit(
-            entryID: entryID, at: transaction.now, userAgent: userAgent, network: network,
-            machineReason: reason ?? (isPrefetch ? "prefetch" : nil))
+            entryID: entryID, at: noted.at, userAgent: noted.userAgent, network: noted.network,
+            machineReason: noted.machineReason ?? (isPrefetch ? "prefetch" : nil))
         guard try transaction.store.record(hit, limit: configuration.hitLimit) else { return }
         try EventRecorder(transaction: transaction, projectID: entry.projectID).record(
             EventName.emailOpened,
             data: [
                 "emailId": .string("\(entryID)"), "messageId": .string(entry.messageID),
-                "openedAt": .string("\(transaction.now)"), "opens": 1, "isFirstOpen": true,
-                "userAgent": .string(userAgent),
+                "openedAt": .string("\(noted.at)"), "opens": 1, "isFirstOpen": true,
+                "userAgent": .string(noted.userAgent),
             ], generation: 0, contact: try transaction.store.contact(entry.contactID))
     }
 }

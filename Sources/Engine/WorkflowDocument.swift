@@ -81,7 +81,9 @@ private struct Reader {
             return report(path.isEmpty ? "document" : path, "must be a mapping")
         }
         for key in object.keys where !keys.contains(key) {
-            report(path.isEmpty ? key : "\(path).\(key)", "is not known here; known are \(keys.sorted().joined(separator: ", "))")
+            report(
+                path.isEmpty ? key : "\(path).\(key)",
+                "is not known here; known are \(keys.sorted().joined(separator: ", "))")
         }
     }
 
@@ -152,7 +154,9 @@ private struct Reader {
                 replyTo: text(value["replyTo"], "\(path).replyTo"), tracksOpens: value["trackOpens"]?.boolValue)
             if content.subject.isEmpty { report("\(path).subject", "is required") }
             if content.html == nil, content.text == nil { report(path, "needs html, text or both") }
-            if let flag = value["trackOpens"], flag.boolValue == nil { report("\(path).trackOpens", "must be true or false") }
+            if let flag = value["trackOpens"], flag.boolValue == nil {
+                report("\(path).trackOpens", "must be true or false")
+            }
             return .init(slug: slug, kind: kind, content: content)
         }
     }

@@ -11,7 +11,9 @@ enum AddressText {
     static func accepted(_ text: String) -> String? {
         let trimmed = trim(text)
         let parts = trimmed.split(separator: "@", omittingEmptySubsequences: false)
-        guard parts.count == 2, trimmed.utf8.count <= limit, isLocalPart(parts[0]), isDomain(parts[1]) else { return nil }
+        guard parts.count == 2, trimmed.utf8.count <= limit, isLocalPart(parts[0]), isDomain(parts[1]) else {
+            return nil
+        }
         return trimmed
     }
 
@@ -36,16 +38,16 @@ enum AddressText {
     }
 
     private static func isLabelScalar(_ scalar: Unicode.Scalar) -> Bool {
-        if scalar.isASCII { return scalar.properties.isAlphabetic || scalar.properties.numericType != nil || scalar == "-" }
-        return isGraphic(scalar)
+        guard scalar.isASCII else { return isGraphic(scalar) }
+        return scalar.properties.isAlphabetic || scalar.properties.numericType != nil || scalar == "-"
     }
 
     /// Neither blank nor invisible: controls, formatting marks (which can turn the direction of text around), private
     /// and unassigned characters are out.
     private static func isGraphic(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.properties.generalCategory {
-        case .control, .format, .surrogate, .privateUse, .unassigned, .spaceSeparator, .lineSeparator, .paragraphSeparator:
-            false
+        case .control, .format, .surrogate, .privateUse, .unassigned: false
+        case .spaceSeparator, .lineSeparator, .paragraphSeparator: false
         default: true
         }
     }

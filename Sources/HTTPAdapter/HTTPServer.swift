@@ -8,8 +8,8 @@ import NIOCore
 /// finish, and returns. An address that cannot be had makes `run` throw.
 ///
 /// What protects it from slow and greedy clients: header sections are limited to `headerLimit`, bodies to the configured
-/// limit and time, idle connections are closed, and connections are counted. The limit on connections also keeps the
-/// process away from its limit on descriptors.
+/// limit and time, idle connections are closed, and connections are counted. Should descriptors run out all the same,
+/// SwiftNIO stops accepting for a second at a time, and nothing ends (measured).
 package struct HTTPServer: ApplicationProtocol {
     /// Bytes of one header field, and of all together; a longer one ends the connection with a bare 400.
     static let headerLimit = 32 * 1024
@@ -57,8 +57,6 @@ package struct HTTPServer: ApplicationProtocol {
 
     /// Called by the framework when the socket is bound.
     package func onServerRunning(_ channel: any Channel) async {
-        // Fails only when the socket is closed already, and then there is nothing left to guard.
-        try? await channel.pipeline.addHandler(AcceptGuard(logger: context.logger), position: .first).get()
         let address = channel.localAddress
         onBound(address?.ipAddress ?? settings.address, address?.port ?? settings.port)
     }

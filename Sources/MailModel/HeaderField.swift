@@ -15,7 +15,9 @@ package struct HeaderField: Hashable, Sendable {
     }
 
     /// Field names compare without regard to ASCII case (RFC 5322 section 1.2.2).
-    package func isNamed(_ other: String) -> Bool { name.utf8.count == other.utf8.count && name.lowercased() == other.lowercased() }
+    package func isNamed(_ other: String) -> Bool {
+        name.utf8.count == other.utf8.count && name.lowercased() == other.lowercased()
+    }
 
     /// The value as text: unfolded, surrounding blanks removed, bytes that are no UTF-8 replaced by U+FFFD.
     package var text: String {

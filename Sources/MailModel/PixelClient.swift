@@ -7,7 +7,9 @@ package enum PixelClient {
     package static func machineReason(userAgent: String) -> String? {
         if userAgent.isEmpty { return "no_user_agent" }
         if userAgent == "Mozilla/5.0" { return "mpp" }
-        if userAgent.contains("Chrome/42.0.2311.135 Safari/537.36 Edge/12.246") && !userAgent.contains("GoogleImageProxy") {
+        if userAgent.contains("Chrome/42.0.2311.135 Safari/537.36 Edge/12.246")
+            && !userAgent.contains("GoogleImageProxy")
+        {
             return "gmail_prefetch"
         }
         let lowered = userAgent.lowercased()

@@ -15,9 +15,16 @@ final class GroupCommit: Sendable {
     }
 
     private let pool: DatabasePool
+    // Not Sendable: only the writer's queue touches it, and `close`, when nothing is under way.
+    private nonisolated(unsafe) let statements = PreparedStatements()
     private let state = Mutex(State())
 
     init(pool: DatabasePool) { self.pool = pool }
+
+    deinit { close() }
+
+    /// Lets go of the connection. Nothing may be under way.
+    func close() { statements.removeAll() }
 
     /// Transactions committed so far.
     var commitCount: Int { state.withLock { $0.commits } }
@@ -39,7 +46,7 @@ final class GroupCommit: Sendable {
                 state.jobs.removeFirst(batch.count)
                 return batch
             }
-            Self.run(batch, database)
+            self.run(batch, database)
             let hasMore = self.state.withLock { state in
                 state.commits += 1
                 state.isDraining = !state.jobs.isEmpty
@@ -49,12 +56,12 @@ final class GroupCommit: Sendable {
         }
     }
 
-    private static func run(_ batch: [any WriteJob], _ database: Database) {
+    private func run(_ batch: [any WriteJob], _ database: Database) {
         var failure: (any Error)?
         do {
             try database.execute(sql: "BEGIN IMMEDIATE")
-            let session = SQLSession(database)
-            for job in batch { try runAlone(job, session, database) }
+            let session = SQLSession(database, statements: statements)
+            for job in batch { _ = try session.nested { job.run(session) } }
             try database.execute(sql: "COMMIT")
         } catch {
             failure = StoreError(database: error)
@@ -62,17 +69,6 @@ final class GroupCommit: Sendable {
             try? database.execute(sql: "ROLLBACK")
         }
         for job in batch { job.finish(failure) }
-    }
-
-    /// - Throws: only when the whole transaction is lost.
-    private static func runAlone(_ job: any WriteJob, _ session: SQLSession, _ database: Database) throws {
-        let statement = try database.cachedStatement(sql: "SAVEPOINT job")
-        try statement.execute()
-        if let error = job.run(session) {
-            guard database.isInsideTransaction else { throw error }
-            try database.cachedStatement(sql: "ROLLBACK TO job").execute()
-        }
-        try database.cachedStatement(sql: "RELEASE job").execute()
     }
 }
 

@@ -1,15 +1,17 @@
 import Engine
-import Foundation
-import GRDB
 import JSONValue
 import WorkflowModel
 
 extension SQLSession {
     func catalogVersion() throws -> Int64 {
-        try first("SELECT number FROM settings WHERE name = 'catalog_version'") { $0[0] } ?? 0
+        if let version = memory.catalogVersion { return version }
+        let version: Int64 = try first("SELECT number FROM settings WHERE name = 'catalog_version'") { $0[0] } ?? 0
+        memory.catalogVersion = version
+        return version
     }
 
     private func bumpCatalog() throws {
+        memory.catalogVersion = nil
         try run("UPDATE settings SET number = number + 1 WHERE name = 'catalog_version'")
     }
 
@@ -38,7 +40,7 @@ extension SQLSession {
             })
     }
 
-    private static func workflow(_ row: Row) throws -> WorkflowRecord {
+    private static func workflow(_ row: SQLRow) throws -> WorkflowRecord {
         let event: String? = row[7]
         return WorkflowRecord(
             id: row[0], projectID: row[1], slug: row[2], name: row[3], isEnabled: row[4], allowsReentry: row[5],
@@ -46,7 +48,7 @@ extension SQLSession {
             graph: try WorkflowDocument.graph(fromDefinition: row.json(10)), createdAt: row[11], updatedAt: row[12])
     }
 
-    private static func templateVersion(_ row: Row, from start: Int) throws -> TemplateVersion {
+    private static func templateVersion(_ row: SQLRow, from start: Int) throws -> TemplateVersion {
         TemplateVersion(
             id: row[start], templateID: row[start + 1], kind: try row.decoded(start + 2, as: TemplateSummary.Kind.self),
             content: TemplateContent(
@@ -118,20 +120,20 @@ extension SQLSession {
 
     func insert(_ key: APIKey, hash: [UInt8], at time: Timestamp) throws {
         try run(
-            "INSERT INTO keys (hash, id, project_id, kind, created_at) VALUES (?, ?, ?, ?, ?)", Data(hash), key.id,
+            "INSERT INTO keys (hash, id, project_id, kind, created_at) VALUES (?, ?, ?, ?, ?)", hash, key.id,
             key.projectID, key.kind.rawValue, time)
     }
 
     func key(hash: [UInt8]) throws -> APIKey? {
-        try first("SELECT id, project_id, kind FROM keys WHERE hash = ?", Data(hash)) {
+        try first("SELECT id, project_id, kind FROM keys WHERE hash = ?", hash) {
             APIKey(id: $0[0], projectID: $0[1], kind: try $0.decoded(2, as: APIKey.Kind.self))
         }
     }
 
     func secret(_ name: String, orInsert candidate: [UInt8]) throws -> [UInt8] {
-        try run("INSERT INTO settings (name, bytes) VALUES (?, ?) ON CONFLICT (name) DO NOTHING", name, Data(candidate))
-        let bytes: Data? = try first("SELECT bytes FROM settings WHERE name = ?", name) { $0[0] } ?? nil
-        return bytes.map(Array.init) ?? candidate
+        try run("INSERT INTO settings (name, bytes) VALUES (?, ?) ON CONFLICT (name) DO NOTHING", name, candidate)
+        let bytes: [UInt8]? = try first("SELECT bytes FROM settings WHERE name = ?", name) { $0[0] } ?? nil
+        return bytes ?? candidate
     }
 
     func count(_ name: String, by amount: Int) throws {

@@ -1,39 +1,48 @@
 import Engine
-import GRDB
 import JSONValue
 import WorkflowModel
 
 extension SQLSession {
     // MARK: Contacts and events
 
-    private static let contactColumns = "id, email, subscribed, data, created_at, updated_at"
-
-    private static func contact(_ row: Row) throws -> Contact {
+    private static func contact(_ row: SQLRow) throws -> Contact {
         Contact(
             id: row[0], email: row[1], isSubscribed: row[2], data: try row.object(3), createdAt: row[4],
             updatedAt: row[5])
     }
 
     func contact(email: String, in project: Identifier) throws -> Contact? {
-        try first(
-            "SELECT \(Self.contactColumns) FROM contacts WHERE project_id = ? AND email = ?", project, email,
-            decode: Self.contact)
+        let contact = try first(
+            """
+            SELECT id, email, subscribed, data, created_at, updated_at FROM contacts WHERE project_id = ? AND email = ?
+            """, project, email, decode: Self.contact)
+        if let contact { memory.contact = contact }
+        return contact
     }
 
+    /// An event asks for its contact again for every workflow that it starts.
     func contact(_ id: Identifier) throws -> Contact? {
-        try first("SELECT \(Self.contactColumns) FROM contacts WHERE id = ?", id, decode: Self.contact)
+        if let contact = memory.contact, contact.id == id { return contact }
+        let contact = try first(
+            "SELECT id, email, subscribed, data, created_at, updated_at FROM contacts WHERE id = ?", id,
+            decode: Self.contact)
+        if let contact { memory.contact = contact }
+        return contact
     }
 
     func insert(_ contact: Contact, in project: Identifier) throws {
+        memory.contact = nil
         try run(
             """
             INSERT INTO contacts (id, project_id, email, subscribed, data, created_at, updated_at)
             VALUES (?, ?, ?, ?, ?, ?, ?)
             """, contact.id, project, contact.email, contact.isSubscribed, contact.data.text, contact.createdAt,
             contact.updatedAt)
+        memory.contact = contact
     }
 
     func update(_ contact: Contact) throws {
+        memory.contact = nil
         try run(
             "UPDATE contacts SET subscribed = ?, data = ?, updated_at = ? WHERE id = ?", contact.isSubscribed,
             contact.data.text, contact.updatedAt, contact.id)
@@ -59,7 +68,7 @@ extension SQLSession {
     // MARK: Executions
 
     func hasExecution(of workflow: Identifier, contact: Identifier, onlyActive: Bool) throws -> Bool {
-        let sql =
+        let sql: StaticString =
             onlyActive
             ? """
             SELECT 1 FROM executions WHERE workflow_id = ? AND contact_id = ? AND status IN ('RUNNING', 'WAITING')
@@ -156,8 +165,10 @@ extension SQLSession {
     }
 
     private func outputs(of execution: Identifier) throws -> JSONObject {
-        let sql = "SELECT step, output FROM step_executions WHERE execution_id = ? ORDER BY sequence"
-        return JSONObject(try rows(sql, execution) { (String($0[0] as String), try $0.json(1)) })
+        JSONObject(
+            try rows("SELECT step, output FROM step_executions WHERE execution_id = ? ORDER BY sequence", execution) {
+                ($0[0] as String, try $0.json(1))
+            })
     }
 
     func executions(waitingFor event: String, contact: Identifier) throws -> [Identifier] {
@@ -178,9 +189,9 @@ extension SQLSession {
 
     func executionCounts(in project: Identifier) throws -> [Identifier: [Execution.Status: Int]] {
         var counts: [Identifier: [Execution.Status: Int]] = [:]
-        let sql = "SELECT workflow_id, status, count(*) FROM executions WHERE project_id = ? GROUP BY workflow_id, status"
         for (id, status, count) in try rows(
-            sql, project,
+            "SELECT workflow_id, status, count(*) FROM executions WHERE project_id = ? GROUP BY workflow_id, status",
+            project,
             decode: { row -> (Identifier, Execution.Status, Int) in
                 (row[0], try row.decoded(1, as: Execution.Status.self), row[2])
             })
@@ -190,12 +201,7 @@ extension SQLSession {
         return counts
     }
 
-    private static let listingColumns = """
-        e.id, e.workflow_id, e.contact_id, c.email, e.status, e.current_step, e.exit_reason, e.context, e.due_at,
-        e.started_at, e.completed_at
-        """
-
-    private static func listing(_ row: Row) throws -> ExecutionListing {
+    private static func listing(_ row: SQLRow) throws -> ExecutionListing {
         ExecutionListing(
             id: row[0], workflowID: row[1], contactID: row[2], contactEmail: row[3],
             status: try row.decoded(4, as: Execution.Status.self), currentStep: row[5], exitReason: row[6],
@@ -205,11 +211,12 @@ extension SQLSession {
     func executions(
         of workflow: Identifier, status: Execution.Status?, limit: Int, offset: Int
     ) throws -> (rows: [ExecutionListing], total: Int) {
-        let filter = status == nil ? "" : "AND e.status = ?2"
         let listed = try rows(
             """
-            SELECT \(Self.listingColumns) FROM executions e JOIN contacts c ON c.id = e.contact_id
-            WHERE e.workflow_id = ?1 AND (?2 IS NULL OR ?2 = e.status) \(filter) ORDER BY e.id DESC LIMIT ?3 OFFSET ?4
+            SELECT e.id, e.workflow_id, e.contact_id, c.email, e.status, e.current_step, e.exit_reason, e.context,
+                e.due_at, e.started_at, e.completed_at
+            FROM executions e JOIN contacts c ON c.id = e.contact_id
+            WHERE e.workflow_id = ?1 AND (?2 IS NULL OR ?2 = e.status) ORDER BY e.id DESC LIMIT ?3 OFFSET ?4
             """, workflow, status?.rawValue, limit, offset, decode: Self.listing)
         let total: Int? = try first(
             "SELECT count(*) FROM executions WHERE workflow_id = ?1 AND (?2 IS NULL OR ?2 = status)", workflow,
@@ -221,7 +228,9 @@ extension SQLSession {
     func execution(_ id: Identifier, workflow: Identifier) throws -> ExecutionListing? {
         try first(
             """
-            SELECT \(Self.listingColumns) FROM executions e JOIN contacts c ON c.id = e.contact_id
+            SELECT e.id, e.workflow_id, e.contact_id, c.email, e.status, e.current_step, e.exit_reason, e.context,
+                e.due_at, e.started_at, e.completed_at
+            FROM executions e JOIN contacts c ON c.id = e.contact_id
             WHERE e.id = ? AND e.workflow_id = ?
             """, id, workflow, decode: Self.listing)
     }

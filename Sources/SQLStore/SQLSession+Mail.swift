@@ -1,6 +1,4 @@
 import Engine
-import Foundation
-import GRDB
 import JSONValue
 import WorkflowModel
 
@@ -18,12 +16,7 @@ extension SQLSession {
             entry.messageID, JSONWriter.write(entry.request.json), entry.createdAt)
     }
 
-    private static let entryColumns = """
-        id, project_id, contact_id, execution_id, status, due_at, created_at, attempts, uncertain_attempts, generation,
-        template_version_id, message_id, request
-        """
-
-    private static func entry(_ row: Row) throws -> OutboxEntry {
+    private static func entry(_ row: SQLRow) throws -> OutboxEntry {
         OutboxEntry(
             id: row[0], projectID: row[1], contactID: row[2], executionID: row[3],
             status: try row.decoded(4, as: OutboxEntry.Status.self), dueAt: row[5], createdAt: row[6],
@@ -32,13 +25,20 @@ extension SQLSession {
     }
 
     func entry(_ id: Identifier) throws -> OutboxEntry? {
-        try first("SELECT \(Self.entryColumns) FROM outbox WHERE id = ?", id, decode: Self.entry)
+        try first(
+            """
+            SELECT id, project_id, contact_id, execution_id, status, due_at, created_at, attempts, uncertain_attempts,
+                generation, template_version_id, message_id, request
+            FROM outbox WHERE id = ?
+            """, id, decode: Self.entry)
     }
 
     func claimEntries(dueAt time: Timestamp, limit: Int) throws -> [OutboxEntry] {
         let entries = try rows(
             """
-            SELECT \(Self.entryColumns) FROM outbox WHERE status = 'pending' AND due_at <= ? ORDER BY due_at LIMIT ?
+            SELECT id, project_id, contact_id, execution_id, status, due_at, created_at, attempts, uncertain_attempts,
+                generation, template_version_id, message_id, request
+            FROM outbox WHERE status = 'pending' AND due_at <= ? ORDER BY due_at LIMIT ?
             """, time, limit, decode: Self.entry)
         for entry in entries { try run("UPDATE outbox SET status = 'claimed' WHERE id = ?", entry.id) }
         return entries
@@ -94,9 +94,9 @@ extension SQLSession {
             """
             INSERT INTO receptions (key, project_id, event_id, recipient, queue_id, received_at)
             VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING
-            """, Data(reception.key), reception.projectID, reception.eventID, reception.recipient, reception.queueID,
+            """, reception.key, reception.projectID, reception.eventID, reception.recipient, reception.queueID,
             reception.receivedAt)
-        return database.changesCount > 0
+        return changeCount > 0
     }
 
     // MARK: Opens

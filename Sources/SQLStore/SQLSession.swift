@@ -1,68 +1,98 @@
 import Engine
-import Foundation
 import GRDB
+import GRDBSQLite
 import JSONValue
 import WorkflowModel
 
 /// The store's operations on one database connection; facets by subject are in the extensions. Lives within one
 /// transaction.
 final class SQLSession {
-    let database: Database
+    private let database: Database
+    private let statements: PreparedStatements
+    /// What this transaction has already read and what only it can change meanwhile. Forgotten when work is undone.
+    var memory = Memory()
 
-    init(_ database: Database) { self.database = database }
+    struct Memory {
+        var catalogVersion: Int64?
+        /// The contact last read or written.
+        var contact: Contact?
+    }
+
+    /// - Parameter statements: those of this connection.
+    init(_ database: Database, statements: PreparedStatements = PreparedStatements()) {
+        self.database = database
+        self.statements = statements
+    }
+
+    /// Rows changed by the last statement.
+    var changeCount: Int { database.changesCount }
 
     /// Runs a statement that returns no rows.
-    func run(_ sql: String, _ arguments: (any DatabaseValueConvertible)?...) throws {
-        let statement = try database.cachedStatement(sql: sql)
-        statement.setUncheckedArguments(StatementArguments(arguments))
-        try statement.execute()
+    func run(_ sql: StaticString, _ arguments: (any SQLValue)?...) throws {
+        let statement = try statements.statement(sql, on: database)
+        defer { statement.reset() }
+        try statement.bind(arguments)
+        while try statement.step() {}
     }
 
     /// The rows of a query, each decoded while it is current.
     func rows<Value>(
-        _ sql: String, _ arguments: (any DatabaseValueConvertible)?..., decode: (Row) throws -> Value
+        _ sql: StaticString, _ arguments: (any SQLValue)?..., decode: (SQLRow) throws -> Value
     ) throws -> [Value] {
-        let statement = try database.cachedStatement(sql: sql)
-        let cursor = try Row.fetchCursor(statement, arguments: StatementArguments(arguments))
+        let statement = try statements.statement(sql, on: database)
+        defer { statement.reset() }
+        try statement.bind(arguments)
         var values: [Value] = []
-        while let row = try cursor.next() { values.append(try decode(row)) }
+        while try statement.step() { values.append(try decode(SQLRow(statement))) }
         return values
     }
 
     /// The first row of a query; nil when there is none.
     func first<Value>(
-        _ sql: String, _ arguments: (any DatabaseValueConvertible)?..., decode: (Row) throws -> Value
+        _ sql: StaticString, _ arguments: (any SQLValue)?..., decode: (SQLRow) throws -> Value
     ) throws -> Value? {
-        let statement = try database.cachedStatement(sql: sql)
-        let cursor = try Row.fetchCursor(statement, arguments: StatementArguments(arguments))
-        guard let row = try cursor.next() else { return nil }
-        return try decode(row)
+        let statement = try statements.statement(sql, on: database)
+        defer { statement.reset() }
+        try statement.bind(arguments)
+        return try statement.step() ? try decode(SQLRow(statement)) : nil
+    }
+
+    // MARK: Savepoints
+
+    /// Runs `body` so that its error undoes its own work alone.
+    /// - Returns: the error of `body`.
+    /// - Throws: `body`'s error when SQLite has undone the whole transaction because of it, or what SQLite says.
+    func nested(_ body: () -> (any Error)?) throws -> (any Error)? {
+        try run("SAVEPOINT job")
+        let error = body()
+        if let error {
+            memory = Memory()
+            guard database.isInsideTransaction else { throw error }
+            try run("ROLLBACK TO job")
+        }
+        try run("RELEASE job")
+        return error
     }
 }
 
-/// Ids are stored as their sixteen bytes.
-extension Identifier: SQLExpressible {}
-extension Identifier: StatementBinding {}
-extension Identifier: DatabaseValueConvertible {
-    package var databaseValue: DatabaseValue { Data(bytes).databaseValue }
+/// The statements of one connection that were used before, found by the address of their text: a literal of the program
+/// has one for as long as it runs. For one thread at a time.
+final class PreparedStatements {
+    private var known: [UnsafeRawPointer: SQLStatement] = [:]
 
-    package static func fromDatabaseValue(_ value: DatabaseValue) -> Identifier? {
-        Data.fromDatabaseValue(value).flatMap { Identifier(bytes: $0) }
+    func statement(_ sql: StaticString, on database: Database) throws -> SQLStatement {
+        let address = UnsafeRawPointer(sql.utf8Start)
+        if let statement = known[address] { return statement }
+        let statement = SQLStatement(try database.cachedStatement(sql: sql.description))
+        known[address] = statement
+        return statement
     }
+
+    /// To be called before the connection is closed, which fails while somebody keeps statements.
+    func removeAll() { known = [:] }
 }
 
-/// Times are stored as microseconds UTC.
-extension Timestamp: SQLExpressible {}
-extension Timestamp: StatementBinding {}
-extension Timestamp: DatabaseValueConvertible {
-    package var databaseValue: DatabaseValue { microseconds.databaseValue }
-
-    package static func fromDatabaseValue(_ value: DatabaseValue) -> Timestamp? {
-        Int64.fromDatabaseValue(value).map(Timestamp.init(microseconds:))
-    }
-}
-
-extension Row {
+extension SQLRow {
     /// A column that is stored as one of a closed list of texts.
     /// - Throws: `StoreError.unusable` for a text that is none of them.
     func decoded<Value: RawRepresentable>(_ column: Int, as type: Value.Type) throws -> Value

@@ -1,5 +1,4 @@
 import Engine
-import Foundation
 import GRDB
 
 /// The store in one SQLite file: write-ahead log, `synchronous=FULL`, one writer with group commit, readers beside it.
@@ -74,6 +73,7 @@ package final class SQLiteStore: Store {
     /// Writes the log back into the database file and lets it go. Nothing may be under way.
     package func close() throws {
         try pool.writeWithoutTransaction { _ = try $0.checkpoint(.truncate) }
+        writer.close()
         try pool.close()
     }
 }

@@ -62,7 +62,9 @@ package struct Condition: Hashable, Sendable {
     }
 
     private func ordering(_ actual: JSON) -> Int? {
-        if let left = actual.doubleValue, let right = value.doubleValue { return left < right ? -1 : left > right ? 1 : 0 }
+        if let left = actual.doubleValue, let right = value.doubleValue {
+            return left < right ? -1 : left > right ? 1 : 0
+        }
         if case .string(let left) = actual, case .string(let right) = value {
             return left == right ? 0 : left < right ? -1 : 1
         }

@@ -218,7 +218,10 @@ package struct ExecutionMachine {
         }
 
         private var triggerOutput: JSON {
-            ["triggered": true, "eventName": .string(execution.trigger?.name ?? "manual"), "timestamp": .string("\(now)")]
+            [
+                "triggered": true, "eventName": .string(execution.trigger?.name ?? "manual"),
+                "timestamp": .string("\(now)"),
+            ]
         }
 
         private func perform(_ condition: Condition) -> Result {
@@ -278,7 +281,9 @@ package struct ExecutionMachine {
 
         private mutating func perform(_ update: StepConfig.UpdateContact) -> Result {
             do {
-                guard case .object(let data) = try rendered(.object(update.data)) else { return .failed(reason: "no data") }
+                guard case .object(let data) = try rendered(.object(update.data)) else {
+                    return .failed(reason: "no data")
+                }
                 var changed = contact
                 changed.merge(data)
                 if let subscribes = update.subscribes { changed.isSubscribed = subscribes }
@@ -327,7 +332,9 @@ package struct ExecutionMachine {
 extension String {
     fileprivate func trimmingBlanks() -> String {
         let trimmed = drop { $0 == " " || $0 == "\n" || $0 == "\r" || $0 == "\t" }
-        guard let last = trimmed.lastIndex(where: { $0 != " " && $0 != "\n" && $0 != "\r" && $0 != "\t" }) else { return "" }
+        guard let last = trimmed.lastIndex(where: { $0 != " " && $0 != "\n" && $0 != "\r" && $0 != "\t" }) else {
+            return ""
+        }
         return String(trimmed[...last])
     }
 }

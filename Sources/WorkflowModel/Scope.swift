@@ -27,7 +27,8 @@ package struct Scope: Sendable {
         case "trigger": return Self.value(in: triggerData, rest)
         case "context": return Self.value(in: execution.context, rest)
         case "steps": return Self.value(in: execution.outputs, rest)
-        case "workflow": return Self.value(in: ["id": .string("\(execution.workflowID)"), "name": .string(workflowName)], rest)
+        case "workflow":
+            return Self.value(in: ["id": .string("\(execution.workflowID)"), "name": .string(workflowName)], rest)
         case "execution":
             return Self.value(
                 in: ["id": .string("\(execution.id)"), "startedAt": .string("\(execution.startedAt)")], rest)

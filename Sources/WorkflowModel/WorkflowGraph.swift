@@ -124,11 +124,14 @@ package struct WorkflowGraph: Hashable, Sendable {
             if case .exit = from.config { report("leads out of an EXIT") }
             let branches = Self.branches(of: from.config)
             if let branch = edge.branch, !branches.contains(branch) {
-                report(branches.isEmpty
-                    ? "has the branch \(branch), but \(edge.from) does not branch"
-                    : "has the branch \(branch); possible are \(branches.joined(separator: ", "))")
+                report(
+                    branches.isEmpty
+                        ? "has the branch \(branch), but \(edge.from) does not branch"
+                        : "has the branch \(branch); possible are \(branches.joined(separator: ", "))")
             }
-            if case .condition = from.config, edge.branch == nil { report("leaves a CONDITION and needs branch yes or no") }
+            if case .condition = from.config, edge.branch == nil {
+                report("leaves a CONDITION and needs branch yes or no")
+            }
             if !seen.insert([edge.from, edge.branch ?? ""]).inserted {
                 report("is the second way out of \(edge.from)" + (edge.branch.map { " for \($0)" } ?? ""))
             }

@@ -24,7 +24,9 @@ struct Assembly {
         let secret = try await EngineContext.prepare(store: store, clock: clock, cryptography: cryptography)
         let context = EngineContext(
             store: store, clock: clock, cryptography: cryptography, configuration: engineConfiguration,
-            secret: secret, logger: logger)
+            secret: secret,
+            // A command serves no pixels, and the daemon's log is not its own.
+            fetchLog: exclusively ? try FetchLogFile(besideDatabase: configuration.database.path) : nil, logger: logger)
         return (store, context)
     }
 
@@ -56,7 +58,8 @@ struct Assembly {
         }
         let known = Set(try await context.store.read { try $0.loadCatalog().projects.map(\.slug) })
         for route in configuration.routes where !known.contains(route.project) {
-            throw CommandFailure("routes: there is no project \(route.project); known are \(known.sorted().joined(separator: ", "))")
+            throw CommandFailure(
+                "routes: there is no project \(route.project); known are \(known.sorted().joined(separator: ", "))")
         }
         return Intake(context: context, configuration: intake)
     }
@@ -75,7 +78,10 @@ struct Assembly {
         let milter = configuration.milter
         return MilterConfiguration(
             unixSocketPath: milter.socket, socketMode: milter.socketMode, socketGroup: milter.socketGroup,
-            tcp: milter.tcp.map { .init(host: $0.host, port: $0.port) }, bodyLimit: milter.bodyLimit,
+            // An address beyond loopback was refused with the configuration unless it was asked for by name.
+            tcp: milter.tcp.map {
+                .init(host: $0.host, port: $0.port, allowsRemoteClients: true)
+            }, bodyLimit: milter.bodyLimit,
             headerCountLimit: milter.headerLimit, headerBytesLimit: milter.headerBytesLimit,
             recipientLimit: milter.recipientLimit, commitDeadline: milter.commitDeadline,
             fallback: milter.onFailure == .accept ? .accept : .tempfail)

@@ -44,24 +44,21 @@ final class Daemon: Sendable {
         let transport = try SMTPTransport(configuration: assembly.smtp, logger: logger)
         let dispatch = Dispatch(context: context, transport: transport)
         try await dispatch.recover()
+        Opens(context: context).recover()
         let milter = MilterServer(configuration: assembly.milter, intake: intake, logger: logger)
         let ready = Readiness(logger: logger)
         let http = makeHTTP(context, ready: ready)
         try milter.open()
-        logger.notice(
-            "milter is listening",
-            metadata: [
-                "socket": "\(configuration.milter.socket)", "tcpPort": "\(milter.tcpPort.map(String.init) ?? "-")",
-            ])
         let group = ServiceGroup(
             configuration: .init(
                 services: [
                     .init(service: http),
                     .init(service: LoopService { await Advance(context: context).run() }),
-                    .init(service: LoopService {
-                        await ready.waitForHTTP()
-                        await dispatch.run()
-                    }),
+                    .init(
+                        service: LoopService {
+                            await ready.waitForHTTP()
+                            await dispatch.run()
+                        }),
                     .init(service: milter),
                 ],
                 logger: Logger(label: "services") { _ in SwiftLogNoOpLogHandler() }))

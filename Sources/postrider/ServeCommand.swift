@@ -15,6 +15,7 @@ struct ServeCommand: ParsableCommand {
         let configuration = try loadConfiguration(option.config)
         let logger = LineLogHandler.makeLogger(level: configuration.log.level, format: configuration.log.format)
         for warning in configuration.warnings { logger.warning("\(warning)") }
+        raiseDescriptorLimit()
         let daemon = Daemon(configuration: configuration, logger: logger)
         Task.detached {
             do {
@@ -36,6 +37,14 @@ struct ServeCommand: ParsableCommand {
             }
         }
     }
+}
+
+/// Takes as many descriptors as the system allows: at the limit libmilter's listener spins and answers nobody.
+private func raiseDescriptorLimit() {
+    var limit = rlimit()
+    guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+    limit.rlim_cur = limit.rlim_max
+    setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
 }
 
 /// - Throws: `CommandFailure` with every finding of the file.

@@ -12,7 +12,8 @@ struct WorkflowCommand: ParsableCommand {
         subcommands: [Validate.self, Apply.self])
 
     struct Validate: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Checks a workflow file and names all that is wrong with it.")
+        static let configuration = CommandConfiguration(
+            abstract: "Checks a workflow file and names all that is wrong with it.")
 
         @Argument(help: "The workflow file (YAML).")
         var file: String
@@ -40,7 +41,9 @@ struct WorkflowCommand: ParsableCommand {
                     .makeEngine(exclusively: false)
                 for (file, document) in documents {
                     do {
-                        print("\(file): \(document.slug) \(Self.words(try await Workflows(context: context).apply(document)))")
+                        print(
+                            "\(file): \(document.slug) \(Self.words(try await Workflows(context: context).apply(document)))"
+                        )
                     } catch let error as UseCaseError {
                         throw error.inFile(file)
                     }
@@ -65,7 +68,8 @@ struct KeyCommand: ParsableCommand {
         commandName: "key", abstract: "Handles API keys.", subcommands: [Create.self])
 
     struct Create: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Makes a key and prints it; it cannot be shown again.")
+        static let configuration = CommandConfiguration(
+            abstract: "Makes a key and prints it; it cannot be shown again.")
 
         enum Kind: String, ExpressibleByArgument, CaseIterable {
             case `public`, secret
@@ -85,7 +89,9 @@ struct KeyCommand: ParsableCommand {
             try runBlocking {
                 let (store, context) = try await Assembly(configuration: configuration, logger: .quiet)
                     .makeEngine(exclusively: false)
-                print(try await Authentication(context: context).create(kind == .public ? .public : .secret, project: project))
+                print(
+                    try await Authentication(context: context).create(
+                        kind == .public ? .public : .secret, project: project))
                 try store.close()
             }
         }

@@ -11,7 +11,8 @@ package struct EngineFixture: Sendable {
     package let project: Project
 
     package init(
-        store: any Store, clock: VirtualClock = VirtualClock(), configure: (inout EngineConfiguration) -> Void = { _ in }
+        store: any Store, clock: VirtualClock = VirtualClock(), fetchLog: (any FetchLog)? = nil,
+        configure: (inout EngineConfiguration) -> Void = { _ in }
     ) async throws {
         var configuration = EngineConfiguration()
         configuration.defaultFrom = "Postrider <robot@example.com>"
@@ -21,7 +22,7 @@ package struct EngineFixture: Sendable {
             store: store, clock: clock, cryptography: TestCryptography(), identifiers: identifiers)
         context = EngineContext(
             store: store, clock: clock, cryptography: TestCryptography(), identifiers: identifiers,
-            configuration: configuration, secret: secret,
+            configuration: configuration, secret: secret, fetchLog: fetchLog,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         context.trackingAddress.value = "http://127.0.0.1:8480"
         self.clock = clock

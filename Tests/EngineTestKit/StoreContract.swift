@@ -49,7 +49,8 @@ package enum StoreContract: String, CaseIterable, Sendable, CustomTestStringConv
     static func id(_ number: UInt64) -> Identifier { Identifier(high: 7, low: number) }
     static let project = Project(id: id(1), slug: "p", name: "P")
     static let contact = Contact(
-        id: id(2), email: "ann@example.org", isSubscribed: true, data: ["plan": "free"], createdAt: time, updatedAt: time)
+        id: id(2), email: "ann@example.org", isSubscribed: true, data: ["plan": "free"], createdAt: time,
+        updatedAt: time)
 
     static func seed(_ store: any Store) async throws {
         try await store.write {
@@ -217,9 +218,12 @@ package enum StoreContract: String, CaseIterable, Sendable, CustomTestStringConv
         #expect(second.isEmpty)
         let next = try await store.write { transaction in
             try transaction.record(
-                AttemptRecord(status: .pending, dueAt: time.adding(seconds: 30), at: time, reply: "451 later"), of: id(200))
+                AttemptRecord(status: .pending, dueAt: time.adding(seconds: 30), at: time, reply: "451 later"),
+                of: id(200))
             try transaction.record(AttemptRecord(status: .delivered, at: time, reply: "250 ok"), of: id(201))
-            return (try transaction.nextEntry(), try transaction.deliveredAt(id(201)), try transaction.deliveredAt(id(200)))
+            return (
+                try transaction.nextEntry(), try transaction.deliveredAt(id(201)), try transaction.deliveredAt(id(200))
+            )
         }
         #expect(next.0 == time.adding(seconds: 30) && next.1 == time && next.2 == nil)
         let again = try await store.write { try $0.claimEntries(dueAt: time.adding(seconds: 30), limit: 10) }

@@ -23,7 +23,8 @@ func document(
     var all: JSONObject = ["start": ["type": "TRIGGER", "next": .string(steps.keys.first ?? "")]]
     all.merge(steps)
     return [
-        "workflow": .string(slug), "enabled": true, "allowReentry": .bool(reentry), "trigger": ["event": .string(event)],
+        "workflow": .string(slug), "enabled": true, "allowReentry": .bool(reentry),
+        "trigger": ["event": .string(event)],
         "templates": .object(templates), "steps": .object(all),
     ]
 }
@@ -165,7 +166,8 @@ func document(
                 steps: [
                     "note": ["type": "UPDATE_CONTACT", "config": ["data": ["seen": "{{ event.code }}"]]]
                 ]))
-        try await engine.track("signed_up", "ANN@Example.org", data: ["plan": "pro", "code": ["value": "X1", "persistent": false]])
+        try await engine.track(
+            "signed_up", "ANN@Example.org", data: ["plan": "pro", "code": ["value": "X1", "persistent": false]])
         let contact = try #require(try await engine.contact())
         #expect(contact.data == ["plan": "pro", "seen": "X1"] && contact.isSubscribed)
     }
@@ -188,7 +190,10 @@ func document(
     @Test func brokenDocumentsNameEveryProblem() throws {
         let json: JSON = [
             "workflow": "Bad Name", "enable": true, "trigger": ["event": ""],
-            "steps": ["a": ["type": "NOPE"], "b": ["type": "DELAY", "config": ["amount": -1, "unit": "days"], "next": "zzz"]],
+            "steps": [
+                "a": ["type": "NOPE"],
+                "b": ["type": "DELAY", "config": ["amount": -1, "unit": "days"], "next": "zzz"],
+            ],
         ]
         let error = #expect(throws: UseCaseError.self) { try WorkflowDocument(json) }
         let text = error?.problems.map(\.description).joined(separator: "\n") ?? ""

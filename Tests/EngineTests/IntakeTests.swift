@@ -26,7 +26,9 @@ import WorkflowModel
                     ],
                     "reply": ["type": "SEND_EMAIL", "config": ["template": "reply"]],
                 ],
-                templates: ["reply": ["type": "TRANSACTIONAL", "subject": "Re: {{ event.subject }}", "html": "<p>Thanks</p>"]]))
+                templates: [
+                    "reply": ["type": "TRANSACTIONAL", "subject": "Re: {{ event.subject }}", "html": "<p>Thanks</p>"]
+                ]))
         var configuration = Intake.Configuration()
         configuration.routes = InboundRoutes([
             .init(match: .recipient("help@example.com"), project: "default", disposition: disposition),
@@ -73,7 +75,8 @@ import WorkflowModel
         let text = String(decoding: sent[0].bytes, as: UTF8.self)
         #expect(sent[0].reversePath == "" && sent[0].recipient == "ann@example.org")
         for line in [
-            "From: help@example.com\r\n", "To: ann@example.org\r\n", "In-Reply-To: <m1@x>\r\n", "References: <m1@x>\r\n",
+            "From: help@example.com\r\n", "To: ann@example.org\r\n", "In-Reply-To: <m1@x>\r\n",
+            "References: <m1@x>\r\n",
             "Auto-Submitted: auto-replied\r\n", "X-Auto-Response-Suppress: All\r\n", "Precedence: bulk\r\n",
         ] {
             #expect(text.contains(line), "\(line) in \(text)")

@@ -3,6 +3,7 @@ import EngineTestKit
 import Foundation
 import JSONValue
 import MailModel
+import SQLStore
 import Synchronization
 import Testing
 import WorkflowModel
@@ -227,9 +228,75 @@ private final class SignallingTransport: MailTransport {
         engine.clock.advance(seconds: 10)
         let other = (token.first == "A" ? "B" : "A") + token.dropFirst()
         let entry = try #require(engine.context.tokens.verify(token, kind: .open))
-        for wrong in [other, "", String(repeating: "A", count: 44), engine.context.tokens.token(.delivery, for: entry)] {
+        for wrong in [other, "", String(repeating: "A", count: 44), engine.context.tokens.token(.delivery, for: entry)]
+        {
             try await fetch(engine, wrong)
         }
         #expect(try await engine.executions("opened").isEmpty)
+    }
+}
+
+/// Lines in memory; `refusesToForget` keeps them as a dead process would.
+private final class MemoryLog: FetchLog {
+    private let state = Mutex<[String]>([])
+    private let refusesToForget: Bool
+
+    init(refusesToForget: Bool = false) { self.refusesToForget = refusesToForget }
+
+    func append(_ line: String) { state.withLock { $0.append(line) } }
+    func lines() -> [String] { state.withLock { $0 } }
+    func clear() { if !refusesToForget { state.withLock { $0 = [] } } }
+}
+
+@Suite struct FetchJournalTests {
+    private static let browser = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
+
+    private func engine(_ log: any FetchLog) async throws -> (EngineFixture, TemporaryDatabase) {
+        let database = try TemporaryDatabase()
+        let store = try SQLiteStore(path: database.path, exclusively: false)
+        let engine = try await EngineFixture(store: store, fetchLog: log)
+        try await engine.apply(document(steps: sendHello, templates: greeting))
+        try await engine.apply(
+            document(
+                event: "email.opened", reentry: true, slug: "opened", steps: ["end": ["type": "EXIT"]],
+                templates: greeting))
+        try await engine.track("signed_up")
+        return (engine, database)
+    }
+
+    private func entry(_ engine: EngineFixture) async throws -> Identifier {
+        let now = engine.clock.now()
+        let entries = try await engine.context.store.write { try $0.claimEntries(dueAt: now, limit: 1) }
+        return try #require(entries.first).id
+    }
+
+    @Test func recordedFetchesAreForgotten() async throws {
+        let log = MemoryLog()
+        let (engine, database) = try await engine(log)
+        _ = database
+        let token = engine.context.tokens.token(.open, for: try await entry(engine))
+        engine.clock.advance(seconds: 10)
+        Opens(context: engine.context).note(
+            .init(token: token, userAgent: Self.browser, address: "192.0.2.7", wantsPrivacy: false))
+        _ = try await engine.contact()
+        #expect(log.lines().isEmpty)
+        #expect(try await engine.executions("opened").count == 1)
+    }
+
+    @Test func fetchesOfADeadDaemonAreRecordedOnceWithTheirOwnTime() async throws {
+        let log = MemoryLog(refusesToForget: true)
+        let (engine, database) = try await engine(log)
+        _ = database
+        let entry = try await entry(engine)
+        let at = engine.clock.now().adding(seconds: 10)
+        log.append(
+            "{\"entry\":\"\(entry)\",\"at\":\(at.microseconds),\"userAgent\":\"\(Self.browser)\",\"network\":\"192.0.2.0/24\"}"
+        )
+        log.append("{\"entry\":\"\(entry)\",\"at")
+        engine.clock.advance(seconds: 3600)
+        Opens(context: engine.context).recover()
+        Opens(context: engine.context).recover()
+        _ = try await engine.contact()
+        #expect(try await engine.executions("opened").count == 1)
     }
 }

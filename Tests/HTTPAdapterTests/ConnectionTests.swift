@@ -14,6 +14,9 @@ import WorkflowModel
                 + "\r\n\r\n").utf8)
     }
 
+    /// A request that stops in the middle of its body.
+    private static var incomplete: [UInt8] { trackHead("Content-Length: 10") + Array("{".utf8) }
+
     @Test func pipelinedRequestsAreAnsweredInOrder() async throws {
         try await withServer { server in
             let get = Array("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n".utf8)
@@ -70,14 +73,14 @@ import WorkflowModel
         try await withServer(HTTPConfiguration(port: 0, idleTimeout: 1)) { server in
             let inHead = try await server.client.readUntilClosed([Array("GET /healthz HT".utf8)])
             #expect(inHead.isEmpty)
-            let inBody = try await server.client.readUntilClosed([Self.trackHead("Content-Length: 10"), Array("{".utf8)])
+            let inBody = try await server.client.readUntilClosed([Self.incomplete])
             #expect(inBody.isEmpty)
         }
     }
 
     @Test func aDrippingBodyHasADeadline() async throws {
         try await withServer(HTTPConfiguration(port: 0, idleTimeout: 600, bodyTimeout: 1)) { server in
-            let received = try await server.client.readUntilClosed([Self.trackHead("Content-Length: 10"), Array("{".utf8)])
+            let received = try await server.client.readUntilClosed([Self.incomplete])
             #expect(received.isEmpty)
             #expect(server.store.content.events.isEmpty)
         }
@@ -86,7 +89,7 @@ import WorkflowModel
     @Test func hangUpsLeaveTheServerInOrder() async throws {
         try await withServer { server in
             try await server.client.hangUp(after: Array("GET /heal".utf8))
-            try await server.client.hangUp(after: Self.trackHead("Content-Length: 10") + Array("{".utf8))
+            try await server.client.hangUp(after: Self.incomplete)
             try await server.client.hangUp(after: Array("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n".utf8))
             #expect(try await server.get("/healthz").status == 200)
             #expect(server.store.content.events.isEmpty)

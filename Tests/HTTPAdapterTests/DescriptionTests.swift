@@ -28,7 +28,9 @@ import Testing
     }
 
     @Test func everyRouteIsDescribedAndNothingElse() throws {
-        let served = Endpoint.allCases.flatMap { endpoint in endpoint.methods.map { "\($0.rawValue) \(endpoint.rawValue)" } }
+        let served = Endpoint.allCases.flatMap { endpoint in
+            endpoint.methods.map { "\($0.rawValue) \(endpoint.rawValue)" }
+        }
         #expect(try describedRoutes() == Set(served))
     }
 

@@ -33,7 +33,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "/", "/nothing", "/workflows/", "/workflows/x", "/v1", "/v1/track/", "/o/a.gif/b", "/o/.gif", "/o/a.png", "//healthz",
+        "/", "/nothing", "/workflows/", "/workflows/x", "/v1", "/v1/track/", "/o/a.gif/b", "/o/.gif", "/o/a.png",
+        "//healthz",
         "/healthz/../workflows", "/HEALTHZ", "/%68ealthz", "*",
     ])
     func unknownPathsAreNotFound(path: String) async throws {

@@ -102,7 +102,9 @@ extension FakeSession: StoreReader {
 
 extension FakeSession: StoreTransaction {
     func catalogVersion() throws -> Int64 { 1 }
-    func contact(email: String, in project: Identifier) throws -> Contact? { tables.contacts.first { $0.email == email } }
+    func contact(email: String, in project: Identifier) throws -> Contact? {
+        tables.contacts.first { $0.email == email }
+    }
     func contact(_ id: Identifier) throws -> Contact? { tables.contacts.first { $0.id == id } }
     func insert(_ contact: Contact, in project: Identifier) throws { tables.contacts.append(contact) }
     func update(_ contact: Contact) throws {

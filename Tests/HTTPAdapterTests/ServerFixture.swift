@@ -83,7 +83,8 @@ struct ServerFixture: Sendable {
 
 /// Runs a server on a free port for as long as `body` takes, then shuts it down gracefully.
 func withServer(
-    _ configuration: HTTPConfiguration = HTTPConfiguration(port: 0), engine: EngineConfiguration = EngineConfiguration(),
+    _ configuration: HTTPConfiguration = HTTPConfiguration(port: 0),
+    engine: EngineConfiguration = EngineConfiguration(),
     _ body: @Sendable (ServerFixture) async throws -> Void
 ) async throws {
     let store = FakeStore()

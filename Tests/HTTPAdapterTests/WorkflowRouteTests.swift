@@ -77,6 +77,21 @@ import WorkflowModel
         }
     }
 
+    @Test func headTellsTheLengthOfWhatGetWouldSend() async throws {
+        try await withServer { server in
+            try fill(server)
+            for path in [
+                "/workflows", "\(Self.workflow)/executions", "\(Self.workflow)/executions/\(Self.executionID)",
+            ] {
+                let get = try await server.get(path)
+                let head = try await server.client.request(
+                    "HEAD", path, ServerFixture.authorization(ServerFixture.secretKey))
+                #expect(head.status == 200)
+                #expect(head.field("Content-Length") == "\(get.body.count)")
+            }
+        }
+    }
+
     @Test func anEmptyListHasNoPages() async throws {
         try await withServer { server in
             let body = try JSONParser.parse(try await server.get("/workflows").body)
@@ -85,7 +100,8 @@ import WorkflowModel
     }
 
     @Test(arguments: [
-        ("", 20, 1, 20, 2), ("?page=2", 5, 2, 20, 2), ("?pageSize=10&page=3", 5, 3, 10, 3), ("?pageSize=500", 25, 1, 100, 1),
+        ("", 20, 1, 20, 2), ("?page=2", 5, 2, 20, 2), ("?pageSize=10&page=3", 5, 3, 10, 3),
+        ("?pageSize=500", 25, 1, 100, 1),
         ("?page=3", 0, 3, 20, 2), ("?page=9223372036854775807&pageSize=100", 0, 1_000_000_000, 100, 1),
         ("?page=&pageSize=%31%30", 10, 1, 10, 3),
     ])
@@ -102,7 +118,8 @@ import WorkflowModel
     }
 
     @Test(arguments: [
-        ("page=0", ["page"]), ("page=-1", ["page"]), ("pageSize=x", ["pageSize"]), ("page=1.5&pageSize=0", ["page", "pageSize"]),
+        ("page=0", ["page"]), ("page=-1", ["page"]), ("pageSize=x", ["pageSize"]),
+        ("page=1.5&pageSize=0", ["page", "pageSize"]),
         ("page=99999999999999999999", ["page"]),
     ])
     func pageNumbersAreWholeNumbersFromOne(query: String, fields: [String]) async throws {
@@ -162,7 +179,8 @@ import WorkflowModel
             #expect(
                 body["stepExecutions"] == [
                     [
-                        "id": .string("\(Self.executionID)/0"), "sequence": 0, "stepId": "trigger", "status": "COMPLETED",
+                        "id": .string("\(Self.executionID)/0"), "sequence": 0, "stepId": "trigger",
+                        "status": "COMPLETED",
                         "output": ["ok": true], "error": nil, "startedAt": .string("\(Self.start)"),
                         "completedAt": .string("\(Self.start)"),
                         "step": ["id": "trigger", "name": "trigger", "type": "TRIGGER"],

@@ -31,8 +31,8 @@ package final class PrivatePostfix: Sendable, CustomStringConvertible {
         self.submissionPort = submissionPort
         self.masterID = masterID
         logPath = place.log
-        let sudo = Privilege.isRoot ? "" : "sudo -n "
-        leash = try? ProcessLeash.shared().hold("\(sudo)kill -KILL -- -\(masterID)")
+        leash = try? ProcessLeash.shared().hold(
+            ProcessLeash.killing(group: masterID, with: Privilege.isRoot ? "" : "sudo -n "))
     }
 
     deinit { if Privilege.isRoot, isRunning { kill(-masterID, SIGKILL) } }
@@ -181,7 +181,7 @@ package final class PrivatePostfix: Sendable, CustomStringConvertible {
     private func signal(_ number: Int32, group: Bool) async throws {
         let target = group ? -masterID : masterID
         if kill(target, number) != 0, errno == EPERM {
-            _ = try await Privilege.runAsRoot(["kill", "-\(number)", "--", "\(target)"])
+            _ = try await Privilege.runAsRoot(["kill", "-s", "\(number)", "--", "\(target)"])
         }
     }
 

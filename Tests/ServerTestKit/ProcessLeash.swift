@@ -56,6 +56,11 @@ final class ProcessLeash: Sendable {
 
     deinit { close(pipe) }
 
+    /// The command that kills a process group. Only with `-s` does dash, Debian's sh, take the `--` (kill in POSIX).
+    static func killing(group: pid_t, with prefix: String = "") -> String {
+        "\(prefix)kill -s KILL -- -\(group)"
+    }
+
     /// Hands over a shell command that undoes something; it must fit one line.
     func hold(_ command: String) -> Entry {
         let number = count.withLock { value in

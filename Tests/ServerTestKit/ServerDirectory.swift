@@ -86,6 +86,13 @@ package final class ServerDirectory: Sendable, CustomStringConvertible {
         _ = try await Privilege.runAsRoot(["rm", "-rf", "--", path])
     }
 
+    /// Removes everything, a named directory included.
+    package func clear() async throws {
+        try? FileManager.default.removeItem(atPath: path)
+        guard FileManager.default.fileExists(atPath: path) else { return }
+        _ = try await Privilege.runAsRoot(["rm", "-rf", "--", path])
+    }
+
     private func removeContents() {
         guard
             removed.withLock({ done in

@@ -159,13 +159,17 @@ package struct RunningDaemon: Sendable {
     /// GET with the secret key; throws for any status but 200.
     package func api(_ path: String) async throws -> JSON {
         let answer = try await http.get(path, fields: [("Authorization", "Bearer \(key)")])
-        guard answer.status == 200 else { throw FixtureError(.malformed, "GET \(path): \(answer.status) \(answer.text)") }
+        guard answer.status == 200 else {
+            throw FixtureError(.malformed, "GET \(path): \(answer.status) \(answer.text)")
+        }
         return try JSONParser.parse(answer.body)
     }
 
     /// All executions of the only workflow, oldest first, with their steps.
     package func executions() async throws -> [JSON] {
-        guard let workflow = try await api("/workflows")["data"]?.arrayValue?.first?["id"]?.stringValue else { return [] }
+        guard let workflow = try await api("/workflows")["data"]?.arrayValue?.first?["id"]?.stringValue else {
+            return []
+        }
         let listed = try await api("/workflows/\(workflow)/executions?pageSize=100")["data"]?.arrayValue ?? []
         var details: [JSON] = []
         for execution in listed.reversed() {

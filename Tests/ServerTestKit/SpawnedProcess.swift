@@ -42,7 +42,7 @@ package final class SpawnedProcess: Sendable {
     ) throws {
         processID = try Self.spawn(
             arguments, environment: environment, directory: directory, input: input, output: output, errors: errors)
-        leash = leashed ? try? ProcessLeash.shared().hold("kill -KILL -- -\(processID)") : nil
+        leash = leashed ? try? ProcessLeash.shared().hold(ProcessLeash.killing(group: processID)) : nil
         let thread = Thread { [self] in reap() }
         thread.stackSize = 128 * 1024
         thread.start()

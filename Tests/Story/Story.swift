@@ -24,6 +24,8 @@ struct Story {
         let isOnce = arguments.contains("once")
         let (start, go) = AsyncStream<Interruption>.makeStream()
         let telling = Task {
+            // What an earlier run left behind would only confuse this one.
+            try await ServerDirectory(path: arguments[2]).clear()
             let directory = try ServerDirectory(path: arguments[2])
             for await interruption in start {
                 try await tell(
@@ -35,13 +37,14 @@ struct Story {
         go.yield(Interruption { telling.cancel() })
         do {
             try await telling.value
-            try await (try ServerDirectory(path: arguments[2])).clear()
+            try await ServerDirectory(path: arguments[2]).clear()
             print(isOnce ? "\nEvery line came true." : "\nStopped, cleaned up.")
         } catch is CancellationError {
+            try? await ServerDirectory(path: arguments[2]).clear()
             print("\nInterrupted, cleaned up.")
             exit(130)
         } catch {
-            print("\nThe story broke off: \(error)")
+            print("\nThe story broke off: \(error)\nLogs are in \(arguments[2]).")
             exit(1)
         }
     }
@@ -84,7 +87,8 @@ struct Story {
 
     private func cleanMail() async throws {
         Self.say("\(Self.sender) writes to \(Site.inbox) by SMTP.")
-        let delivery = try await site.receive(from: Self.sender, Self.mail(from: Self.sender, "Opening hours?", "When are you open?"))
+        let delivery = try await site.receive(
+            from: Self.sender, Self.mail(from: Self.sender, "Opening hours?", "When are you open?"))
         guard delivery.final.isPositive else { throw Failure("Postfix refused the mail: \(delivery.final)") }
         Self.came("Postfix took it: \(delivery.final)")
         let waiting = try await execution(of: Self.sender, status: "WAITING")
@@ -96,7 +100,9 @@ struct Story {
         guard reply.reversePath.isEmpty, reply.values(of: "Auto-Submitted") == ["auto-replied"] else {
             throw Failure("the reply lacks the marks of RFC 3834: \(reply.text)")
         }
-        Self.came("The reply arrived: \(reply.values(of: "Subject").first ?? "?") (null sender, Auto-Submitted: auto-replied)")
+        Self.came(
+            "The reply arrived: \(reply.values(of: "Subject").first ?? "?") (null sender, Auto-Submitted: auto-replied)"
+        )
         let events = try await daemon.executions().count
         guard events == 1 else { throw Failure("our own reply became an event: \(events) executions") }
         Self.came("Our own reply passed the same milter and was recognised: no second event.")
@@ -108,13 +114,16 @@ struct Story {
 
     private func open(_ reply: SunkMessage) async throws {
         let body = reply.text.replacingOccurrences(of: "=\n", with: "")
-        guard let start = body.range(of: "/o/"), let end = body.range(of: ".gif", range: start.upperBound..<body.endIndex)
+        guard let start = body.range(of: "/o/"),
+            let end = body.range(of: ".gif", range: start.upperBound..<body.endIndex)
         else { throw Failure("the reply has no pixel: \(body)") }
         let path = "/o/\(body[start.upperBound..<end.lowerBound]).gif"
         Self.say("Ann reads it: her program fetches the pixel (after the 5 s in which a fetch counts as a machine's) …")
         try await Task.sleep(for: .seconds(6))
         let image = try await daemon.http.get(path, fields: [("User-Agent", Self.browser)])
-        guard image.status == 200, image.field("Content-Type") == "image/gif" else { throw Failure("pixel: \(image.status)") }
+        guard image.status == 200, image.field("Content-Type") == "image/gif" else {
+            throw Failure("pixel: \(image.status)")
+        }
         Self.came("The pixel was served: \(image.body.count) bytes of GIF.")
     }
 
@@ -144,7 +153,9 @@ struct Story {
     // MARK: Looking
 
     private func execution(of email: String, status: String) async throws -> JSON {
-        try await eventualValue("an execution of \(email) that is \(status)", deadline: .seconds(30), every: .milliseconds(100)) {
+        try await eventualValue(
+            "an execution of \(email) that is \(status)", deadline: .seconds(30), every: .milliseconds(100)
+        ) {
             try await daemon.executions().last {
                 $0["contact"]?["email"]?.stringValue == email && $0["status"]?.stringValue == status
             }

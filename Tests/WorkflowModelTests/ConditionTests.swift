@@ -3,16 +3,19 @@ import Testing
 import WorkflowModel
 
 @Suite struct ConditionTests {
-    @Test(arguments: [
-        ("equals", "a", "a", true), ("equals", "a", "A", false), ("equals", 5, "5", false), ("equals", 5, 5.0, true),
-        ("equals", nil, nil, false), ("notEquals", "a", "b", true), ("notEquals", nil, "b", false),
-        ("notEquals", "a", "a", false), ("contains", "abc", "b", true), ("contains", ["x", "y"], "y", true),
-        ("contains", 5, "5", false), ("notContains", "abc", "z", true), ("notContains", nil, "z", false),
-        ("greaterThan", 3, 2, true), ("greaterThan", 2, 2, false), ("greaterThan", "3", 2, false),
-        ("greaterThan", "b", "a", true), ("lessThan", 1.5, 2, true), ("lessThan", nil, 2, false),
-        ("greaterThanOrEqual", 2, 2, true), ("lessThanOrEqual", 3, 2, false), ("exists", "", nil, true),
-        ("exists", 0, nil, true), ("exists", nil, nil, false), ("notExists", nil, nil, true), ("notExists", false, nil, false),
-    ] as [(String, JSON, JSON, Bool)])
+    @Test(
+        arguments: [
+            ("equals", "a", "a", true), ("equals", "a", "A", false), ("equals", 5, "5", false),
+            ("equals", 5, 5.0, true),
+            ("equals", nil, nil, false), ("notEquals", "a", "b", true), ("notEquals", nil, "b", false),
+            ("notEquals", "a", "a", false), ("contains", "abc", "b", true), ("contains", ["x", "y"], "y", true),
+            ("contains", 5, "5", false), ("notContains", "abc", "z", true), ("notContains", nil, "z", false),
+            ("greaterThan", 3, 2, true), ("greaterThan", 2, 2, false), ("greaterThan", "3", 2, false),
+            ("greaterThan", "b", "a", true), ("lessThan", 1.5, 2, true), ("lessThan", nil, 2, false),
+            ("greaterThanOrEqual", 2, 2, true), ("lessThanOrEqual", 3, 2, false), ("exists", "", nil, true),
+            ("exists", 0, nil, true), ("exists", nil, nil, false), ("notExists", nil, nil, true),
+            ("notExists", false, nil, false),
+        ] as [(String, JSON, JSON, Bool)])
     func operatorDecides(_ name: String, _ actual: JSON, _ value: JSON, _ expected: Bool) throws {
         let comparison = try #require(Condition.Operator(rawValue: name))
         let condition = Condition(field: "event.x", operator: comparison, value: value)
@@ -26,15 +29,18 @@ import WorkflowModel
         #expect(condition.isSatisfied(by: "ann@example.org"))
     }
 
-    @Test(arguments: [
-        ("contact.email", "ann@example.org"), ("contact.plan", "free"), ("contact.data.plan", "free"), ("data.age", 30),
-        ("contact.first name", "Ann"), ("event.subject", "Hi"), ("trigger.subject", "Hi"), ("subject", "Hi"),
-        ("email", "ann@example.org"), ("plan", "free"), ("workflow.name", "Flow"), ("context.nothing", nil),
-        ("constructor", nil), ("contact.subscribed", true),
-    ] as [(String, JSON?)])
+    @Test(
+        arguments: [
+            ("contact.email", "ann@example.org"), ("contact.plan", "free"), ("contact.data.plan", "free"),
+            ("data.age", 30),
+            ("contact.first name", "Ann"), ("event.subject", "Hi"), ("trigger.subject", "Hi"), ("subject", "Hi"),
+            ("email", "ann@example.org"), ("plan", "free"), ("workflow.name", "Flow"), ("context.nothing", nil),
+            ("constructor", nil), ("contact.subscribed", true),
+        ] as [(String, JSON?)])
     func fieldIsFound(_ path: String, _ expected: JSON?) {
         let scope = Scope(
-            contact: ann, execution: newExecution(trigger: event("e", ["subject": "Hi"], id: 100)), workflowName: "Flow")
+            contact: ann, execution: newExecution(trigger: event("e", ["subject": "Hi"], id: 100)), workflowName: "Flow"
+        )
         #expect(scope.value(at: path) == expected)
     }
 }
@@ -54,10 +60,14 @@ import WorkflowModel
     private let condition = Step(key: "c", config: .condition(Condition(field: "a", operator: .exists)))
 
     @Test func soundGraphHasNoProblems() {
-        #expect(problems(
-            [trigger, condition, exit],
-            [.init(from: "t", to: "c"), .init(from: "c", to: "x", branch: "yes"), .init(from: "c", to: "x", branch: "no")]
-        ).isEmpty)
+        #expect(
+            problems(
+                [trigger, condition, exit],
+                [
+                    .init(from: "t", to: "c"), .init(from: "c", to: "x", branch: "yes"),
+                    .init(from: "c", to: "x", branch: "no"),
+                ]
+            ).isEmpty)
     }
 
     @Test func everyProblemIsNamedAtOnce() {
@@ -75,24 +85,28 @@ import WorkflowModel
     @Test func cycleIsRefused() {
         let a = Step(key: "a", config: oneDay)
         let b = Step(key: "b", config: oneDay)
-        let found = problems([trigger, a, b], [.init(from: "t", to: "a"), .init(from: "a", to: "b"), .init(from: "b", to: "a")])
+        let found = problems(
+            [trigger, a, b], [.init(from: "t", to: "a"), .init(from: "a", to: "b"), .init(from: "b", to: "a")])
         #expect(found.count == 1 && found[0].contains("cycle"))
     }
 
     @Test func exactlyOneTriggerIsRequired() {
         #expect(problems([exit], []).contains { $0.contains("exactly one TRIGGER") })
-        #expect(problems([trigger, Step(key: "t2", config: .trigger)], []).contains { $0.contains("exactly one TRIGGER") })
+        #expect(
+            problems([trigger, Step(key: "t2", config: .trigger)], []).contains { $0.contains("exactly one TRIGGER") })
     }
 
-    @Test(arguments: [
-        (.sendEmail, [:], "template"), (.delay, ["amount": 0, "unit": "days"], "amount"),
-        (.delay, ["amount": 1, "unit": "weeks"], "unit"), (.delay, ["amount": 366, "unit": "days"], "365"),
-        (.delay, ["until": "x", "amount": 1], "stands alone"), (.waitForEvent, [:], "eventName"),
-        (.waitForEvent, ["eventName": "a", "timeout": 31_536_001], "timeout"), (.condition, ["field": "a"], "operator"),
-        (.condition, ["field": "a", "operator": "equals"], "value"), (.updateContact, [:], "data"),
-        (.updateContact, ["data": ["email": "x"]], "reserved"), (.exit, ["reson": "x"], "reson"),
-        (.sendEmail, ["template": 5], "must be text"),
-    ] as [(StepType, JSONObject, String)])
+    @Test(
+        arguments: [
+            (.sendEmail, [:], "template"), (.delay, ["amount": 0, "unit": "days"], "amount"),
+            (.delay, ["amount": 1, "unit": "weeks"], "unit"), (.delay, ["amount": 366, "unit": "days"], "365"),
+            (.delay, ["until": "x", "amount": 1], "stands alone"), (.waitForEvent, [:], "eventName"),
+            (.waitForEvent, ["eventName": "a", "timeout": 31_536_001], "timeout"),
+            (.condition, ["field": "a"], "operator"),
+            (.condition, ["field": "a", "operator": "equals"], "value"), (.updateContact, [:], "data"),
+            (.updateContact, ["data": ["email": "x"]], "reserved"), (.exit, ["reson": "x"], "reson"),
+            (.sendEmail, ["template": 5], "must be text"),
+        ] as [(StepType, JSONObject, String)])
     func wrongOptionIsNamed(_ type: StepType, _ config: JSONObject, _ part: String) {
         let result = StepConfigReader.read(type, config, path: "steps.s.config")
         #expect(result.config == nil)
@@ -102,14 +116,18 @@ import WorkflowModel
 
 @Suite struct ValueTests {
     @Test(arguments: [
-        ("2026-11-23T06:00:00Z", "2026-11-23T06:00:00.000Z"), ("2024-02-29T23:59:59.123456+01:00", "2024-02-29T22:59:59.123Z"),
-        ("1969-12-31T23:59:59.5Z", "1969-12-31T23:59:59.500Z"), ("2000-03-01 00:00:00-00:30", "2000-03-01T00:30:00.000Z"),
+        ("2026-11-23T06:00:00Z", "2026-11-23T06:00:00.000Z"),
+        ("2024-02-29T23:59:59.123456+01:00", "2024-02-29T22:59:59.123Z"),
+        ("1969-12-31T23:59:59.5Z", "1969-12-31T23:59:59.500Z"),
+        ("2000-03-01 00:00:00-00:30", "2000-03-01T00:30:00.000Z"),
     ])
     func timestampIsReadAndWritten(_ text: String, _ expected: String) throws {
         #expect(try #require(Timestamp(rfc3339: text)).description == expected)
     }
 
-    @Test(arguments: ["", "2026-13-01T00:00:00Z", "2025-02-29T00:00:00Z", "2026-11-23T06:00:00", "2026-11-23T24:00:00Z", "x"])
+    @Test(arguments: [
+        "", "2026-13-01T00:00:00Z", "2025-02-29T00:00:00Z", "2026-11-23T06:00:00", "2026-11-23T24:00:00Z", "x",
+    ])
     func otherTextIsNoTimestamp(_ text: String) { #expect(Timestamp(rfc3339: text) == nil) }
 
     @Test func civilDatesAgreeWithCountingDays() {
@@ -121,7 +139,10 @@ import WorkflowModel
             if date.day < CivilDate.daysIn(month: date.month, year: date.year) {
                 date.day += 1
             } else {
-                date = date.month == 12 ? .init(year: date.year + 1, month: 1, day: 1) : .init(year: date.year, month: date.month + 1, day: 1)
+                date =
+                    date.month == 12
+                    ? .init(year: date.year + 1, month: 1, day: 1)
+                    : .init(year: date.year, month: date.month + 1, day: 1)
             }
         }
     }
@@ -135,7 +156,10 @@ import WorkflowModel
         #expect(Identifier(at: Timestamp(seconds: 1_800_000_001), random: (0, 0)) > id)
     }
 
-    @Test(arguments: ["", "x", "0190a6f0-0000-7000-8000-00000000000", "0190a6f0-0000-7000-8000-00000000000g", "0190a6f00000-7000-8000-0000000000000000"])
+    @Test(arguments: [
+        "", "x", "0190a6f0-0000-7000-8000-00000000000", "0190a6f0-0000-7000-8000-00000000000g",
+        "0190a6f00000-7000-8000-0000000000000000",
+    ])
     func otherTextIsNoIdentifier(_ text: String) { #expect(Identifier(text) == nil) }
 
     @Test func mergeDeletesNullsAndKeepsReservedKeysOut() {
@@ -146,6 +170,9 @@ import WorkflowModel
         #expect(changed && contact.data == ["age": 30, "first name": "Ann", "n": 2] && contact.email == ann.email)
     }
 
-    @Test(arguments: [("email.received", true), ("email.x", true), ("contact.subscribed", true), ("segment.a.entry", true), ("segment.a.updated", false), ("contact.created", false), ("signed_up", false)])
+    @Test(arguments: [
+        ("email.received", true), ("email.x", true), ("contact.subscribed", true), ("segment.a.entry", true),
+        ("segment.a.updated", false), ("contact.created", false), ("signed_up", false),
+    ])
     func reservedNames(_ name: String, _ isReserved: Bool) { #expect(EventName.isReserved(name) == isReserved) }
 }

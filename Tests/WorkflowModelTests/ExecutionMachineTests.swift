@@ -35,7 +35,10 @@ import WorkflowModel
     private func apply(_ stimulus: Stimulus, to execution: Execution) throws -> ExecutionMachine.Move? {
         let isDelay = if case .timer? = execution.wait { true } else { false }
         let machine = try machine(
-            [("pause", isDelay ? oneDay : wait("go")), ("late", .exit(reason: "late")), ("early", .exit(reason: "early"))],
+            [
+                ("pause", isDelay ? oneDay : wait("go")), ("late", .exit(reason: "late")),
+                ("early", .exit(reason: "early")),
+            ],
             edges: [
                 Transition(from: "trigger", to: "pause"),
                 Transition(from: "pause", to: "early", branch: isDelay ? nil : "event"),
@@ -81,13 +84,15 @@ import WorkflowModel
     // MARK: Running
 
     @Test func startRunsToTheEndAndRecordsEveryStep() throws {
-        let machine = try machine([
-            ("if", .condition(Condition(field: "contact.plan", operator: .equals, value: "free"))),
-            ("mail", .sendEmail(.init(template: "t"))), ("end", .exit(reason: nil)),
-        ], edges: [
-            Transition(from: "trigger", to: "if"), Transition(from: "if", to: "mail", branch: "yes"),
-            Transition(from: "mail", to: "end"),
-        ])
+        let machine = try machine(
+            [
+                ("if", .condition(Condition(field: "contact.plan", operator: .equals, value: "free"))),
+                ("mail", .sendEmail(.init(template: "t"))), ("end", .exit(reason: nil)),
+            ],
+            edges: [
+                Transition(from: "trigger", to: "if"), Transition(from: "if", to: "mail", branch: "yes"),
+                Transition(from: "mail", to: "end"),
+            ])
         let move = try #require(machine.advance(newExecution(), contact: ann, input: .started, now: start))
         #expect(move.execution.status == .exited && move.execution.exitReason == "exit_step")
         #expect(move.steps.map(\.step) == ["trigger", "if", "mail", "end"])
@@ -103,7 +108,10 @@ import WorkflowModel
 
     @Test func branchWithoutAnEdgeCompletesAndSaysSo() throws {
         let machine = try machine(
-            [("if", .condition(Condition(field: "contact.plan", operator: .equals, value: "pro"))), ("x", .exit(reason: nil))],
+            [
+                ("if", .condition(Condition(field: "contact.plan", operator: .equals, value: "pro"))),
+                ("x", .exit(reason: nil)),
+            ],
             edges: [Transition(from: "trigger", to: "if"), Transition(from: "if", to: "x", branch: "yes")])
         let move = try #require(machine.advance(newExecution(), contact: ann, input: .started, now: start))
         #expect(move.execution.status == .completed && move.execution.exitReason == "no_transition:no")
@@ -115,7 +123,8 @@ import WorkflowModel
         #expect(first.execution.wait == .timer(due: start.adding(seconds: 86_400)))
         let day1 = start.adding(seconds: 86_400)
         let second = try #require(machine.advance(first.execution, contact: ann, input: .timerFired, now: day1))
-        #expect(second.execution.currentStep == "two" && second.execution.wait == .timer(due: day1.adding(seconds: 86_400)))
+        #expect(
+            second.execution.currentStep == "two" && second.execution.wait == .timer(due: day1.adding(seconds: 86_400)))
         // The finished delay keeps its row, the new one gets the next.
         #expect(second.steps.map(\.sequence) == [1, 2])
         #expect(second.steps.map(\.status) == [.completed, .waiting])
@@ -127,19 +136,23 @@ import WorkflowModel
     @Test func resumingEventIsMergedAndVisibleWhileTheTriggerStays() throws {
         let machine = try machine([
             ("wait", wait("bought", "left")),
-            ("note", .updateContact(.init(data: ["sku": "{{event.sku}}", "first": "{{trigger.subject}}", "plan": .null]))),
+            (
+                "note",
+                .updateContact(.init(data: ["sku": "{{event.sku}}", "first": "{{trigger.subject}}", "plan": .null]))
+            ),
         ])
         let parked = try #require(machine.advance(newExecution(), contact: ann, input: .started, now: start)).execution
         let move = try #require(
             machine.advance(parked, contact: ann, input: .eventArrived(event("left", ["sku": "A1"])), now: start))
         #expect(move.execution.context == ["sku": "A1"])
-        #expect(move.effects == [
-            .updateContact(
-                Contact(
-                    id: ann.id, email: ann.email, isSubscribed: true,
-                    data: ["age": 30, "first name": "Ann", "sku": "A1", "first": "Hi"], createdAt: start,
-                    updatedAt: start), subscriptionChanged: false)
-        ])
+        #expect(
+            move.effects == [
+                .updateContact(
+                    Contact(
+                        id: ann.id, email: ann.email, isSubscribed: true,
+                        data: ["age": 30, "first name": "Ann", "sku": "A1", "first": "Hi"], createdAt: start,
+                        updatedAt: start), subscriptionChanged: false)
+            ])
     }
 
     @Test func untaggedEdgeOfAWaitServesEventAndTimeout() throws {

@@ -8,7 +8,8 @@ final class TestEnvironment: MachineEnvironment {
             id: Identifier(high: 9, low: 1), versionID: Identifier(high: 9, low: 2), kind: .transactional,
             variablePaths: [["event", "subject"], ["contact", "email"], ["missing"]]),
         "ad": TemplateSummary(
-            id: Identifier(high: 9, low: 3), versionID: Identifier(high: 9, low: 4), kind: .marketing, variablePaths: []),
+            id: Identifier(high: 9, low: 3), versionID: Identifier(high: 9, low: 4), kind: .marketing, variablePaths: []
+        ),
     ]
     private var nextID: UInt64 = 0
 
@@ -35,7 +36,8 @@ let ann = Contact(
 
 func event(_ name: String, _ data: JSONObject = [:], id: UInt64 = 1, generation: Int = 0) -> Event {
     Event(
-        id: Identifier(high: 2, low: id), name: name, data: data, source: .api, generation: generation, createdAt: start)
+        id: Identifier(high: 2, low: id), name: name, data: data, source: .api, generation: generation, createdAt: start
+    )
 }
 
 /// A chain of steps after a trigger, each leading to the next; `edges` replaces the chain.
