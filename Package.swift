@@ -136,7 +136,7 @@ let package = Package(
             dependencies: ["SMTPAdapter", "Engine", "MailModel", .product(name: "Logging", package: "swift-log")],
             swiftSettings: strict),
         .testTarget(
-            name: "SQLStoreTests", dependencies: ["SQLStore", "Engine", "EngineTestKit", "WorkflowModel"],
+            name: "SQLStoreTests", dependencies: ["SQLStore", "Engine", "EngineTestKit", "JSONValue", "WorkflowModel"],
             swiftSettings: strict),
         // System libraries.
         .systemLibrary(name: "CLibmilter", pkgConfig: "milter", providers: [.apt(["libmilter-dev"])]),

@@ -15,6 +15,7 @@ package struct EngineContext: Sendable {
     package let trackingAddress = TrackingAddress()
     package let fetches: FetchJournal
     let catalogs = CatalogCache()
+    let fetchRate = FetchRate()
     let templates = TemplateCache()
 
     /// - Parameters:

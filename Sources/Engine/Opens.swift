@@ -35,6 +35,7 @@ package struct Opens: Sendable {
             userAgent: fetch.wantsPrivacy ? "" : String(fetch.userAgent.prefix(256)),
             network: fetch.wantsPrivacy ? "" : PixelClient.network(of: fetch.address),
             machineReason: PixelClient.machineReason(userAgent: fetch.userAgent))
+        guard context.fetchRate.allows(noted) else { return }
         context.fetches.began(noted)
         submit(noted)
     }

@@ -115,8 +115,10 @@ private let readCallback: postrider_curl_io = { buffer, size, count, context in
 /// CURLOPT_WRITEFUNCTION(3): SMTP has no body to give; the default would print one.
 private let discardCallback: postrider_curl_io = { _, size, count, _ in size * count }
 
-/// CURLOPT_SOCKOPTFUNCTION(3): called for every socket before it connects.
-private let socketCallback: curl_sockopt_callback = { context, _, _ in
+/// CURLOPT_SOCKOPTFUNCTION(3): called for every socket before it connects. libcurl leaves its sockets open to programs
+/// that this process may start, and the relay would wait for those to end, too.
+private let socketCallback: curl_sockopt_callback = { context, socket, _ in
+    _ = fcntl(socket, F_SETFD, FD_CLOEXEC)
     transfer(context)?.connectionOpened()
     return CURL_SOCKOPT_OK
 }

@@ -106,7 +106,7 @@ enum Migration0001 {
             version_id BLOB NOT NULL,
             contact_id BLOB NOT NULL,
             status TEXT NOT NULL,
-            -- 1 when the workflow forbade re-entry at the start.
+            -- 1 when the workflow forbids re-entry, in one execution of each contact.
             once INTEGER NOT NULL,
             current_step TEXT,
             -- Names of awaited events, one a line; null while it waits for a timer alone.
@@ -120,11 +120,11 @@ enum Migration0001 {
             started_at INTEGER NOT NULL,
             completed_at INTEGER
         ) STRICT, WITHOUT ROWID;
-        -- The rules of re-entry, as constraints.
+        -- The rules of re-entry, as constraints. There is no index of all executions by contact: contacts come in no
+        -- order, so every new execution would write a page of its own once that index is large.
         CREATE UNIQUE INDEX executions_once ON executions (workflow_id, contact_id) WHERE once = 1;
         CREATE UNIQUE INDEX executions_active ON executions (workflow_id, contact_id)
             WHERE status IN ('RUNNING', 'WAITING');
-        CREATE INDEX executions_by_contact ON executions (contact_id, workflow_id);
         CREATE INDEX executions_by_workflow ON executions (workflow_id, id);
         CREATE INDEX executions_due ON executions (due_at) WHERE due_at IS NOT NULL;
 

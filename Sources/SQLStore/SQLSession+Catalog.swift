@@ -79,6 +79,8 @@ extension SQLSession {
     }
 
     func save(_ workflow: WorkflowRecord, definition: JSON) throws {
+        let allowedReentry: Bool =
+            try first("SELECT allow_reentry FROM workflows WHERE id = ?", workflow.id) { $0[0] } ?? false
         try run(
             """
             INSERT INTO workflow_versions (id, workflow_id, number, definition, created_at) VALUES (?, ?, ?, ?, ?)
@@ -98,7 +100,14 @@ extension SQLSession {
             """, workflow.id, workflow.projectID, workflow.slug, workflow.name, workflow.isEnabled,
             workflow.allowsReentry, workflow.trigger.type, event, workflow.versionID, workflow.createdAt,
             workflow.updatedAt)
+        if allowedReentry, !workflow.allowsReentry { try forbidReentry(workflow.id) }
         try bumpCatalog()
+    }
+
+    /// Executions from the time when re-entry was allowed count too: one of each contact gets the mark that the others
+    /// carry from their start. The unique index on the mark refuses the second of a contact, which is skipped.
+    private func forbidReentry(_ workflow: Identifier) throws {
+        try run("UPDATE OR IGNORE executions SET once = 1 WHERE workflow_id = ? AND once = 0", workflow)
     }
 
     func save(_ template: Catalog.TemplateRecord, at time: Timestamp) throws {

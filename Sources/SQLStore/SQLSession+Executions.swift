@@ -72,7 +72,7 @@ extension SQLSession {
             onlyActive
             ? """
             SELECT 1 FROM executions WHERE workflow_id = ? AND contact_id = ? AND status IN ('RUNNING', 'WAITING')
-            """ : "SELECT 1 FROM executions WHERE workflow_id = ? AND contact_id = ? LIMIT 1"
+            """ : "SELECT 1 FROM executions WHERE workflow_id = ? AND contact_id = ? AND once = 1"
         return try first(sql, workflow, contact) { _ in true } ?? false
     }
 

@@ -1,6 +1,6 @@
 import ArgumentParser
 import Engine
-import Foundation
+import Dispatch
 import Logging
 import SQLStore
 import Settings
@@ -19,7 +19,7 @@ struct WorkflowCommand: ParsableCommand {
         var file: String
 
         func run() throws {
-            let document = try readWorkflow(file)
+            let document = try WorkflowFile.read(file)
             print("\(file): ok, \(document.graph.steps.count) steps")
         }
     }
@@ -35,7 +35,7 @@ struct WorkflowCommand: ParsableCommand {
 
         func run() throws {
             let configuration = try loadConfiguration(option.config)
-            let documents = try files.map { ($0, try readWorkflow($0)) }
+            let documents = try files.map { ($0, try WorkflowFile.read($0)) }
             try runBlocking {
                 let (store, context) = try await Assembly(configuration: configuration, logger: .quiet)
                     .makeEngine(exclusively: false)
@@ -95,27 +95,6 @@ struct KeyCommand: ParsableCommand {
                 try store.close()
             }
         }
-    }
-}
-
-/// - Throws: `CommandFailure` with every problem and its place.
-func readWorkflow(_ path: String) throws -> WorkflowDocument {
-    guard let data = FileManager.default.contents(atPath: path) else {
-        throw CommandFailure("\(path): cannot be read")
-    }
-    guard data.count <= 1 << 20 else { throw CommandFailure("\(path): is larger than 1 MiB") }
-    do {
-        return try WorkflowDocument(try YAMLReader.read(String(decoding: data, as: UTF8.self)))
-    } catch let error as UseCaseError {
-        throw error.inFile(path)
-    } catch {
-        throw CommandFailure("\(path): \(error)")
-    }
-}
-
-extension UseCaseError {
-    fileprivate func inFile(_ path: String) -> CommandFailure {
-        CommandFailure(([description] + problems.map(\.description)).map { "\(path): \($0)" }.joined(separator: "\n"))
     }
 }
 

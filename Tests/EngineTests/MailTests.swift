@@ -221,6 +221,20 @@ private final class SignallingTransport: MailTransport {
         #expect(try await engine.executions("opened").count == 1)
     }
 
+    @Test func floodOfFetchesIsNotRecorded() async throws {
+        let log = MemoryLog(refusesToForget: true)
+        let database = try TemporaryDatabase()
+        let store = try SQLiteStore(path: database.path, exclusively: false)
+        let engine = try await EngineFixture(store: store, fetchLog: log)
+        let token = try await sendOne(engine)
+        engine.clock.advance(seconds: 10)
+        for _ in 0..<100 { try await fetch(engine, token) }
+        #expect(log.lines().count == 20)
+        engine.clock.advance(seconds: 60)
+        try await fetch(engine, token)
+        #expect(log.lines().count == 21)
+    }
+
     @Test func alteredAndForeignTokensAreNoOpen() async throws {
         let (engine, database) = try await makeEngine()
         _ = database

@@ -1,0 +1,102 @@
+import Foundation
+import Glibc
+import JSONValue
+import ServerTestKit
+
+/// A site whose outgoing mail goes to a ``StoryRelay``, and whose daemon may die and come back.
+final class StorySite: Sendable {
+    let directory: ServerDirectory
+    let site: Site
+    /// The port that the daemon submits to.
+    let relayPort: UInt16
+
+    /// Starts everything but the daemon. There is no scanner: no story here is about verdicts.
+    ///
+    /// - Parameters:
+    ///   - relayPort: where the daemon submits; nil submits to the site's own Postfix.
+    ///   - routes: recipients whose mail becomes events, beside the site's inbox: `recipient: ADDRESS` or `domain: NAME`.
+    init(
+        relayPort: UInt16?, workflows: [StoryWorkflow] = [.answerAndWait], routes: [String] = []
+    ) async throws {
+        directory = try ServerDirectory.temporary()
+        var plan = Site.Plan(executable: try BuiltProduct.path())
+        plan.hasScanner = false
+        plan.workflows = try workflows.map { try directory.write("\($0.slug).yaml", $0.text) }
+        plan.smtpLines = "  first_retry: 1s\n  max_retry: 1s"
+        plan.configuration =
+            routes.map { "  - \($0)\n" }.joined() + "tracking:\n  prefetch_window: 0s\nlog:\n  level: debug\n"
+        site = try await Site(plan, in: directory)
+        self.relayPort = relayPort ?? site.postfix.port
+    }
+
+    /// Starts the daemon.
+    func start() async throws -> RunningDaemon {
+        try await site.startDaemon(environment: ["POSTRIDER_SMTP_PORT": "\(relayPort)"])
+    }
+
+    /// Stops the servers and removes their files; to be called when all went well. Otherwise they go with their objects.
+    func stop() async throws {
+        try await site.stop()
+        try await directory.remove()
+    }
+
+    /// Sends a mail as a stranger, as often as it takes: at once again after a refusal for now or a lost connection.
+    ///
+    /// - Returns: how many attempts it took.
+    /// - Throws: `FixtureError.malformed` when the mail is refused for good.
+    @discardableResult
+    func deliver(from sender: String, to recipients: [String] = [Site.inbox], _ text: String) async throws -> Int {
+        var attempts = 0
+        try await eventually("the mail of \(sender) is taken", deadline: .seconds(60), every: .milliseconds(100)) {
+            attempts += 1
+            guard let reply = try? await site.receive(from: sender, to: recipients, text).final else { return false }
+            guard reply.code < 500 else { throw FixtureError(.malformed, "\(sender): \(reply)") }
+            return reply.isPositive
+        }
+        return attempts
+    }
+}
+
+extension RunningDaemon {
+    /// The executions of one workflow, newest first, without their steps.
+    func executions(of slug: String) async throws -> [JSON] {
+        let workflows = try await api("/workflows")["data"]?.arrayValue ?? []
+        guard let id = workflows.first(where: { $0["slug"]?.stringValue == slug })?["id"]?.stringValue else {
+            throw FixtureError(.malformed, "there is no workflow \(slug)")
+        }
+        return try await api("/workflows/\(id)/executions?pageSize=100")["data"]?.arrayValue ?? []
+    }
+
+    /// The executions of one workflow for one contact.
+    func executions(of slug: String = "answer", contact: String) async throws -> [JSON] {
+        try await executions(of: slug).filter { $0["contact"]?["email"]?.stringValue == contact }
+    }
+
+    /// A counter of `/healthz`; 0 when it never counted.
+    func counter(_ name: String) async throws -> Int {
+        Int(try await health()["counters"]?[name]?.intValue ?? 0)
+    }
+
+    /// Waits until no mail is in the outbox: nothing will be sent any more without a new cause.
+    func waitUntilSettled(deadline: Duration = .seconds(25)) async throws {
+        try await eventually("the outbox is empty", deadline: deadline) {
+            let outbox = try await health()["outbox"]
+            return outbox?["pending"]?.intValue == 0 && outbox?["claimed"]?.intValue == 0
+        }
+    }
+
+    /// Waits until the only execution of a contact has this status, and returns it.
+    @discardableResult
+    func waitForExecution(
+        of slug: String = "answer", contact: String, status: String, deadline: Duration = .seconds(20)
+    ) async throws -> JSON {
+        try await eventualValue("the execution of \(contact) is \(status)", deadline: deadline) {
+            try await executions(of: slug, contact: contact).first { $0["status"]?.stringValue == status }
+        }
+    }
+
+    /// Fetches a pixel as a reader's program does.
+    func fetchPixel(_ path: String) async throws -> HTTPAnswer {
+        try await http.get(path, fields: [("User-Agent", StoryMail.browser)])
+    }
+}
