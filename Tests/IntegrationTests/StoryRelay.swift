@@ -74,7 +74,7 @@ final class StoryRelay: Sendable {
         port = UInt16(bigEndian: address.sin_port)
         Thread.detachNewThread { [weak self] in
             while true {
-                let connection = accept(descriptor, nil, nil)
+                let connection = Glibc.accept(descriptor, nil, nil)
                 guard connection >= 0, let self else { return }
                 self.state.withLock { _ = $0.connections.insert(connection) }
                 Thread.detachNewThread {
@@ -241,14 +241,14 @@ private final class StoryRelayDialog {
 
     private var isPeerGone: Bool {
         var byte: UInt8 = 0
-        let count = recv(connection, &byte, 1, Int32(MSG_PEEK.rawValue) | Int32(MSG_DONTWAIT.rawValue))
+        let count = recv(connection, &byte, 1, Int32(MSG_PEEK | MSG_DONTWAIT))
         return count == 0 || (count < 0 && errno != EAGAIN && errno != EINTR)
     }
 
     private func say(_ text: String) -> Bool {
         if isPeerGone { return false }
         let bytes = Array((text + "\r\n").utf8)
-        return send(connection, bytes, bytes.count, Int32(MSG_NOSIGNAL.rawValue)) == bytes.count
+        return send(connection, bytes, bytes.count, Int32(MSG_NOSIGNAL)) == bytes.count
     }
 
     private func readLine() -> String? {

@@ -18,13 +18,14 @@ final class StorySite: Sendable {
     init(
         relayPort: UInt16?, workflows: [StoryWorkflow] = [.answerAndWait], routes: [String] = []
     ) async throws {
-        directory = try ServerDirectory.temporary()
+        let directory = try ServerDirectory.temporary()
+        self.directory = directory
         var plan = Site.Plan(executable: try BuiltProduct.path())
         plan.hasScanner = false
         plan.workflows = try workflows.map { try directory.write("\($0.slug).yaml", $0.text) }
         plan.smtpLines = "  first_retry: 1s\n  max_retry: 1s"
         plan.configuration =
-            routes.map { "  - \($0)\n" }.joined() + "tracking:\n  prefetch_window: 0s\nlog:\n  level: debug\n"
+            routes.map { "  - \($0)\n" }.joined() + "tracking:\n  prefetch_window: 0s\n"
         site = try await Site(plan, in: directory)
         self.relayPort = relayPort ?? site.postfix.port
     }

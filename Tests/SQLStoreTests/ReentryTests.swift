@@ -1,5 +1,6 @@
 import Engine
 import EngineTestKit
+import JSONValue
 import SQLStore
 import Testing
 
