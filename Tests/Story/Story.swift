@@ -24,9 +24,7 @@ struct Story {
         let isOnce = arguments.contains("once")
         let (start, go) = AsyncStream<Interruption>.makeStream()
         let telling = Task {
-            // What an earlier run left behind would only confuse this one.
-            try await ServerDirectory(path: arguments[2]).clear()
-            let directory = try ServerDirectory(path: arguments[2])
+            let directory = try await place(arguments[2])
             for await interruption in start {
                 try await tell(
                     executable: arguments[1], directory: directory, workflow: arguments[3], isOnce: isOnce,
@@ -37,15 +35,33 @@ struct Story {
         go.yield(Interruption { telling.cancel() })
         do {
             try await telling.value
-            try await ServerDirectory(path: arguments[2]).clear()
+            await clear(arguments[2])
             print(isOnce ? "\nEvery line came true." : "\nStopped, cleaned up.")
         } catch is CancellationError {
-            try? await ServerDirectory(path: arguments[2]).clear()
+            await clear(arguments[2])
             print("\nInterrupted, cleaned up.")
             exit(130)
         } catch {
             print("\nThe story broke off: \(error)\nLogs are in \(arguments[2]).")
             exit(1)
+        }
+    }
+
+    /// After a good end nothing is left; after a failure the logs are.
+    private static func clear(_ path: String) async {
+        if let directory = try? ServerDirectory(path: path) { try? await directory.clear() }
+    }
+
+    /// The named directory, emptied of what an earlier run left behind; another one where Postfix's users cannot get
+    /// to that, for example below a home directory that is closed to others.
+    private static func place(_ path: String) async throws -> ServerDirectory {
+        do {
+            try await ServerDirectory(path: path).clear()
+            return try ServerDirectory(path: path)
+        } catch let error as FixtureError where error.code == .unavailable {
+            let directory = try ServerDirectory.temporary()
+            say("\(error.explanation)\nLiving in \(directory.path) instead.")
+            return directory
         }
     }
 
