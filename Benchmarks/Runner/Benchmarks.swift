@@ -8,7 +8,10 @@ import Foundation
 @main
 enum Benchmarks {
     private static let all: [(name: String, run: @Sendable (Programs) async throws -> BenchmarkResult)] = [
-        ("event-to-outbox", { try await EventToOutbox(programs: $0).run() })
+        ("event-to-outbox", { try await EventToOutbox(programs: $0).run() }),
+        ("parked", { try await ParkedExecutions(programs: $0).run() }),
+        ("idle", { try await IdleDaemon(programs: $0).run() }),
+        ("milter-cost", { try await MilterCost(programs: $0).run() }),
     ]
 
     static func main() async {

@@ -1,9 +1,10 @@
 import Synchronization
 
 /// Counts the attempts that may still begin.
-final class DeliveryPlaces: Sendable {
+package final class DeliveryPlaces: Sendable {
     private struct State {
         var free: Int
+        var isClosing = false
         var waiter: CheckedContinuation<Void, Never>?
     }
 
@@ -16,6 +17,9 @@ final class DeliveryPlaces: Sendable {
     }
 
     var free: Int { state.withLock { $0.free } }
+
+    /// Whether somebody waits for the end of all attempts.
+    var isClosing: Bool { state.withLock { $0.isClosing } }
 
     func take() { state.withLock { $0.free -= 1 } }
 
@@ -38,6 +42,7 @@ final class DeliveryPlaces: Sendable {
         }
         await withCheckedContinuation { continuation in
             let isFree = state.withLock { state in
+                state.isClosing = true
                 if state.free < all { state.waiter = continuation }
                 return state.free == all
             }

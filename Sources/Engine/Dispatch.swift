@@ -12,8 +12,12 @@ package struct Dispatch: Sendable {
     package let context: EngineContext
     package let transport: any MailTransport
     private static let longestSleep: Int64 = 30
+    /// Between two tries to write down an outcome, in seconds.
+    private static let longestPause: Int64 = 5
     /// How long a stop waits for attempts under way; what is still unfinished then is tried again at the next start.
     private static let drainTime = Duration.seconds(20)
+    /// How long it may take, after that, to end them and to record that nobody knows how they ended.
+    private static let abandonTime = Duration.seconds(3)
 
     package init(context: EngineContext, transport: any MailTransport) {
         self.context = context
@@ -38,12 +42,15 @@ package struct Dispatch: Sendable {
         let places = DeliveryPlaces(transport.concurrency)
         while !Task.isCancelled {
             let free = places.free
-            let entries = free > 0 ? await claim(free) : []
+            guard let entries = free > 0 ? await claim(free) : [] else {
+                await context.signals.dispatch.wait(until: context.clock.now().adding(seconds: 1), clock: context.clock)
+                continue
+            }
             for entry in entries {
                 places.take()
                 // Not a child: an attempt that has begun must not be cancelled with the loop.
                 Task {
-                    await deliver(entry)
+                    await deliver(entry, places: places)
                     if places.giveBack() { context.signals.dispatch.signal() }
                 }
             }
@@ -52,15 +59,18 @@ package struct Dispatch: Sendable {
             await context.signals.dispatch.wait(until: await nextLook(), clock: context.clock)
         }
         await places.waitUntilAllFree(atMost: Self.drainTime)
+        transport.stop()
+        await places.waitUntilAllFree(atMost: Self.abandonTime)
     }
 
-    private func claim(_ limit: Int) async -> [OutboxEntry] {
+    /// - Returns: nil when the database did not take the claim.
+    private func claim(_ limit: Int) async -> [OutboxEntry]? {
         let now = context.clock.now()
         do {
             return try await context.store.write { try $0.claimEntries(dueAt: now, limit: limit) }
         } catch {
             context.logger.error("outbox waits for the database", metadata: ["error": "\(error)"])
-            return []
+            return nil
         }
     }
 
@@ -79,7 +89,9 @@ package struct Dispatch: Sendable {
     // MARK: One mail
 
     /// Builds, hands over and records one claimed mail. Also the whole of dispatch for tests.
-    package func deliver(_ entry: OutboxEntry) async {
+    ///
+    /// - Parameter places: where the attempt holds a place, so that a stop can be noticed.
+    package func deliver(_ entry: OutboxEntry, places: DeliveryPlaces? = nil) async {
         let outcome: DeliveryOutcome
         var subject = ""
         do {
@@ -91,17 +103,21 @@ package struct Dispatch: Sendable {
         } catch let error as StoreError {
             // Not the mail's fault: the claim is given back and no attempt is counted.
             context.logger.error("outbox waits for the database", metadata: ["error": "\(error)"])
-            try? await context.store.write { try $0.unclaim([entry.id]) }
+            await persist("claim not given back", entry, places) {
+                try await context.store.write { try $0.unclaim([entry.id]) }
+            }
             return
         } catch {
             outcome = .refused(reason: "\(error)")
         }
-        await record(outcome, of: entry, subject: subject)
+        await record(outcome, of: entry, subject: subject, places)
     }
 
-    private func record(_ outcome: DeliveryOutcome, of entry: OutboxEntry, subject: String) async {
+    private func record(
+        _ outcome: DeliveryOutcome, of entry: OutboxEntry, subject: String, _ places: DeliveryPlaces?
+    ) async {
         let decided = RetrySchedule(context.configuration).decide(outcome, entry: entry, now: context.clock.now())
-        do {
+        await persist("outcome not recorded", entry, places) {
             try await context.transact { transaction in
                 try transaction.store.record(decided, of: entry.id)
                 if decided.isUncertain { try transaction.store.count("possible_duplicates", by: 1) }
@@ -112,11 +128,25 @@ package struct Dispatch: Sendable {
                     contact: try transaction.store.contact(entry.contactID))
             }
             log(decided, entry)
-        } catch {
-            // The claim stays; the next start treats it as an attempt whose end nobody knows.
-            context.logger.error(
-                "outcome not recorded",
-                metadata: ["entry": "\(entry.id)", "error": "\(error)", "outcome": "\(decided.status)"])
+        }
+    }
+
+    /// Writes down what became of a claim, as often as it takes while the database fails: until then the entry stays
+    /// claimed and its place taken, so that the mail cannot go out a second time. A stop does not wait for that; the next
+    /// start treats the claim as an attempt whose end nobody knows.
+    private func persist(
+        _ failure: Logger.Message, _ entry: OutboxEntry, _ places: DeliveryPlaces?, _ body: () async throws -> Void
+    ) async {
+        var pause: Int64 = 1
+        while true {
+            do { return try await body() } catch {
+                context.logger.error(failure, metadata: ["entry": "\(entry.id)", "error": "\(error)"])
+                guard let error = error as? StoreError, error.code != .conflict, let places, !places.isClosing else {
+                    return
+                }
+            }
+            try? await context.clock.sleep(until: context.clock.now().adding(seconds: pause))
+            pause = min(2 * pause, Self.longestPause)
         }
     }
 

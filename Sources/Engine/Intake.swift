@@ -39,8 +39,10 @@ package struct Intake: MessageIntake {
         let facts = IncomingMail(
             message, verdicts: verdicts(of: message), limits: configuration.readingLimits,
             textLimit: configuration.textLimit)
+        let returned = ReturnedMail.entry(in: message, tokens: context.tokens)
         context.submit { transaction in
-            try arrivals.map { try record($0, of: facts, in: transaction) }
+            let generation = try returned.flatMap { try transaction.store.entry($0)?.generation } ?? 0
+            return try arrivals.map { try record($0, of: facts, generation: generation, in: transaction) }
         } completion: { result in
             switch result {
             case .success(let outcomes):
@@ -101,7 +103,7 @@ package struct Intake: MessageIntake {
     }
 
     private func record(
-        _ arrival: Arrival, of facts: IncomingMail, in transaction: EngineTransaction
+        _ arrival: Arrival, of facts: IncomingMail, generation: Int, in transaction: EngineTransaction
     ) throws -> Outcome {
         guard let project = transaction.catalog.project(slug: arrival.route.project) else {
             throw StoreError(.unusable, "route to an unknown project: \(arrival.route.project)")
@@ -128,7 +130,7 @@ package struct Intake: MessageIntake {
             data: facts.eventData(
                 recipient: arrival.recipient, refusal: refusal, now: transaction.now,
                 limit: context.configuration.eventDataLimit),
-            generation: 0, contact: contact, id: eventID)
+            generation: generation, contact: contact, id: eventID)
         return .recorded(event.id)
     }
 

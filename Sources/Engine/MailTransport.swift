@@ -7,4 +7,8 @@ package protocol MailTransport: Sendable {
 
     /// One attempt. Never throws: every failure is an outcome.
     func deliver(_ mail: OutgoingMail) async -> DeliveryOutcome
+
+    /// Takes nothing new and ends what is under way, within seconds. Outcomes still come: unknown, where the message
+    /// had been begun.
+    func stop()
 }

@@ -24,12 +24,14 @@ struct MessageIDDomain {
 
     /// The domain of the last address in a header value; nil when there is none or it is no plain ASCII name.
     private static func domain(of value: String) -> String? {
-        guard let at = value.lastIndex(of: "@") else { return nil }
-        let domain = value[value.index(after: at)...].prefix { $0 != ">" && $0 != " " }
-        let isPlain = domain.utf8.allSatisfy { byte in
+        // Bytes, not characters: this runs for every mail, and the answer is ASCII or nothing.
+        let bytes = value.utf8
+        guard let at = bytes.lastIndex(of: UInt8(ascii: "@")) else { return nil }
+        let domain = bytes[bytes.index(after: at)...].prefix { $0 != UInt8(ascii: ">") && $0 != UInt8(ascii: " ") }
+        let isPlain = domain.allSatisfy { byte in
             byte == UInt8(ascii: ".") || byte == UInt8(ascii: "-") || byte &- UInt8(ascii: "0") < 10
                 || (byte | 0x20) &- UInt8(ascii: "a") < 26
         }
-        return isPlain && !domain.isEmpty ? domain.lowercased() : nil
+        return isPlain && !domain.isEmpty ? String(Substring(domain)).lowercased() : nil
     }
 }

@@ -16,7 +16,7 @@ package struct HTTPServer: ApplicationProtocol {
     static let headerCountLimit = 100
 
     private let context: EngineContext
-    private let settings: HTTPConfiguration
+    let settings: HTTPConfiguration
     private let onBound: @Sendable (_ host: String, _ port: Int) -> Void
 
     /// What the framework itself logs: its notes on every start and connection are left out.

@@ -39,6 +39,8 @@ struct SMTPExchange {
     private(set) var phase = Phase.transaction
     /// A new connection was opened for this transfer.
     private(set) var isFresh = false
+    /// The relay refused the whole session with its greeting.
+    private(set) var isSessionRefused = false
     /// The relay said 354: from here on it may have the message, whatever we hear or do not hear.
     private(set) var isContentOpen = false
     /// The last complete reply but for that to QUIT.
@@ -77,7 +79,9 @@ struct SMTPExchange {
         self.reply = reply
         let isPositive = (200..<300).contains(reply.code)
         switch phase {
-        case .greeting: phase = isPositive ? .hello : .decided
+        case .greeting:
+            phase = isPositive ? .hello : .decided
+            isSessionRefused = !isPositive
         case .hello: if isPositive { welcomed(lines: lines) }
         case .startTLS:
             isSecured = reply.code == 220

@@ -28,32 +28,32 @@ final class SQLSession {
     var changeCount: Int { database.changesCount }
 
     /// Runs a statement that returns no rows.
-    func run(_ sql: StaticString, _ arguments: (any SQLValue)?...) throws {
+    func run<each Value: SQLValue>(_ sql: StaticString, _ arguments: repeat (each Value)?) throws {
         let statement = try statements.statement(sql, on: database)
         defer { statement.reset() }
-        try statement.bind(arguments)
+        try statement.bind(repeat each arguments)
         while try statement.step() {}
     }
 
     /// The rows of a query, each decoded while it is current.
-    func rows<Value>(
-        _ sql: StaticString, _ arguments: (any SQLValue)?..., decode: (SQLRow) throws -> Value
-    ) throws -> [Value] {
+    func rows<each Value: SQLValue, Decoded>(
+        _ sql: StaticString, _ arguments: repeat (each Value)?, decode: (SQLRow) throws -> Decoded
+    ) throws -> [Decoded] {
         let statement = try statements.statement(sql, on: database)
         defer { statement.reset() }
-        try statement.bind(arguments)
-        var values: [Value] = []
+        try statement.bind(repeat each arguments)
+        var values: [Decoded] = []
         while try statement.step() { values.append(try decode(SQLRow(statement))) }
         return values
     }
 
     /// The first row of a query; nil when there is none.
-    func first<Value>(
-        _ sql: StaticString, _ arguments: (any SQLValue)?..., decode: (SQLRow) throws -> Value
-    ) throws -> Value? {
+    func first<each Value: SQLValue, Decoded>(
+        _ sql: StaticString, _ arguments: repeat (each Value)?, decode: (SQLRow) throws -> Decoded
+    ) throws -> Decoded? {
         let statement = try statements.statement(sql, on: database)
         defer { statement.reset() }
-        try statement.bind(arguments)
+        try statement.bind(repeat each arguments)
         return try statement.step() ? try decode(SQLRow(statement)) : nil
     }
 

@@ -18,9 +18,10 @@ struct SQLStatement {
 
     /// Binds all parameters in order, numbered ones by their number.
     /// - Throws: `DatabaseError` when SQLite refuses a value (too long, or no memory).
-    func bind(_ values: [(any SQLValue)?]) throws {
-        for (position, value) in values.enumerated() {
-            let index = Int32(position + 1)
+    func bind<each Value: SQLValue>(_ values: repeat (each Value)?) throws {
+        var index: Int32 = 0
+        for value in repeat each values {
+            index += 1
             let code = value.map { $0.bind(to: handle, at: index) } ?? sqlite3_bind_null(handle, index)
             guard code == SQLITE_OK else { throw failure(code) }
         }

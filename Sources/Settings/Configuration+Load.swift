@@ -98,6 +98,7 @@ extension Configuration.HTTP {
         port = reading.value(Schema.HTTP.port)
         publicURL = reading.optional(Schema.HTTP.publicURL)
         bodyLimit = reading.value(Schema.HTTP.bodyLimit)
+        trustsForwardedFor = reading.value(Schema.HTTP.trustsForwardedFor)
     }
 }
 

@@ -68,6 +68,8 @@ package struct Configuration: Sendable {
         package let publicURL: String?
         /// `http.body_limit`. Bytes.
         package let bodyLimit: Int
+        /// Whether X-Forwarded-For is believed.
+        package let trustsForwardedFor: Bool
 
         /// The URL recipients reach us at, without a closing slash: `http.public_url`, or derived from the address and
         /// `boundPort`, the port that was really taken.

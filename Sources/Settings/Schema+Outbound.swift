@@ -108,7 +108,17 @@ extension Schema {
             "http.body_limit", 1024...(256 << 20), default: 1 << 20, example: 4 << 20,
             "The largest request body; a larger one is answered with 413.")
 
-        static let settings = [address.setting, port.setting, publicURL.setting, bodyLimit.setting]
+        static let trustsForwardedFor = Entry.flag(
+            "http.trust_forwarded_for", default: false,
+            """
+            Whether a client's address is taken from X-Forwarded-For. Only right behind a proxy of yours that sets this \
+            field itself; anybody else could write what they like.
+            """
+        )
+
+        static let settings = [
+            address.setting, port.setting, publicURL.setting, bodyLimit.setting, trustsForwardedFor.setting,
+        ]
     }
 
     enum Tracking {

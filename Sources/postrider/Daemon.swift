@@ -52,7 +52,7 @@ final class Daemon: Sendable {
         let group = ServiceGroup(
             configuration: .init(
                 services: [
-                    .init(service: http),
+                    .init(service: HTTPService(server: http)),
                     .init(service: LoopService { await Advance(context: context).run() }),
                     .init(
                         service: LoopService {
@@ -81,12 +81,22 @@ final class Daemon: Sendable {
             context: context,
             configuration: HTTPConfiguration(
                 address: http.address, port: http.port, bodyLimit: http.bodyLimit,
-                trackingEnabled: configuration.tracking.opens)
+                trackingEnabled: configuration.tracking.opens, trustedProxy: http.trustsForwardedFor)
         ) { _, port in
             if configuration.tracking.opens { context.trackingAddress.value = http.baseURL(port: port) }
             logger.notice("http is listening", metadata: ["address": "\(http.address)", "port": "\(port)"])
             ready.httpIsBound()
         }
+    }
+}
+
+/// The HTTP server, with its errors in words that name the configuration.
+private struct HTTPService: Service {
+    let server: HTTPServer
+
+    func run() async throws {
+        let service: any Service = server
+        do { try await service.run() } catch { throw server.explained(error) }
     }
 }
 

@@ -28,4 +28,7 @@ package final class ScriptedTransport: MailTransport {
             return state.outcomes.isEmpty ? Self.accepted : state.outcomes.removeFirst()
         }
     }
+
+    /// Its answers come at once: there is nothing under way to end.
+    package func stop() {}
 }

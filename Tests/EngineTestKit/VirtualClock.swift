@@ -26,6 +26,11 @@ package final class VirtualClock: WallClock {
 
     package func now() -> Timestamp { state.withLock { $0.now } }
 
+    /// Whether somebody sleeps now: the way to know that a loop has gone to rest.
+    package var hasSleeper: Bool {
+        get async { state.withLock { !$0.sleepers.isEmpty } }
+    }
+
     package func advance(seconds: Int64) { advance(microseconds: seconds * 1_000_000) }
 
     package func advance(microseconds: Int64) {

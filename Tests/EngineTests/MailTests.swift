@@ -167,6 +167,8 @@ private final class SignallingTransport: MailTransport {
         return ScriptedTransport.accepted
     }
 
+    func stop() {}
+
     func allSent() async { for await _ in stream {} }
 }
 

@@ -25,10 +25,10 @@ struct BadInputConfigurationStories {
         Fault("a value for a list", "FILE:8: error: routes: ") { $0.rest = "routes: everything" },
         Fault("duplicate key", "FILE:8: error: http.port: ", "second time") { $0.http = "  port: 0\n  port: 1" },
         Fault("duplicate section", "FILE:8: error: http: ", "second time") { $0.rest = "http:\n  port: 1" },
-        Fault("unknown key in a route", "FILE:9: error: routes[0].recipent") {
+        Fault("unknown key in a route", "FILE:9: error: routes[1].recipent") {
             $0.rest = "routes:\n  - recipent: a@test.example"
         },
-        Fault("no address in a route", "FILE:9: error: routes[0].recipient: ") {
+        Fault("no address in a route", "FILE:9: error: routes[1].recipient: ") {
             $0.rest = "routes:\n  - recipient: nobody"
         },
         Fault("broken YAML", "FILE:", "no valid YAML") { $0.rest = "routes: [" },

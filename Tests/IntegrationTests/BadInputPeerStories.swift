@@ -103,10 +103,11 @@ struct BadInputPeerStories {
         }
         let random = (0..<40).map { size in (0..<(size * size)).map { _ in next() } }
         let opened = BadInputMilterPacket.phases.prefix(6).flatMap(\.bytes)
-        let framed = "ABCDEHLMNOQRTUYZ*?".map { letter in
+        // Without E, the end of a message: after RCPT that is a whole, if empty, mail.
+        let framed = "ABCDHLMNOQRTUYZ*?".map { letter in
             opened + BadInputMilterPacket.packet(letter, (0..<200).map { _ in next() })
         }
-        let empty = "ABCDEHLMNOQRTU".map { opened + BadInputMilterPacket.packet($0) }
+        let empty = "ABCDHLMNOQRTU".map { opened + BadInputMilterPacket.packet($0) }
         let lengths = [0, 1, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF, 1 << 20].map { (value: UInt32) in
             BadInputMilterPacket.length(value) + [UInt8](repeating: 0x4D, count: 100_000)
         }

@@ -14,9 +14,11 @@ final class StorySite: Sendable {
     ///
     /// - Parameters:
     ///   - relayPort: where the daemon submits; nil submits to the site's own Postfix.
+    ///   - settings: further sections of the daemon's configuration, whole lines.
     ///   - routes: recipients whose mail becomes events, beside the site's inbox: `recipient: ADDRESS` or `domain: NAME`.
     init(
-        relayPort: UInt16?, workflows: [StoryWorkflow] = [.answerAndWait], routes: [String] = []
+        relayPort: UInt16?, workflows: [StoryWorkflow] = [.answerAndWait], routes: [String] = [],
+        settings: String = ""
     ) async throws {
         let directory = try ServerDirectory.temporary()
         self.directory = directory
@@ -25,7 +27,7 @@ final class StorySite: Sendable {
         plan.workflows = try workflows.map { try directory.write("\($0.slug).yaml", $0.text) }
         plan.smtpLines = "  first_retry: 1s\n  max_retry: 1s"
         plan.configuration =
-            routes.map { "  - \($0)\n" }.joined() + "tracking:\n  prefetch_window: 0s\n"
+            routes.map { "  - \($0)\n" }.joined() + "tracking:\n  prefetch_window: 0s\n\(settings)"
         site = try await Site(plan, in: directory)
         self.relayPort = relayPort ?? site.postfix.port
     }

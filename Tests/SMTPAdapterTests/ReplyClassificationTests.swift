@@ -15,12 +15,12 @@ import Testing
 
     static let rows: [Row] = [
         Row(story: "everything accepted", answers: [:], kind: .delivered(250)),
-        Row(story: "greeting 554", answers: ["": .say("554 5.7.1 No service")], kind: .rejected(554)),
+        Row(story: "greeting 554", answers: ["": .say("554 5.7.1 No service")], kind: .unreachable),
         Row(story: "greeting 421", answers: ["": .sayAndHangUp("421 4.3.2 Busy")], kind: .deferred(421)),
         Row(story: "hang up instead of greeting", answers: ["": .hangUp], kind: .unreachable),
         Row(
             story: "EHLO and HELO refused for good",
-            answers: ["EHLO": .say("550 5.7.1 Go away"), "HELO": .say("550 5.7.1 Go away")], kind: .rejected(550)),
+            answers: ["EHLO": .say("550 5.7.1 Go away"), "HELO": .say("550 5.7.1 Go away")], kind: .unreachable),
         Row(
             story: "EHLO and HELO refused for now",
             answers: ["EHLO": .say("450 4.7.1 Later"), "HELO": .say("450 4.7.1 Later")], kind: .deferred(450)),

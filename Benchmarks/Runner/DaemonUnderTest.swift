@@ -1,0 +1,55 @@
+import Foundation
+import ServerTestKit
+
+/// The daemon as a process, over a database of the benchmark's choice.
+struct DaemonUnderTest {
+    let process: DaemonProcess
+    /// From the start of the process until it said that it was ready.
+    let startSeconds: Double
+
+    /// The recipient whose mail becomes events.
+    static let inbox = "help@test.example"
+
+    /// Its socket, for Postfix.
+    static func socket(in directory: ServerDirectory) -> String { directory.path("milter.sock") }
+
+    static func start(
+        _ programs: Programs, database: String, in directory: ServerDirectory
+    ) async throws -> DaemonUnderTest {
+        let configuration = try directory.write(
+            "postrider.yaml",
+            """
+            database:
+              path: \(database)
+            milter:
+              socket: \(socket(in: directory))
+              socket_mode: "0666"
+              socket_group: ""
+            http:
+              port: 0
+            routes:
+              - recipient: \(inbox)
+            """)
+        let start = ContinuousClock.now
+        let process = try DaemonProcess(programs.daemon, ["serve", "--config", configuration])
+        try await process.waitForLine(containing: "notice ready", deadline: .seconds(60))
+        return DaemonUnderTest(process: process, startSeconds: (ContinuousClock.now - start).inSeconds)
+    }
+
+    /// MB (10⁶ bytes) of resident memory when the start is over and nothing happens.
+    func idleMemory() async throws -> Double {
+        // What the start needed for a moment is given back, and the first timers have been looked for.
+        try await Task.sleep(for: .seconds(3))
+        guard let bytes = process.residentMemory else { throw BenchmarkFailure("the daemon has ended by itself") }
+        return Double(bytes) / 1e6
+    }
+
+    func stop() async throws {
+        let status = try await process.terminate()
+        guard status == .exited(0) else { throw BenchmarkFailure("the daemon did not end well: \(status)") }
+    }
+}
+
+extension Duration {
+    var inSeconds: Double { Double(components.seconds) + Double(components.attoseconds) / 1e18 }
+}

@@ -1,0 +1,39 @@
+import Engine
+import EngineTestKit
+import Testing
+import WorkflowModel
+
+@Suite struct WakeupTests {
+    private let clock = VirtualClock()
+    private var later: Timestamp { clock.now().adding(seconds: 60) }
+
+    @Test func signalBeforeTheWaitIsNotLostAndCountsOnce() async {
+        let wakeup = Wakeup()
+        wakeup.signal()
+        wakeup.signal()
+        await wakeup.wait(until: later, clock: clock)
+        // The second wait has nothing left: only the clock ends it.
+        let second = Task { await wakeup.wait(until: later, clock: clock) }
+        while await !clock.hasSleeper { await Task.yield() }
+        clock.advance(seconds: 60)
+        await second.value
+    }
+
+    /// A wait that the clock ended leaves the next one waiting: the loop must not spin.
+    @Test func waitsGoOnWaitingAfterATimeoutAndAfterACancelledOne() async {
+        let wakeup = Wakeup()
+        for _ in 0..<3 {
+            let waiting = Task { await wakeup.wait(until: later, clock: clock) }
+            while await !clock.hasSleeper { await Task.yield() }
+            clock.advance(seconds: 60)
+            await waiting.value
+        }
+        let cancelled = Task { await wakeup.wait(until: later, clock: clock) }
+        cancelled.cancel()
+        await cancelled.value
+        let last = Task { await wakeup.wait(until: later, clock: clock) }
+        while await !clock.hasSleeper { await Task.yield() }
+        wakeup.signal()
+        await last.value
+    }
+}
