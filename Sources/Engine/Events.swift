@@ -200,6 +200,10 @@ struct EventRecorder {
             switch effect {
             case .sendMail(let request):
                 try store.insert(entry(request, of: execution))
+                if request.answers != nil {
+                    let key = AutomaticReplyKey.key(for: request.recipient)
+                    try store.insertAutomaticReply(to: key, entry: request.id, at: now)
+                }
                 transaction.wakes.dispatch = true
             case .updateContact(let contact, _):
                 try store.update(contact)

@@ -49,8 +49,8 @@ struct IncomingMail: Sendable {
         let text = Self.truncated(read.text, bytes: textLimit)
         data["text"] = .string(text)
         data["isTextTruncated"] = .bool(text.utf8.count < read.text.utf8.count)
-        for key in ["text", "recipients", "attachments", "references"]
-        where JSONWriter.bytes(.object(data)).count > limit {
+        for key in ["text", "recipients", "attachments", "references"] {
+            if JSONWriter.bytes(.object(data)).count <= limit { break }
             data[key] = nil
             data["isTextTruncated"] = true
         }

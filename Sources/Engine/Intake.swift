@@ -21,10 +21,13 @@ package struct Intake: MessageIntake {
 
     private let context: EngineContext
     private let configuration: Configuration
+    /// Mail from these is mail from ourselves.
+    private let ownAddresses: Set<String>
 
     package init(context: EngineContext, configuration: Configuration) {
         self.context = context
         self.configuration = configuration
+        ownAddresses = configuration.routes.addresses.union(context.configuration.ownAddresses)
     }
 
     package func wants(recipient: String) -> Bool { !configuration.routes.routes(for: recipient).isEmpty }
@@ -46,8 +49,9 @@ package struct Intake: MessageIntake {
         } completion: { result in
             switch result {
             case .success(let outcomes):
-                log(outcomes, facts)
+                // The MTA waits, the log does not.
                 completion(arrivals.allSatisfy { $0.route.disposition == .discard } ? .discard : .continue)
+                log(outcomes, facts)
             case .failure(let error):
                 context.logger.error(
                     "mail not recorded", metadata: ["queueId": "\(message.queueID)", "error": "\(error)"])
@@ -123,7 +127,7 @@ package struct Intake: MessageIntake {
         }
         let refusal = facts.refusal(
             recipient: arrival.recipient,
-            ownAddresses: configuration.routes.addresses.union(context.configuration.ownAddresses),
+            ownAddresses: ownAddresses,
             now: transaction.now)
         let event = try events.record(
             EventName.emailReceived,

@@ -55,6 +55,11 @@ package protocol StoreTransaction: AnyObject {
     /// Gives back entries whose attempt never began.
     func unclaim(_ entries: [Identifier]) throws
 
+    /// Remembers that an automatic reply was decided, for at least a day.
+    func insertAutomaticReply(to recipient: String, entry: Identifier, at time: Timestamp) throws
+    /// How many automatic replies an address got since then.
+    func automaticReplyCount(to recipient: String, since time: Timestamp) throws -> Int
+
     // MARK: Mail in, opens
 
     /// - Returns: false when the key is already there.

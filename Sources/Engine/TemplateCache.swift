@@ -48,6 +48,15 @@ final class TemplateCache: Sendable {
     }
 }
 
+/// Under which name the automatic replies to an address are counted: case and a `+detail` make nobody another person.
+enum AutomaticReplyKey {
+    static func key(for address: String) -> String {
+        let address = address.lowercased()
+        guard let at = address.lastIndex(of: "@") else { return address }
+        return address[..<at].prefix { $0 != "+" } + String(address[at...])
+    }
+}
+
 /// The machine's view of one project inside one transaction.
 struct TransactionEnvironment: MachineEnvironment {
     let transaction: EngineTransaction
@@ -69,6 +78,12 @@ struct TransactionEnvironment: MachineEnvironment {
         let paths = (try? transaction.context.templates.compiled(record.current).variablePaths) ?? []
         return TemplateSummary(
             id: record.id, versionID: record.current.id, kind: record.current.kind, variablePaths: paths)
+    }
+
+    func mayReply(to address: String) throws -> Bool {
+        let hourAgo = transaction.now.adding(seconds: -3600)
+        let count = try transaction.store.automaticReplyCount(to: AutomaticReplyKey.key(for: address), since: hourAgo)
+        return count < transaction.context.configuration.repliesPerHour
     }
 
     func makeMailID() -> Identifier { transaction.makeID() }

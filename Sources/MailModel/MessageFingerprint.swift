@@ -1,7 +1,7 @@
 /// The bytes by which two deliveries of one mail are known to be the same; a hash of them is the key of deduplication.
 ///
-/// A sender that lost our answer sends the same mail again. That copy has the same Message-ID, Date and body and another
-/// queue id, other trace fields and perhaps another host, so none of these take part. Each piece is preceded by its length,
+/// A sender that lost our answer sends the same mail again. That copy has the same Message-ID and body and another queue
+/// id, other trace fields and perhaps another host, so none of these take part. Each piece is preceded by its length,
 /// so no two different messages give the same bytes.
 package enum MessageFingerprint {
     /// Hands the pieces over one after the other without copying the body; feed them to a hash in this order.
@@ -10,10 +10,13 @@ package enum MessageFingerprint {
         _ message: ReceivedMessage, recipients: [String], into sink: (UnsafeRawBufferPointer) -> Void
     ) {
         put("postrider-fingerprint-1", into: sink)
-        put(list: message.headers(named: "Message-ID"), into: sink)
+        let identifiers = message.headers(named: "Message-ID")
+        put(list: identifiers, into: sink)
         put(list: [message.reversePath.lowercased()], into: sink)
         put(list: Array(Set(recipients.map { $0.lowercased() })).sorted(by: inByteOrder), into: sink)
-        put(list: message.headers(named: "Date"), into: sink)
+        // A Message-ID names one mail (RFC 5322 section 3.6.4). The Date is no help beside it and may do harm: where the
+        // sender left it out, Postfix writes one of its own for local clients, and another one for every retry.
+        put(list: identifiers.isEmpty ? message.headers(named: "Date") : [], into: sink)
         put(String(message.body.count) + (message.isBodyTruncated ? "+" : ""), into: sink)
         message.body.withUnsafeBytes(sink)
     }

@@ -59,10 +59,10 @@ final class GroupCommit: Sendable {
     private func run(_ batch: [any WriteJob], _ database: Database) {
         var failure: (any Error)?
         do {
-            try database.execute(sql: "BEGIN IMMEDIATE")
             let session = SQLSession(database, statements: statements)
+            try session.run("BEGIN IMMEDIATE")
             for job in batch { _ = try session.nested { job.run(session) } }
-            try database.execute(sql: "COMMIT")
+            try session.run("COMMIT")
         } catch {
             failure = StoreError(database: error)
             // SQLite has rolled back by itself after some errors; the attempt does no harm then.

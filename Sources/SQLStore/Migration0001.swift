@@ -171,6 +171,14 @@ enum Migration0001 {
         CREATE INDEX outbox_due ON outbox (due_at) WHERE status = 'pending';
         CREATE INDEX outbox_claimed ON outbox (id) WHERE status = 'claimed';
 
+        -- Who got an automatic reply and when; kept for a day.
+        CREATE TABLE automatic_replies (
+            recipient TEXT NOT NULL,
+            entry_id BLOB NOT NULL,
+            sent_at INTEGER NOT NULL,
+            PRIMARY KEY (recipient, entry_id)
+        ) STRICT, WITHOUT ROWID;
+
         CREATE TABLE pixel_hits (
             entry_id BLOB NOT NULL,
             sequence INTEGER NOT NULL,

@@ -10,6 +10,11 @@ package protocol MachineEnvironment {
     /// The template of that slug or id; nil when the project has none.
     func template(_ reference: String) -> TemplateSummary?
 
+    /// Whether one more automatic reply may go to that address: the last line against robots that answer robots
+    /// without any mark of their own.
+    /// - Throws: when that cannot be found out.
+    func mayReply(to address: String) throws -> Bool
+
     /// The id for a mail about to be requested.
     func makeMailID() -> Identifier
 }

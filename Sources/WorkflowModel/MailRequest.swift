@@ -80,7 +80,7 @@ struct MailPlan {
             }
             return .send(try request(template, recipient: recipient, answers: nil))
         } catch {
-            return .fail(reason: "an address cannot be rendered: \(error)")
+            return .fail(reason: "the mail cannot be addressed: \(error)")
         }
     }
 
@@ -100,6 +100,9 @@ struct MailPlan {
         }
         guard let reversePath = trigger.data["envelopeFrom"]?.stringValue, !reversePath.isEmpty else {
             return .skip(reason: "reply_refused", detail: "null_sender")
+        }
+        guard try environment.mayReply(to: reversePath) else {
+            return .skip(reason: "reply_refused", detail: "rate_limit")
         }
         let answered = MailRequest.Answered(
             writtenTo: trigger.data["to"]?.stringValue ?? "", subject: trigger.data["subject"]?.stringValue ?? "",

@@ -12,8 +12,10 @@ enum YAMLReader {
 
     static func read(_ text: String) throws -> JSON {
         do {
-            guard let node = try Yams.compose(yaml: text) else { throw Failure(description: "the file is empty") }
-            return try value(node, depth: 0)
+            let parser = try Parser(yaml: text)
+            guard let node = try parser.singleRoot() else { throw Failure(description: "the file is empty") }
+            // Nodes hold their anchors weakly; the parser owns them. Without it no anchor would be seen.
+            return try withExtendedLifetime(parser) { try value(node, depth: 0) }
         } catch let error as YamlError {
             throw Failure(description: "no valid YAML: \(error)")
         }

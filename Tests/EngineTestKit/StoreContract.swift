@@ -20,6 +20,7 @@ package enum StoreContract: String, CaseIterable, Sendable, CustomTestStringConv
     case catalogVersionMovesWithTheCatalog
     case secretIsKept
     case countersAddUp
+    case automaticRepliesAreCountedByAddressAndTime
 
     package var testDescription: String { rawValue }
 
@@ -40,6 +41,7 @@ package enum StoreContract: String, CaseIterable, Sendable, CustomTestStringConv
         case .catalogVersionMovesWithTheCatalog: try await Self.catalogVersion(store)
         case .secretIsKept: try await Self.secret(store)
         case .countersAddUp: try await Self.counters(store)
+        case .automaticRepliesAreCountedByAddressAndTime: try await Self.automaticReplies(store)
         }
     }
 
@@ -281,6 +283,20 @@ package enum StoreContract: String, CaseIterable, Sendable, CustomTestStringConv
         let first = try await store.write { try $0.secret("s", orInsert: [1, 2]) }
         let second = try await store.write { try $0.secret("s", orInsert: [3, 4]) }
         #expect(first == [1, 2] && second == [1, 2])
+    }
+
+    private static func automaticReplies(_ store: any Store) async throws {
+        let counts = try await store.write { transaction in
+            try transaction.insertAutomaticReply(to: "a@x", entry: id(1), at: time)
+            try transaction.insertAutomaticReply(to: "a@x", entry: id(2), at: time.adding(seconds: 10))
+            try transaction.insertAutomaticReply(to: "b@x", entry: id(3), at: time)
+            return [
+                try transaction.automaticReplyCount(to: "a@x", since: time),
+                try transaction.automaticReplyCount(to: "a@x", since: time.adding(seconds: 1)),
+                try transaction.automaticReplyCount(to: "c@x", since: time),
+            ]
+        }
+        #expect(counts == [2, 1, 0])
     }
 
     private static func counters(_ store: any Store) async throws {

@@ -35,7 +35,9 @@ struct BadInputConfigurationStories {
         Fault("long socket path", "FILE:4: error: milter.socket: ", "107") {
             $0.socket = $0.directory.path(String(repeating: "s", count: 120))
         },
-        Fault("missing directory of the socket", "milter socket", "/none ") { $0.socket = $0.directory.path("none/a.sock") },
+        Fault("missing directory of the socket", "milter socket", "/none ") {
+            $0.socket = $0.directory.path("none/a.sock")
+        },
         Fault("unknown project", "routes", "no project nowhere", "default") { $0.rest += "\n    project: nowhere" },
         Fault("two faults", "FILE:7: error: http.prot: ", "FILE:8: error: mylter: ") {
             $0.http = "  prot: 0"

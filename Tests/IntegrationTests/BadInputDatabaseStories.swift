@@ -18,7 +18,8 @@ struct BadInputDatabaseStories {
             try Data("this is a shopping list\n".utf8).write(to: URL(fileURLWithPath: path))
         },
         Ruin(name: "noise", words: "is damaged or no SQLite database") { path, _ in
-            try Data((0..<100_000).map { UInt8(truncatingIfNeeded: $0 &* 31 ^ $0 >> 3) }).write(to: URL(fileURLWithPath: path))
+            try Data((0..<100_000).map { UInt8(truncatingIfNeeded: $0 &* 31 ^ $0 >> 3) }).write(
+                to: URL(fileURLWithPath: path))
         },
         Ruin(name: "half", words: "is damaged or no SQLite database") { path, good in
             try Data(contentsOf: URL(fileURLWithPath: good)).prefix(30_000).write(to: URL(fileURLWithPath: path))
@@ -74,7 +75,8 @@ struct BadInputDatabaseStories {
         let first = try BadInputConfiguration(in: directory, database: path).write("first.yaml")
         let daemon = try DaemonProcess(try BuiltProduct.path(), ["serve", "--config", first])
         try await daemon.waitForLine(containing: "notice ready")
-        try await Self.expectRefusal(database: path, in: directory, words: [path, "another postrider", "stop it first"])
+        try await Self.expectRefusal(
+            database: path, in: directory, words: [path, "another postrider", "stop it first"])
         #expect(daemon.exitStatus == nil)
         #expect(try await daemon.terminate() == .exited(0))
         try await directory.remove()

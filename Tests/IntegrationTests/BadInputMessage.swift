@@ -35,17 +35,25 @@ struct BadInputMessage: Sendable {
         .init("broken-quoted-printable", header: encoded("quoted-printable"), text: "=ZZ=\n=0=\n=3D=C3\n"),
         .init("unknown-encoding", header: encoded("x-nobody-knows"), text: "hello\n"),
         .init("unknown-charset", header: "Content-Type: text/plain; charset=klingon-8\n", text: "hello\n"),
-        .init("invalid-utf8", header: "Content-Type: text/plain; charset=utf-8\n", [0xC3, 0x28, 0xFF, 0xFE, 0x80, 13, 10]),
+        .init(
+            "invalid-utf8", header: "Content-Type: text/plain; charset=utf-8\n", [0xC3, 0x28, 0xFF, 0xFE, 0x80, 13, 10]),
         .init("nul-bytes", header: "", [0x61, 0, 0x62, 0, 0, 13, 10]),
-        .init("all-octets", header: "", Array(repeating: Array(UInt8.min...UInt8.max), count: 64).flatMap { $0 } + [13, 10]),
+        .init(
+            "all-octets", header: "",
+            Array(repeating: Array(UInt8.min...UInt8.max), count: 64).flatMap { $0 } + [13, 10]),
         .init("bare-line-ends", header: "", Array("one\rtwo\nthree\r\rfour\n\nfive\r\n".utf8)),
-        .init("bad-fields", header: "NoColon\n: no name\nSubject\u{1}: x\nFrom:\nFrom: ,,,<>;\nDate: tomorrow\n", text: "x\n"),
-        .init("endless-encoded-word", header: "X-Word: =?utf-8?B?" + String(repeating: "w", count: 3000) + "\n", text: "x\n"),
+        .init(
+            "bad-fields", header: "NoColon\n: no name\nSubject\u{1}: x\nFrom:\nFrom: ,,,<>;\nDate: tomorrow\n",
+            text: "x\n"),
+        .init(
+            "endless-encoded-word", header: "X-Word: =?utf-8?B?" + String(repeating: "w", count: 3000) + "\n",
+            text: "x\n"),
         .init("10000-fields", header: (0..<10_000).map { "X-Field-\($0): value \($0)\n" }.joined(), text: "x\n"),
         .init("60000-byte-field", header: "X-Long: " + folded(60_000) + "\n", text: "x\n"),
         .init("60000-byte-line", header: "X-Line: " + String(repeating: "y", count: 60_000) + "\n", text: "x\n"),
         .init("1000-nested-multiparts", header: multipart("n0"), text: nested(1000)),
-        .init("100000-parts", header: multipart("p"), text: String(repeating: "--p\n\nx\n", count: 100_000) + "--p--\n"),
+        .init(
+            "100000-parts", header: multipart("p"), text: String(repeating: "--p\n\nx\n", count: 100_000) + "--p--\n"),
         .init("100000-boundaries", header: multipart("p"), text: String(repeating: "--p\n", count: 100_000)),
         .init("long-boundary", header: multipart(String(repeating: "b", count: 5000)), text: "--b\n\nx\n"),
         .init("html-depth", header: "Content-Type: text/html\n", text: String(repeating: "<div><b>\n", count: 50_000)),

@@ -42,7 +42,9 @@ struct BadInputMessageStories {
     @Test func envelopesOfEveryKind() async throws {
         try await BadInputStage.play { stage in
             try await Self.thousandRecipients(stage)
-            for sender in ["\"odd \\\"quoted\\\" name\"@sender.example", "jürgen@sender.example", "a'b+c=d%e@sender.example"] {
+            for sender in [
+                "\"odd \\\"quoted\\\" name\"@sender.example", "jürgen@sender.example", "a'b+c=d%e@sender.example",
+            ] {
                 let client = try await stage.site.connectStranger()
                 defer { client.hangUp() }
                 let isASCII = sender.utf8.allSatisfy { $0 < 0x80 }

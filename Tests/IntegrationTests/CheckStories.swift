@@ -62,8 +62,8 @@ struct CheckStories {
                 name: "missing", milters: [],
                 words: ["error: smtpd_milters: ", "does not show its mail to Postrider", "postconf ", socket]),
             Fault(
-                name: "another socket", milters: ["unix:/nowhere/milter.sock"],
-                words: ["error: smtpd_milters: ", "leads to /nowhere/milter.sock", "listens on \(socket)"]),
+                name: "another socket", milters: ["unix:/nowhere\(socket)"],
+                words: ["error: smtpd_milters: ", "leads to /nowhere\(socket)", "listens on \(socket)"]),
             Fault(
                 name: "wrong order", milters: ["unix:\(socket)", "inet:127.0.0.1:11332"], isFatal: false,
                 words: ["warning: smtpd_milters: ", "rspamd comes after Postrider", "postconf "]),

@@ -7,7 +7,8 @@ import Testing
 struct CommandStories {
     @Test func aWorkflowAppliedToARunningDaemonTakesTheNextMail() async throws {
         try await BadInputStage.play(workflow: nil) { stage in
-            let early = try await stage.site.receive(from: "early@sender.example", BadInputStage.mail(from: "early@sender.example"))
+            let early = try await stage.site.receive(
+                from: "early@sender.example", BadInputStage.mail(from: "early@sender.example"))
             #expect(early.final.code == 250)
             #expect(try await stage.runs().isEmpty)
             let file = try stage.site.directory.write("note.yaml", BadInputStage.noteEveryMail)
@@ -36,7 +37,9 @@ struct CommandStories {
             let file = try stage.site.directory.write("changed.yaml", changed)
             let refusal = try await Self.apply(file, stage)
             #expect(refusal.status == .exited(1))
-            #expect(refusal.text.contains("\(file): ") && refusal.text.contains("2 executions under way"), "\(refusal.text)")
+            #expect(
+                refusal.text.contains("\(file): ") && refusal.text.contains("2 executions under way"), "\(refusal.text)"
+            )
             #expect(try await stage.daemon.api("/workflows")["data"]?.arrayValue?.first?["version"]?.intValue == 1)
             let renamed = try stage.site.directory.write(
                 "renamed.yaml", Self.waitForever.replacingOccurrences("name: Wait", "name: Wait for long"))
@@ -115,7 +118,8 @@ struct CommandStories {
         ("anchors", waitForever.replacingOccurrences("name: Wait", "name: &a Wait"), ["anchors are not supported"]),
         (
             "types",
-            waitForever.replacingOccurrences("type: EXIT", "type: LEAVE").replacingOccurrences("type: TRIGGER", "type: GO"),
+            waitForever.replacingOccurrences("type: EXIT", "type: LEAVE").replacingOccurrences(
+                "type: TRIGGER", "type: GO"),
             ["steps.done.type", "steps.start.type", "must be one of"]
         ),
         (
@@ -124,9 +128,14 @@ struct CommandStories {
                 .replacingOccurrences("next: wait", "next: wayt"),
             ["there is no step nowhere", "there is no step wayt"]
         ),
+        (
+            "alias bomb", "a0: &a0 [x, x]\n" + (1...60).map { "a\($0): &a\($0) [*a\($0 - 1), *a\($0 - 1)]\n" }.joined(),
+            ["anchors"]
+        ),
         ("unknown key", waitForever + "\ncolour: blue", ["colour"]),
         (
-            "unknown configuration", waitForever.replacingOccurrences("eventName: never.comes", "eventNam: never.comes"),
+            "unknown configuration",
+            waitForever.replacingOccurrences("eventName: never.comes", "eventNam: never.comes"),
             ["steps.wait.config", "eventNam"]
         ),
         ("second key", waitForever + "\nname: Again", ["name"]),

@@ -8,7 +8,7 @@ import Testing
 struct CrashStoriesRandom {
     private static let senders = (1...15).map { "sender\($0)@sender.example" }
 
-    /// Commands seen by the relay and lines of the daemon: its age, measured in what it did.
+    /// Commands seen by the relay: the daemon's age, measured in what it did.
     private final class Activity: Sendable {
         private let count = Mutex(0)
         var value: Int { count.withLock { $0 } }
@@ -66,6 +66,5 @@ struct CrashStoriesRandom {
         let extra = relay.messages.count - Self.senders.count
         let possible = try await daemon.counter("possible_duplicates")
         #expect(extra <= possible, "\(extra) extra copies, \(possible) counted")
-        print("possible duplicates \(possible), extra copies \(extra)")
     }
 }

@@ -36,8 +36,9 @@ struct CrashStoriesWaiting {
         #expect(image.status == 200)
 
         let second = try await story.start()
-        let done = try await second.waitForExecution(contact: Self.sender, status: "EXITED", deadline: .seconds(5))
+        let done = try await second.waitForExecution(contact: Self.sender, status: "EXITED")
         #expect(done["exitReason"]?.stringValue == "opened")
+        #expect(try await second.executions(of: "answer").count == 1)
         #expect(relay.messages.count == 1)
         try await second.process.terminate()
         try await story.stop()

@@ -50,7 +50,7 @@ struct LoopStories {
             let own = executions.filter { $0["contact"]?["email"]?.stringValue == program.sender }
             let output = own.first?.output(ofStep: "reply")
             #expect(own.count == 1, "\(program.sender)")
-            #expect(output?["skipped"]?.stringValue == "reply_refused", "\(program.sender): \(String(describing: output))")
+            #expect(output?["skipped"]?.stringValue == "reply_refused", "\(program.sender)")
             #expect(output?["reason"]?.stringValue == program.refusal, "\(program.sender)")
         }
         // The inbox got every mail as it came, the others nothing at all.
@@ -89,13 +89,14 @@ struct LoopStories {
         let daemon = try await story.start()
         try await story.deliver(from: Self.sender, StoryMail.text(from: Self.sender))
         // Postfix's bounce of the notice reaches the inbox that the notice came from, and is mail like any other there.
-        try await daemon.process.waitForLine(containing: "event loop stopped")
+        try await daemon.process.waitForLine(containing: "event=email.received generation=3")
         try await expectSilence(story, daemon)
         let executions = try await daemon.executions()
         let contacts = executions.map { $0["contact"]?["email"]?.stringValue }
         let bouncer = "mailer-daemon@mx.test.example"
         #expect(contacts == [Self.sender, bouncer, bouncer])
-        #expect(try await daemon.counter("event_loops_stopped") == 1)
+        // The third generation is the last notice's email.sent, and its bounce.
+        #expect(try await daemon.counter("event_loops_stopped") == 2)
         // None of the bounces was answered.
         let refusals = executions.dropFirst().map { $0.output(ofStep: "reply")?["reason"]?.stringValue }
         #expect(refusals == ["null_sender", "null_sender"])
@@ -137,8 +138,8 @@ struct LoopStories {
             try await expectSilence(story, daemon)
             let outputs = try await daemon.executions().map { $0.output(ofStep: "reply") }
             #expect(outputs.count == 2)
-            #expect(outputs.first??["automaticReply"]?.boolValue == true)
-            #expect(outputs.last??["reason"]?.stringValue == "null_sender")
+            #expect(outputs.count { $0?["automaticReply"]?.boolValue == true } == 1)
+            #expect(outputs.count { $0?["reason"]?.stringValue == "null_sender" } == 1)
             try await daemon.process.terminate()
             try await story.stop()
         }

@@ -7,7 +7,8 @@ import Testing
 struct MilterTCPStories {
     @Test func twentyMailsArriveOverTCPAsFastAsOverTheSocket() async throws {
         let port = try freePort()
-        try await BadInputStage.play(prepare: { plan, _ in plan.milterLines = "  tcp: \"127.0.0.1:\(port)\"" }) { stage in
+        try await BadInputStage.play(prepare: { plan, _ in plan.milterLines = "  tcp: \"127.0.0.1:\(port)\"" }) {
+            stage in
             let local = try await Self.deliver(20, as: "local", stage)
             try await stage.site.postfix.reconfigure {
                 $0.milters = ["{ inet:127.0.0.1:\(port), default_action=tempfail }"]
@@ -49,7 +50,8 @@ struct MilterTCPStories {
     }
 
     /// Sends mails one after the other, each in a session of its own.
-    /// - Returns: the median time from MAIL to the reply to the final dot: a single slow one says nothing on a busy machine.
+    /// - Returns: the shortest time from MAIL to the reply to the final dot: what a busy machine adds is no stall, and a
+    ///   stall is in every mail.
     private static func deliver(_ count: Int, as name: String, _ stage: BadInputStage) async throws -> Duration {
         var times: [Duration] = []
         for number in 0..<count {
@@ -62,6 +64,6 @@ struct MilterTCPStories {
             times.append(.now - start)
             #expect(delivery.final.code == 250, "\(delivery.final)")
         }
-        return times.sorted()[times.count / 2]
+        return times.min() ?? .zero
     }
 }

@@ -72,14 +72,17 @@ struct ShutdownStories {
         relay.hold(at: .content)
         try await story.deliver(from: Self.sender, StoryMail.text(from: Self.sender))
         try await relay.waitUntilHeld()
-        #expect(try await first.process.terminate(deadline: .seconds(25)) == .exited(0))
+        #expect(try await first.process.terminate(deadline: .seconds(30)) == .exited(0))
+        // Now the relay takes the mail after all, as one that was only slow would.
         relay.release()
 
         let second = try await story.start()
         try await relay.waitForMessages(to: Self.sender)
         try await second.waitUntilSettled()
-        #expect(relay.messages.count == 1)
-        #expect(try await second.counter("possible_duplicates") == 1)
+        let possible = try await second.counter("possible_duplicates")
+        #expect(possible == 1)
+        #expect(relay.messages.count <= 1 + possible)
+        #expect(Set(relay.messages.map(\.messageID)).count == 1)
         try await second.process.terminate()
         try await story.stop()
     }
@@ -95,7 +98,8 @@ struct ShutdownStories {
         #expect(try await other.waitForExit() == .exited(1))
         try await eventually("its last words") { other.lines.contains { $0.text.contains("critical") } }
         let complaints = other.lines.map(\.text).filter { $0.contains("critical") }
-        #expect(complaints.count == 1 && complaints[0].contains("another postrider works with this database"), "\(complaints)")
+        #expect(complaints.count == 1, "\(complaints)")
+        #expect(complaints.allSatisfy { $0.contains("another postrider works with this database") }, "\(complaints)")
 
         try await story.deliver(from: Self.sender, StoryMail.text(from: Self.sender))
         try await relay.waitForMessages(to: Self.sender)

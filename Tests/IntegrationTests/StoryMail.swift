@@ -1,18 +1,30 @@
 import Foundation
+import Glibc
 import ServerTestKit
 
 /// The mails and workflows of the stories.
 enum StoryMail {
-    /// A person's mail with LF line ends. It has no Date: its Message-ID makes it one mail.
+    /// A person's mail with LF line ends, written now. Sending the same text again is a retry.
     static func text(
         from sender: String, to recipient: String = Site.inbox, id: String? = nil, fields: [String] = []
     ) -> String {
         let lines =
             [
                 "From: Ann Example <\(sender)>", "To: \(recipient)", "Subject: Opening hours",
-                "Message-ID: <\(id ?? "1-\(sender)")>",
+                "Message-ID: <\(id ?? "1-\(sender)")>", "Date: \(now)",
             ] + fields + ["", "When are you open?", "On Sundays too?", ""]
         return lines.joined(separator: "\n")
+    }
+
+    /// The time in the words of RFC 5322 section 3.3. A mail without it gets one from Postfix, another at each retry.
+    private static var now: String {
+        var time = time(nil)
+        var parts = tm()
+        gmtime_r(&time, &parts)
+        var buffer = [CChar](repeating: 0, count: 64)
+        // The program never sets a locale, so the names are the English ones.
+        let count = strftime(&buffer, buffer.count, "%a, %d %b %Y %H:%M:%S +0000", &parts)
+        return String(decoding: buffer.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
     /// The unfolded value of the first field of that name; empty when there is none.

@@ -17,7 +17,7 @@ import Testing
 
     @Test(
         arguments: [
-            ("-f", "CONNECT", .rejected(500)), ("-f", "MAIL", .rejected(500)), ("-f", "RCPT", .rejected(500)),
+            ("-f", "CONNECT", .unreachable), ("-f", "MAIL", .rejected(500)), ("-f", "RCPT", .rejected(500)),
             ("-f", "DATA", .rejected(500)), ("-f", ".", .rejected(500)),
             ("-r", "CONNECT", .deferred(450)), ("-r", "MAIL", .deferred(450)), ("-r", "RCPT", .deferred(450)),
             ("-r", "DATA", .deferred(450)), ("-r", ".", .deferred(450)),

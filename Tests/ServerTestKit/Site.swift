@@ -142,7 +142,9 @@ package final class Site: Sendable {
     @discardableResult
     package static func run(_ executable: String, _ arguments: [String]) async throws -> String {
         let process = try DaemonProcess(executable, arguments)
-        let status = try await process.waitForExit()
+        _ = try await process.waitForExit()
+        // The process is gone; this waits until its last words are read, too.
+        let status = try await process.terminate()
         guard status == .exited(0) else {
             throw FixtureError(.notStarted, "\(arguments.joined(separator: " ")): \(process.lines.map(\.text))")
         }

@@ -134,13 +134,17 @@ struct Story {
             let end = body.range(of: ".gif", range: start.upperBound..<body.endIndex)
         else { throw Failure("the reply has no pixel: \(body)") }
         let path = "/o/\(body[start.upperBound..<end.lowerBound]).gif"
-        Self.say("Ann reads it: her program fetches the pixel (after the 5 s in which a fetch counts as a machine's) …")
-        try await Task.sleep(for: .seconds(6))
-        let image = try await daemon.http.get(path, fields: [("User-Agent", Self.browser)])
+        Self.say("Ann reads it: her program fetches the pixel. (In the first 5 s a fetch counts as a machine's.)")
+        let browser = [("User-Agent", Self.browser)]
+        let image = try await daemon.http.get(path, fields: browser)
         guard image.status == 200, image.field("Content-Type") == "image/gif" else {
             throw Failure("pixel: \(image.status)")
         }
         Self.came("The pixel was served: \(image.body.count) bytes of GIF.")
+        try await eventually("the open counts", deadline: .seconds(20), every: .milliseconds(500)) {
+            _ = try await daemon.http.get(path, fields: browser)
+            return try await daemon.executions().contains { $0["exitReason"]?.stringValue == "reply opened" }
+        }
     }
 
     private func spamMail() async throws {

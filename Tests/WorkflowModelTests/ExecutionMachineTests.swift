@@ -243,6 +243,14 @@ import WorkflowModel
         #expect(move.steps[1].output["reason"]?.stringValue == data["replyRefusal"]?.stringValue ?? "null_sender")
     }
 
+    @Test func replyBeyondTheRateIsRefused() throws {
+        let environment = TestEnvironment()
+        environment.allowsReplies = false
+        let machine = try machine([("mail", .sendEmail(.init(template: "t")))], environment: environment)
+        let move = try #require(machine.advance(received([:]), contact: ann, input: .started, now: start))
+        #expect(move.effects.isEmpty && move.steps[1].output["reason"] == "rate_limit")
+    }
+
     @Test func mailToSomebodyElseIsNoReply() throws {
         let machine = try machine([("mail", .sendEmail(.init(template: "t", to: "boss@example.com")))])
         let move = try #require(machine.advance(received([:]), contact: ann, input: .started, now: start))

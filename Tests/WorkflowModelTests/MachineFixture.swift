@@ -23,6 +23,10 @@ final class TestEnvironment: MachineEnvironment {
 
     func template(_ reference: String) -> TemplateSummary? { templates[reference] }
 
+    var allowsReplies = true
+
+    func mayReply(to address: String) throws -> Bool { allowsReplies }
+
     func makeMailID() -> Identifier {
         nextID += 1
         return Identifier(high: 8, low: nextID)

@@ -1,0 +1,73 @@
+// swift-tools-version:6.2
+import PackageDescription
+
+// The manifest of the scratch package that `Fuzz/run` makes: it must bear the project's name, because `package` access
+// ends at the package. `Sources` and `Fuzz` are links to the project's folders. `Parts` holds
+// links to those files of the adapters and the shell that read what comes from outside and need no server.
+
+/// Coverage for libFuzzer and the address sanitizer in every target of ours; `Fuzz/run` gives them to C as well.
+let strict: [SwiftSetting] = [
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+/// All files of `Fuzz/Targets`.
+let names = [
+    "Address", "Configuration", "HTML", "Header", "Identifier", "JSON", "Journal", "Message", "Postfix", "Reply",
+    "Session", "Template", "Workflow",
+]
+
+/// One program for each parser: its name is the file's in `Fuzz/Targets`.
+func fuzzer(_ name: String, _ rooms: [Target.Dependency]) -> Target {
+    .executableTarget(
+        name: "fuzz-\(name)", dependencies: ["FuzzKit"] + rooms, path: "Fuzz/Targets",
+        exclude: names.filter { $0 != name }.map { "\($0).swift" }, sources: ["\(name).swift"],
+        swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])])
+}
+
+let package = Package(
+    name: "postrider",
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    ],
+    targets: [
+        .target(name: "JSONValue", swiftSettings: strict),
+        .target(name: "MailModel", swiftSettings: strict),
+        .target(name: "Liquid", dependencies: ["JSONValue"], swiftSettings: strict),
+        .target(name: "WorkflowModel", dependencies: ["JSONValue"], swiftSettings: strict),
+        .target(name: "MailFormat", dependencies: ["MailModel", "CGMime"], swiftSettings: strict),
+        .target(
+            name: "Engine",
+            dependencies: [
+                "JSONValue", "MailModel", "MailFormat", "Liquid", "WorkflowModel",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict),
+        .target(name: "Settings", dependencies: [.product(name: "Yams", package: "Yams")], swiftSettings: strict),
+        .target(
+            name: "MilterAdapter", dependencies: ["MailModel"], path: "Parts/MilterAdapter", swiftSettings: strict),
+        .target(name: "SMTPAdapter", dependencies: ["MailModel"], path: "Parts/SMTPAdapter", swiftSettings: strict),
+        .target(name: "HTTPAdapter", path: "Parts/HTTPAdapter", swiftSettings: strict),
+        .target(
+            name: "Shell", dependencies: ["JSONValue", .product(name: "Yams", package: "Yams")],
+            path: "Parts/postrider", swiftSettings: strict),
+        .target(name: "FuzzKit", path: "Fuzz/Kit", swiftSettings: strict),
+        fuzzer("Address", ["HTTPAdapter", "MailModel"]),
+        fuzzer("Configuration", ["Settings"]),
+        fuzzer("HTML", ["MailFormat"]),
+        fuzzer("Header", ["MailModel"]),
+        fuzzer("Identifier", ["Engine", "WorkflowModel"]),
+        fuzzer("JSON", ["JSONValue"]),
+        fuzzer("Journal", ["Engine", "WorkflowModel"]),
+        fuzzer("Message", ["Engine", "JSONValue", "MailFormat", "MailModel", "WorkflowModel"]),
+        fuzzer("Postfix", ["Settings"]),
+        fuzzer("Reply", ["MailModel", "MilterAdapter", "SMTPAdapter"]),
+        fuzzer("Session", ["MailModel", "MilterAdapter"]),
+        fuzzer("Template", ["JSONValue", "Liquid"]),
+        fuzzer("Workflow", ["Engine", "JSONValue", "Shell", "WorkflowModel"]),
+        .systemLibrary(name: "CGMime", pkgConfig: "gmime-3.0", providers: [.apt(["libgmime-3.0-dev"])]),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,15 @@
+import FuzzKit
+import MailModel
+
+@testable import HTTPAdapter
+
+/// A contact's address as the API takes it: what is taken must be an address for mail, too.
+@_cdecl("LLVMFuzzerTestOneInput")
+package func fuzzAddress(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+    var input = FuzzInput(start, count)
+    guard let accepted = AddressText.accepted(input.text()) else { return 0 }
+    expect(AddressText.accepted(accepted) == accepted, "what was accepted is accepted")
+    expect(!hasControl(accepted), "an address is one line")
+    expect(MailAddress.isSafeForSMTP(accepted), "an address is safe in an SMTP command: \(accepted)")
+    return 0
+}
