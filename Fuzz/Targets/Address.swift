@@ -9,7 +9,6 @@ package func fuzzAddress(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     var input = FuzzInput(start, count)
     guard let accepted = AddressText.accepted(input.text()) else { return 0 }
     expect(AddressText.accepted(accepted) == accepted, "what was accepted is accepted")
-    expect(!hasControl(accepted), "an address is one line")
-    expect(MailAddress.isSafeForSMTP(accepted), "an address is safe in an SMTP command: \(accepted)")
+    expect(MailAddress.parse(accepted)?.isSafeForSMTP == true, "mail can be sent to it: \(accepted)")
     return 0
 }

@@ -14,6 +14,7 @@ package struct EngineContext: Sendable {
     package let tokens: TokenSigner
     package let trackingAddress = TrackingAddress()
     package let fetches: FetchJournal
+    package let gauges = Gauges()
     let catalogs = CatalogCache()
     let fetchRate = FetchRate()
     let templates = TemplateCache()

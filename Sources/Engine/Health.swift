@@ -3,10 +3,15 @@ import WorkflowModel
 /// What the daemon says about itself.
 package struct Health: Sendable {
     package var outbox: [OutboxEntry.Status: Int]
+    /// Since the database was made.
     package var counters: [String: Int]
+    /// By room, since the process started.
+    package var gauges: [String: [String: Int]]
 
     /// - Throws: `StoreError` when the database does not answer.
     package static func read(_ context: EngineContext) async throws -> Health {
-        try await context.store.read { Health(outbox: try $0.outboxCounts(), counters: try $0.counters()) }
+        try await context.store.read {
+            Health(outbox: try $0.outboxCounts(), counters: try $0.counters(), gauges: context.gauges.read())
+        }
     }
 }

@@ -7,10 +7,18 @@ extension APIResponder {
     /// the numbers name nobody.
     func health() async throws -> Response {
         let health = try await Health.read(context)
-        let outbox = OutboxEntry.Status.allCases.map { ($0.rawValue, JSON.int(Int64(health.outbox[$0] ?? 0))) }
-        let counters = health.counters.sorted { $0.key < $1.key }.map { ($0.key, JSON.int(Int64($0.value))) }
-        return Self.response(json: [
-            "status": "ok", "outbox": .object(JSONObject(outbox)), "counters": .object(JSONObject(counters)),
-        ])
+        // Only what the store counts: the final states would be a scan of everything ever sent.
+        let outbox = OutboxEntry.Status.allCases.compactMap { status in
+            health.outbox[status].map { (status.rawValue, JSON.int(Int64($0))) }
+        }
+        var body: JSONObject = [
+            "status": "ok", "outbox": .object(JSONObject(outbox)), "counters": Self.json(health.counters),
+        ]
+        for (room, numbers) in health.gauges.sorted(by: { $0.key < $1.key }) { body[room] = Self.json(numbers) }
+        return Self.response(json: .object(body))
+    }
+
+    private static func json(_ numbers: [String: Int]) -> JSON {
+        .object(JSONObject(numbers.sorted { $0.key < $1.key }.map { ($0.key, JSON.int(Int64($0.value))) }))
     }
 }

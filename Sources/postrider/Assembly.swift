@@ -84,7 +84,10 @@ struct Assembly {
             }, bodyLimit: milter.bodyLimit,
             headerCountLimit: milter.headerLimit, headerBytesLimit: milter.headerBytesLimit,
             recipientLimit: milter.recipientLimit, commitDeadline: milter.commitDeadline,
-            fallback: milter.onFailure == .accept ? .accept : .tempfail)
+            fallback: milter.onFailure == .accept ? .accept : .tempfail,
+            // Above the 300 s that Postfix waits for us and lets its own clients wait; a peer that stops within a packet
+            // keeps one of libmilter's threads for so long.
+            timeout: 600)
     }
 
     var smtp: SMTPConfiguration {
@@ -101,6 +104,19 @@ struct Assembly {
             verifiesPeer: smtp.verify, caFile: smtp.caFile,
             credentials: smtp.login.map { .init(username: $0.username, password: $0.password.value) },
             workers: smtp.workers, connectTimeout: smtp.connectTimeout, replyTimeout: smtp.replyTimeout)
+    }
+}
+
+extension MilterGauges {
+    /// As `/healthz` shows them.
+    var numbers: [String: Int] {
+        [
+            "openSessions": openSessions, "messagesInFlight": messagesInFlight, "messagesWaiting": messagesWaiting,
+            "messages": messages, "unwanted": unwanted, "tempfails": tempfails, "failedOpen": failedOpen,
+            "timeouts": timeouts, "lateCommits": lateCommits, "truncated": truncated,
+            "refusedRecipients": refusedRecipients, "refusedWhileDraining": refusedWhileDraining,
+            "tcpConnections": tcpConnections,
+        ]
     }
 }
 

@@ -46,6 +46,7 @@ final class Daemon: Sendable {
         try await dispatch.recover()
         Opens(context: context).recover()
         let milter = MilterServer(configuration: assembly.milter, intake: intake, logger: logger)
+        context.gauges.register("milter") { milter.gauges.numbers }
         let ready = Readiness(logger: logger)
         let http = makeHTTP(context, ready: ready)
         try milter.open()

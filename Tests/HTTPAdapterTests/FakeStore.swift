@@ -95,7 +95,7 @@ extension FakeSession: StoreReader {
     }
     func steps(of execution: Identifier) throws -> [StepExecution] { tables.steps[execution] ?? [] }
     func outboxCounts() throws -> [OutboxEntry.Status: Int] {
-        tables.entries.reduce(into: [:]) { $0[$1.status, default: 0] += 1 }
+        tables.entries.reduce(into: [.pending: 0, .claimed: 0]) { $0[$1.status, default: 0] += 1 }
     }
     func counters() throws -> [String: Int] { tables.counters }
 }

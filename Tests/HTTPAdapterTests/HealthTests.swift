@@ -6,12 +6,14 @@ import Testing
     @Test func aHealthyServerSaysSoWithItsNumbers() async throws {
         try await withServer { server in
             server.store.change { $0.counters = ["receptions_repeated": 3, "enrolments_refused": 1] }
+            server.context.gauges.register("milter") { ["openSessions": 4, "messages": 9] }
             let answer = try await server.get("/healthz", key: nil)
             #expect(answer.status == 200)
             expectJSONFields(answer)
             #expect(
-                answer.text == #"{"status":"ok","outbox":{"pending":0,"claimed":0,"delivered":0,"bounced":0,"#
-                    + #""expired":0,"failed":0},"counters":{"enrolments_refused":1,"receptions_repeated":3}}"#)
+                answer.text == #"{"status":"ok","outbox":{"pending":0,"claimed":0},"#
+                    + #""counters":{"enrolments_refused":1,"receptions_repeated":3},"#
+                    + #""milter":{"messages":9,"openSessions":4}}"#)
         }
     }
 
