@@ -8,10 +8,10 @@ BUILT := .build/debug
 # A crashing test must not wait for a debugger.
 export SWIFT_BACKTRACE ?= enable=no
 
-.PHONY: help run test build lint format bench docs clean packages
+.PHONY: help run test build lint format bench fuzz docs clean
 
 help:  ## list the commands
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 run: ONCE ?=
 run: .ci/packages  ## a private mail site and one mail's way through it; ONCE=1 ends after the story
@@ -42,7 +42,12 @@ bench: .ci/packages  ## the benchmarks, or the one named by NAME=
 	@.ci/install build run bench
 	@Benchmarks/run $(NAME)
 
-docs: ## write the sample configuration and its reference page anew
+fuzz: NAME ?=
+fuzz: SECONDS ?= 20
+fuzz:  ## the fuzz targets, or the one named by NAME=, for SECONDS= each
+	@Fuzz/run "$(NAME)" "$(SECONDS)"
+
+docs:  ## write the sample configuration and its reference page anew
 	$(SWIFT) build $(FLAGS) --product postrider
 	$(BUILT)/postrider configuration > conf/postrider.yaml
 	$(BUILT)/postrider configuration --reference > Documentation/configuration.md

@@ -100,6 +100,14 @@ let package = Package(
         // `make run`.
         .executableTarget(
             name: "story", dependencies: ["ServerTestKit", "JSONValue"], path: "Tests/Story", swiftSettings: strict),
+        // `make bench`.
+        .executableTarget(
+            name: "benchmarks",
+            dependencies: [
+                "Engine", "SQLStore", "CryptoAdapter", "WorkflowModel", "MailModel", "JSONValue", "ServerTestKit",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Benchmarks/Runner", swiftSettings: strict),
         .testTarget(name: "ServerTestKitTests", dependencies: ["ServerTestKit"], swiftSettings: strict),
         .testTarget(
             name: "LiquidTests", dependencies: ["Liquid", "JSONValue"], exclude: ["golden-exceptions.json"],

@@ -2,10 +2,19 @@ import Foundation
 import ServerTestKit
 
 /// The daemon as a process, over a database of the benchmark's choice.
+///
+/// Its log goes straight into a file: a reader of ours would wake up for every mail and take part in what is measured.
 struct DaemonUnderTest {
-    let process: DaemonProcess
+    private let process: DaemonProcess
+    private let logPath: String
     /// From the start of the process until it said that it was ready.
     let startSeconds: Double
+
+    private init(process: DaemonProcess, logPath: String, startSeconds: Double) {
+        self.process = process
+        self.logPath = logPath
+        self.startSeconds = startSeconds
+    }
 
     /// The recipient whose mail becomes events.
     static let inbox = "help@test.example"
@@ -30,11 +39,20 @@ struct DaemonUnderTest {
             routes:
               - recipient: \(inbox)
             """)
+        let log = directory.path("postrider.log")
         let start = ContinuousClock.now
-        let process = try DaemonProcess(programs.daemon, ["serve", "--config", configuration])
-        try await process.waitForLine(containing: "notice ready", deadline: .seconds(60))
-        return DaemonUnderTest(process: process, startSeconds: (ContinuousClock.now - start).inSeconds)
+        let process = try DaemonProcess(
+            "sh", ["-c", "exec \"$0\" serve --config \"$1\" 2>\"$2\"", programs.daemon, configuration, log])
+        let daemon = DaemonUnderTest(process: process, logPath: log, startSeconds: 0)
+        try await eventually("the daemon is ready", deadline: .seconds(60), every: .milliseconds(2)) {
+            if process.exitStatus != nil { throw BenchmarkFailure("the daemon has ended: \(daemon.log)") }
+            return daemon.log.contains("notice ready")
+        }
+        return DaemonUnderTest(process: process, logPath: log, startSeconds: (ContinuousClock.now - start).inSeconds)
     }
+
+    /// All that it has logged.
+    var log: String { FileManager.default.contents(atPath: logPath).map { String(decoding: $0, as: UTF8.self) } ?? "" }
 
     /// MB (10⁶ bytes) of resident memory when the start is over and nothing happens.
     func idleMemory() async throws -> Double {

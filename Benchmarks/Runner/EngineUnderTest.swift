@@ -54,7 +54,9 @@ private struct SwallowingTransport: MailTransport {
     let concurrency = 1
 
     func deliver(_ mail: OutgoingMail) async -> DeliveryOutcome {
-        .delivered(reply: Reply(code: 250, enhancedCode: "2.0.0", text: "Ok: queued as 4dFZpX1qk8z4P"), queueID: "4dFZpX1qk8z4P")
+        .delivered(
+            reply: Reply(code: 250, enhancedCode: "2.0.0", text: "Ok: queued as 4dFZpX1qk8z4P"),
+            queueID: "4dFZpX1qk8z4P")
     }
 
     func stop() {}

@@ -74,7 +74,9 @@ struct EventToOutbox {
         }
         let (rate, perTransaction) = try await track(ours, contacts: Self.small.contacts)
         let printed = try await programs.run("bare-loop", [bare, ours, "\(perTransaction)"])
-        let figures = printed.split(separator: " ").compactMap { Double($0.trimmingCharacters(in: .whitespacesAndNewlines)) }
+        let figures = printed.split(separator: " ").compactMap {
+            Double($0.trimmingCharacters(in: .whitespacesAndNewlines))
+        }
         guard figures.count == 4, Int(figures[0]) == Self.events, Int(figures[1]) == 6 * Self.events else {
             throw BenchmarkFailure("bare-loop did not write what the engine wrote: \(printed)")
         }
@@ -93,7 +95,8 @@ struct EventToOutbox {
                         for number in stride(from: caller, to: Self.events, by: Self.callers) {
                             // A prime step spreads the contacts over their whole range.
                             let contact = number * 7919 % contacts
-                            try await engine.track("order.placed", email: "contact-\(contact)@example.org", data: Self.data)
+                            try await engine.track(
+                                "order.placed", email: "contact-\(contact)@example.org", data: Self.data)
                         }
                     }
                 }

@@ -107,5 +107,5 @@ struct MilterCost {
 
 extension DaemonUnderTest {
     /// Mails it has said to have recorded.
-    fileprivate var recordedMails: Int { process.lines.count { $0.text.contains("mail received") } }
+    fileprivate var recordedMails: Int { log.split(separator: "\n").count { $0.contains("mail received") } }
 }

@@ -50,7 +50,9 @@ struct ParkedExecutions {
         let took = try await seconds {
             let engine = try await EngineUnderTest(database: path)
             try await engine.apply(Self.workflow)
-            if parked > 0 { try await engine.track("cart.abandoned", email: "first@example.org", data: ["total": 129.5]) }
+            if parked > 0 {
+                try await engine.track("cart.abandoned", email: "first@example.org", data: ["total": 129.5])
+            }
             try engine.store.close()
             if parked > 0 { _ = try await programs.run("copy-executions", [path, "\(parked)", "\(parked)"]) }
         }

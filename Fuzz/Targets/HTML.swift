@@ -11,6 +11,7 @@ package func fuzzHTML(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let marked = HTMLPixel.insert(into: html, url: url)
     expect(marked.utf8.count > html.utf8.count, "the pixel is there")
     expect(
-        marked.contains("<img src=\"https://example.org/o/x?a=1&amp;b=&quot;\""), "its address stays between its quotes")
+        marked.contains("<img src=\"https://example.org/o/x?a=1&amp;b=&quot;\""), "its address stays between its quotes"
+    )
     return 0
 }

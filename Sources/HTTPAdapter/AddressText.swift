@@ -24,7 +24,8 @@ enum AddressText {
     }
 
     private static func isLocalPart(_ text: Substring) -> Bool {
-        let special: Set<Unicode.Scalar> = ["(", ")", "<", ">", "[", "]", ":", ";", ",", "\\", "\""]
+        // The `@` too: before a combining mark it is another character, at which the address was not split.
+        let special: Set<Unicode.Scalar> = ["@", "(", ")", "<", ">", "[", "]", ":", ";", ",", "\\", "\""]
         return text.utf8.count <= localPartLimit
             && text.split(separator: ".", omittingEmptySubsequences: false).allSatisfy { !$0.isEmpty }
             && text.unicodeScalars.allSatisfy { isGraphic($0) && !special.contains($0) }
@@ -38,17 +39,18 @@ enum AddressText {
     }
 
     private static func isLabelScalar(_ scalar: Unicode.Scalar) -> Bool {
-        guard scalar.isASCII else { return isGraphic(scalar) }
+        // The ideographic full stop is a dot to some readers (RFC 3490 section 3.1) and a letter to others.
+        guard scalar.isASCII else { return isGraphic(scalar) && scalar != "\u{3002}" }
         return scalar.properties.isAlphabetic || scalar.properties.numericType != nil || scalar == "-"
     }
 
     /// Neither blank nor invisible: controls, formatting marks (which can turn the direction of text around), private
-    /// and unassigned characters are out.
+    /// and unassigned characters are out, and so are the two that stand for something that got lost.
     private static func isGraphic(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.properties.generalCategory {
         case .control, .format, .surrogate, .privateUse, .unassigned: false
         case .spaceSeparator, .lineSeparator, .paragraphSeparator: false
-        default: true
+        default: scalar != "\u{FFFC}" && scalar != "\u{FFFD}"
         }
     }
 }

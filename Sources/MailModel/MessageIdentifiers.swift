@@ -24,6 +24,7 @@ package enum MessageIdentifiers {
     private static func firstWord(of text: String) -> String? {
         let word = text.utf8.split(whereSeparator: { $0 <= 0x20 || $0 == 0x7F }).first
         guard let word, word.count <= 996, word.contains(UInt8(ascii: "@")) else { return nil }
-        return String(decoding: word, as: UTF8.self).filter { $0 != ">" }
+        // Bytes: before a combining mark a bracket is another character.
+        return String(decoding: word.filter { $0 != UInt8(ascii: ">") }, as: UTF8.self)
     }
 }

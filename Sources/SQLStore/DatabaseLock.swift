@@ -11,7 +11,8 @@ final class DatabaseLock: Sendable {
         guard descriptor >= 0 else {
             throw StoreError(
                 .unusable,
-                "cannot make \(path): the database's directory must exist and be writable for this user (\(String(cString: strerror(errno))))")
+                "cannot make \(path): the database's directory must exist and be writable for this user (\(String(cString: strerror(errno))))"
+            )
         }
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
             Glibc.close(descriptor)

@@ -13,7 +13,8 @@ enum Migrations {
         guard current <= steps.count else {
             throw StoreError(
                 .newerSchema,
-                "\(path) has schema \(current), and this version of postrider knows \(steps.count): install the newer version")
+                "\(path) has schema \(current), and this version of postrider knows \(steps.count): install the newer version"
+            )
         }
         guard current < steps.count else { return }
         try database.inTransaction(.immediate) {

@@ -99,5 +99,7 @@ extension Identifier: SQLValue {
 extension Timestamp: SQLValue {
     func bind(to statement: OpaquePointer, at index: Int32) -> Int32 { microseconds.bind(to: statement, at: index) }
 
-    init(column: Int32, of statement: OpaquePointer) { self.init(microseconds: sqlite3_column_int64(statement, column)) }
+    init(column: Int32, of statement: OpaquePointer) {
+        self.init(microseconds: sqlite3_column_int64(statement, column))
+    }
 }

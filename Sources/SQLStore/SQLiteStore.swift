@@ -94,7 +94,8 @@ extension StoreError {
             case .SQLITE_FULL: .full
             case .SQLITE_BUSY, .SQLITE_LOCKED: .inUse
             case .SQLITE_CONSTRAINT: .conflict
-            case .SQLITE_NOTADB, .SQLITE_CORRUPT, .SQLITE_CANTOPEN, .SQLITE_READONLY, .SQLITE_PERM, .SQLITE_AUTH: .unusable
+            case .SQLITE_NOTADB, .SQLITE_CORRUPT, .SQLITE_CANTOPEN, .SQLITE_READONLY, .SQLITE_PERM, .SQLITE_AUTH:
+                .unusable
             default: .failed
             }
         // Without the statement's arguments: those are mail.
@@ -106,9 +107,12 @@ extension StoreError {
         let code = (error as? DatabaseError)?.resultCode
         switch code {
         case .SQLITE_CANTOPEN?:
-            self.init(.unusable, "cannot open the database \(path): its directory must exist and be writable for this user")
+            self.init(
+                .unusable, "cannot open the database \(path): its directory must exist and be writable for this user")
         case .SQLITE_NOTADB?, .SQLITE_CORRUPT?:
-            self.init(.unusable, "\(path) is damaged or no SQLite database: restore it from a backup, or move it away to begin anew")
+            self.init(
+                .unusable,
+                "\(path) is damaged or no SQLite database: restore it from a backup, or move it away to begin anew")
         case .SQLITE_READONLY?, .SQLITE_PERM?, .SQLITE_AUTH?:
             self.init(.unusable, "the database \(path) is not writable for this user: change its owner or its mode")
         case .SQLITE_FULL?:

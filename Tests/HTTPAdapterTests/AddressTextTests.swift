@@ -20,6 +20,7 @@ import Testing
         "ann@example..com", ".ann@example.com", "ann.@example.com", "a..b@example.com", "ann@-example.com",
         "ann@example-.com", "ann@example.com.", "ann@example.com\n", "ann\r\n@example.com", "ann\u{0}@example.com",
         "<ann@example.com>", "Ann <ann@example.com>", "\"a b\"@example.com", "a,b@example.com", "a@[127.0.0.1]",
+        "a\u{FFFD}n@example.com", "ann@exam\u{FFFD}ple", "a@\u{301}b@example.com", "ann@example\u{3002}com",
         "a@ex_ample.com", "a@b:25", "ann@example\u{202E}.com", "ann\u{00A0}@example.com",
         "\(String(repeating: "l", count: 65))@example.com", "ann@\(String(repeating: "d", count: 64)).com",
         "ann@\(Array(repeating: "d", count: 130).joined(separator: "."))",

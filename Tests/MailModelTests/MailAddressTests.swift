@@ -105,7 +105,7 @@ struct MailAddressTests {
 
     @Test(arguments: [
         ("<a@b>", ["a@b"]), ("<a@b> <c@d>\t(x) <e@f>", ["a@b", "c@d", "e@f"]), ("a@b", ["a@b"]), ("no id", []),
-        ("", []),
+        ("", []), ("a@b>\u{301}", ["a@b\u{301}"]),
         ("<a\u{20}b@c>", ["ab@c"]), ("<unended", []), ("<>", []), ("<<a@b>", ["a@b"]),
     ])
     func messageIdsAreFound(field: String, ids: [String]) { #expect(MessageIdentifiers.parse(field) == ids) }
