@@ -32,10 +32,10 @@ build: .ci/packages  ## the daemon, optimised, in .build/release
 	$(SWIFT) build $(FLAGS) -c release --product postrider
 
 lint:  ## formatting, and the pages that are generated
-	$(SWIFT) format lint --strict --parallel --recursive Package.swift Sources Tests Benchmarks
+	$(SWIFT) format lint --strict --parallel --recursive Package.swift Sources Tests Benchmarks Fuzz
 
 format:  ## put the sources in form
-	$(SWIFT) format --in-place --parallel --recursive Package.swift Sources Tests Benchmarks
+	$(SWIFT) format --in-place --parallel --recursive Package.swift Sources Tests Benchmarks Fuzz
 
 bench: NAME ?=
 bench: .ci/packages  ## the benchmarks, or the one named by NAME=

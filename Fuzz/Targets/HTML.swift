@@ -10,8 +10,8 @@ package func fuzzHTML(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let url = "https://example.org/o/x?a=1&b=\""
     let marked = HTMLPixel.insert(into: html, url: url)
     expect(marked.utf8.count > html.utf8.count, "the pixel is there")
-    expect(
-        marked.contains("<img src=\"https://example.org/o/x?a=1&amp;b=&quot;\""), "its address stays between its quotes"
-    )
+    // Bytes: after some letters of the HTML the first bracket is another character.
+    let image = Array("<img src=\"https://example.org/o/x?a=1&amp;b=&quot;\"".utf8)
+    expect(Array(marked.utf8).contains(image), "its address stays between its quotes")
     return 0
 }

@@ -16,7 +16,11 @@ package struct HeaderField: Hashable, Sendable {
 
     /// Field names compare without regard to ASCII case (RFC 5322 section 1.2.2).
     package func isNamed(_ other: String) -> Bool {
-        name.utf8.count == other.utf8.count && name.lowercased() == other.lowercased()
+        // Byte by byte: every rule asks for every field, and a lower-cased copy for each question is felt.
+        guard name.utf8.count == other.utf8.count else { return false }
+        return zip(name.utf8, other.utf8).allSatisfy { left, right in
+            left == right || (left ^ right == 0x20 && (left | 0x20) &- UInt8(ascii: "a") < 26)
+        }
     }
 
     /// The value as text: unfolded, surrounding blanks removed, bytes that are no UTF-8 replaced by U+FFFD.

@@ -12,7 +12,7 @@ extension SQLSession {
 
     private func bumpCatalog() throws {
         memory.catalogVersion = nil
-        try run("UPDATE settings SET number = number + 1 WHERE name = 'catalog_version'")
+        try run("UPDATE settings SET number = random() WHERE name = 'catalog_version'")
     }
 
     func loadCatalog() throws -> Catalog {
