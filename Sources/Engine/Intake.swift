@@ -43,9 +43,14 @@ package struct Intake: MessageIntake {
             message, verdicts: verdicts(of: message), limits: configuration.readingLimits,
             textLimit: configuration.textLimit)
         let returned = ReturnedMail.entry(in: message, tokens: context.tokens)
+        // Whatever needs no database is done here: the writer is one for all.
+        let now = context.clock.now()
+        let prepared = arrivals.map { ($0, eventData(of: facts, for: $0.recipient, now: now)) }
         context.submit { transaction in
             let generation = try returned.flatMap { try transaction.store.entry($0)?.generation } ?? 0
-            return try arrivals.map { try record($0, of: facts, generation: generation, in: transaction) }
+            return try prepared.map { arrival, data in
+                try record(arrival, of: facts, data: data, generation: generation, in: transaction)
+            }
         } completion: { result in
             switch result {
             case .success(let outcomes):
@@ -99,6 +104,12 @@ package struct Intake: MessageIntake {
         }
     }
 
+    private func eventData(of facts: IncomingMail, for recipient: String, now: Timestamp) -> JSONObject {
+        let refusal = facts.refusal(recipient: recipient, ownAddresses: ownAddresses, now: now)
+        return facts.eventData(
+            recipient: recipient, refusal: refusal, now: now, limit: context.configuration.eventDataLimit)
+    }
+
     // MARK: In the transaction
 
     private enum Outcome: Sendable {
@@ -107,7 +118,8 @@ package struct Intake: MessageIntake {
     }
 
     private func record(
-        _ arrival: Arrival, of facts: IncomingMail, generation: Int, in transaction: EngineTransaction
+        _ arrival: Arrival, of facts: IncomingMail, data: JSONObject, generation: Int,
+        in transaction: EngineTransaction
     ) throws -> Outcome {
         guard let project = transaction.catalog.project(slug: arrival.route.project) else {
             throw StoreError(.unusable, "route to an unknown project: \(arrival.route.project)")
@@ -125,16 +137,8 @@ package struct Intake: MessageIntake {
         let contact = try facts.contactAddress.map {
             try events.upsert(email: $0, subscribed: nil, subscribedWhenNew: false, data: [:])
         }
-        let refusal = facts.refusal(
-            recipient: arrival.recipient,
-            ownAddresses: ownAddresses,
-            now: transaction.now)
         let event = try events.record(
-            EventName.emailReceived,
-            data: facts.eventData(
-                recipient: arrival.recipient, refusal: refusal, now: transaction.now,
-                limit: context.configuration.eventDataLimit),
-            generation: generation, contact: contact, id: eventID)
+            EventName.emailReceived, data: data, generation: generation, contact: contact, id: eventID)
         return .recorded(event.id)
     }
 

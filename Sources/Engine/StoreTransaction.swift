@@ -5,7 +5,8 @@ import WorkflowModel
 package protocol StoreTransaction: AnyObject {
     // MARK: Catalog
 
-    /// Grows with every change of projects, workflows or templates, in the transaction of the change.
+    /// Another number after every change of projects, workflows or templates, in the transaction of the change. Never one
+    /// that was there before: a change that is rolled back must not leave its number to the next one.
     func catalogVersion() throws -> Int64
     func loadCatalog() throws -> Catalog
     /// The graph of any version; nil when there is no such version.

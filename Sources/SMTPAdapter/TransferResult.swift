@@ -67,7 +67,9 @@ struct TransferResult {
         }
         // The relay does not serve us at all. That is no judgement of this message, and giving up every mail that is due
         // because a relay is being worked on would lose them all.
-        if let reply = exchange.reply, reply.isPermanent, exchange.isSessionRefused || code == CURLE_REMOTE_ACCESS_DENIED {
+        if let reply = exchange.reply, reply.isPermanent,
+            exchange.isSessionRefused || code == CURLE_REMOTE_ACCESS_DENIED
+        {
             return "\(relay) refuses the session: check that it serves this host.\(said)"
         }
         // 530 is a demand to log in or to use TLS first (RFC 4954 section 6, RFC 3207 section 4), about us and not

@@ -141,7 +141,9 @@ extension FakeSession: StoreTransaction {
     func record(_ attempt: AttemptRecord, of entry: Identifier) throws { throw Unsupported() }
     func releaseClaims(at time: Timestamp) throws -> [Identifier] { throw Unsupported() }
     func unclaim(_ entries: [Identifier]) throws { throw Unsupported() }
-    func insertAutomaticReply(to recipient: String, entry: Identifier, at time: Timestamp) throws { throw Unsupported() }
+    func insertAutomaticReply(to recipient: String, entry: Identifier, at time: Timestamp) throws {
+        throw Unsupported()
+    }
     func automaticReplyCount(to recipient: String, since time: Timestamp) throws -> Int { throw Unsupported() }
     func insert(_ reception: Reception) throws -> Bool { throw Unsupported() }
     func secret(_ name: String, orInsert candidate: [UInt8]) throws -> [UInt8] { throw Unsupported() }
