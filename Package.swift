@@ -116,7 +116,10 @@ let package = Package(
         .testTarget(name: "WorkflowModelTests", dependencies: ["WorkflowModel", "JSONValue"], swiftSettings: strict),
         .testTarget(
             name: "EngineTests",
-            dependencies: ["Engine", "EngineTestKit", "SQLStore", "JSONValue", "MailModel", "WorkflowModel"],
+            dependencies: [
+                "Engine", "EngineTestKit", "SQLStore", "JSONValue", "MailModel", "WorkflowModel",
+                .product(name: "GRDBSQLite", package: "GRDB.swift"),
+            ],
             swiftSettings: strict),
         .testTarget(name: "MailModelTests", dependencies: ["MailModel"], swiftSettings: strict),
         .testTarget(

@@ -36,7 +36,7 @@ package struct Advance: Sendable {
             try await context.transact { transaction in
                 for id in due { try Self.fire(id, in: transaction) }
             }
-        } catch let error as StoreError where error.code == .full || error.code == .inUse {
+        } catch let error as StoreError where !Self.isRowsFault(error) {
             throw error
         } catch {
             // One of them cannot be moved. Each on its own, so that it does not hold up the others.
@@ -46,25 +46,29 @@ package struct Advance: Sendable {
     }
 
     private static func fire(_ id: Identifier, in transaction: EngineTransaction) throws {
-        guard let stored = try transaction.store.execution(id) else { return }
-        try EventRecorder(transaction: transaction, projectID: stored.projectID).advance(id, input: .timerFired)
+        // An event may have moved it on since it was found due.
+        guard let stored = try transaction.store.execution(id), let due = stored.execution.wait?.due,
+            due <= transaction.now
+        else { return }
+        let recorder = EventRecorder(transaction: transaction, projectID: stored.projectID)
+        if try !recorder.advance(id, input: .timerFired) {
+            // Its contact or workflow is gone. Left as it is, it would be due for ever.
+            throw StoreError(.damaged, "execution \(id) has a timer and nothing to move")
+        }
     }
+
+    /// Whether the row is to blame; anything else is the database's trouble and passes.
+    private static func isRowsFault(_ error: StoreError) -> Bool { error.code == .damaged || error.code == .conflict }
 
     private func advanceAlone(_ id: Identifier) async throws {
         do {
             try await context.transact { try Self.fire(id, in: $0) }
-        } catch let error as StoreError where error.code != .unusable && error.code != .conflict {
+        } catch let error as StoreError where !Self.isRowsFault(error) {
             throw error
         } catch {
             context.logger.error("execution failed", metadata: ["execution": "\(id)", "error": "\(error)"])
-            try await context.transact { transaction in
-                guard var stored = try transaction.store.execution(id) else { return }
-                stored.execution.status = .failed
-                stored.execution.exitReason = "\(error)"
-                stored.execution.wait = nil
-                stored.execution.currentStep = nil
-                stored.execution.completedAt = transaction.now
-                try transaction.store.update(stored)
+            try await context.transact {
+                try $0.store.failExecution(id, reason: "its stored data cannot be read", at: $0.now)
             }
         }
     }

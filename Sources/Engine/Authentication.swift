@@ -37,6 +37,7 @@ package struct UseCaseError: Error, CustomStringConvertible {
         case invalid = "validation_error"
         case reservedEvent = "reserved_event"
         case workflowLocked = "WORKFLOW_LOCKED"
+        case triggerLocked = "TRIGGER_LOCKED"
         case conflict = "conflict"
     }
 

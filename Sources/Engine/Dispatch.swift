@@ -56,7 +56,7 @@ package struct Dispatch: Sendable {
             }
             // A full claim may have left more behind; otherwise wait for a reason to look again.
             if !entries.isEmpty, entries.count == free, places.free > 0 { continue }
-            await context.signals.dispatch.wait(until: await nextLook(), clock: context.clock)
+            await context.signals.dispatch.wait(until: await nextLook { places.free > 0 }, clock: context.clock)
         }
         await places.waitUntilAllFree(atMost: Self.drainTime)
         transport.stop()
@@ -74,13 +74,13 @@ package struct Dispatch: Sendable {
         }
     }
 
-    private func nextLook() async -> Timestamp {
+    private func nextLook(_ hasPlaces: () -> Bool) async -> Timestamp {
         let now = context.clock.now()
         let latest = now.adding(seconds: Self.longestSleep)
         do {
+            guard let next = try await context.store.write({ try $0.nextEntry() }) else { return latest }
             // Due entries that found no free place are looked for when a place becomes free, not in a hot loop.
-            guard let next = try await context.store.write({ try $0.nextEntry() }), next > now else { return latest }
-            return min(latest, next)
+            return next <= now && !hasPlaces() ? latest : min(latest, next)
         } catch {
             return now.adding(seconds: 1)
         }
@@ -101,11 +101,13 @@ package struct Dispatch: Sendable {
             subject = built.subject
             outcome = await transport.deliver(built.mail)
         } catch let error as StoreError {
-            // Not the mail's fault: the claim is given back and no attempt is counted.
+            // Not the mail's fault: the claim is given back for a while and no attempt is counted.
             context.logger.error("outbox waits for the database", metadata: ["error": "\(error)"])
             await persist("claim not given back", entry, places) {
-                try await context.store.write { try $0.unclaim([entry.id]) }
+                let until = context.clock.now().adding(seconds: Self.longestPause)
+                try await context.store.write { try $0.unclaim([entry.id], until: until) }
             }
+            context.signals.dispatch.signal()
             return
         } catch {
             outcome = .refused(reason: "\(error)")
@@ -141,7 +143,9 @@ package struct Dispatch: Sendable {
         while true {
             do { return try await body() } catch {
                 context.logger.error(failure, metadata: ["entry": "\(entry.id)", "error": "\(error)"])
-                guard let error = error as? StoreError, error.code != .conflict, let places, !places.isClosing else {
+                guard let error = error as? StoreError, error.code != .conflict, error.code != .damaged, let places,
+                    !places.isClosing
+                else {
                     return
                 }
             }

@@ -90,6 +90,10 @@ package final class EngineTransaction {
     package let catalog: Catalog
     package let now: Timestamp
     var wakes = EngineSignals.Wakes()
+    /// What went wrong where it could not be thrown.
+    var failure: (any Error)?
+    /// Events recorded in this transaction.
+    var eventCount = 0
 
     init(store: any StoreTransaction, context: EngineContext) throws {
         self.store = store

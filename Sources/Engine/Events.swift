@@ -71,6 +71,7 @@ struct EventRecorder {
                 id: transaction.makeID(), email: email, isSubscribed: subscribedWhenNew, data: [:], createdAt: now,
                 updatedAt: now)
             contact.merge(data)
+            try checkSize(contact)
             try store.insert(contact, in: projectID)
             try record(
                 EventName.contactCreated, data: ["email": .string(email)], generation: generation, contact: contact)
@@ -78,6 +79,7 @@ struct EventRecorder {
         }
         let before = contact
         contact.merge(data)
+        try checkSize(contact)
         if let subscribed { contact.isSubscribed = subscribed }
         guard contact != before else { return contact }
         contact.updatedAt = now
@@ -86,24 +88,41 @@ struct EventRecorder {
         return try store.contact(contact.id) ?? contact
     }
 
-    private func recordChange(from before: Contact, to contact: Contact, generation: Int) throws {
+    private func checkSize(_ contact: Contact) throws {
+        guard JSONWriter.bytes(.object(contact.data)).count <= Contact.dataLimit else {
+            throw UseCaseError(
+                .invalid, "the contact's data would be larger than \(Contact.dataLimit / 1024) KiB",
+                problems: [.init(path: "data", message: "is too much for one contact")])
+        }
+    }
+
+    private func recordChange(
+        from before: Contact, to contact: Contact, generation: Int, origin: Identifier? = nil
+    ) throws {
         if contact.data != before.data {
-            try record("contact.updated", data: [:], generation: generation, contact: contact)
+            try record("contact.updated", data: [:], generation: generation, contact: contact, origin: origin)
         }
         if contact.isSubscribed != before.isSubscribed {
             try record(
                 contact.isSubscribed ? EventName.contactSubscribed : EventName.contactUnsubscribed, data: [:],
-                generation: generation, contact: contact)
+                generation: generation, contact: contact, origin: origin)
         }
     }
 
     // MARK: Events
 
-    /// - Parameter contact: nil for an event that concerns nobody we know; it is recorded and moves nothing.
+    /// Events that one cause may bring about in its transaction. Workflows that start each other multiply, and all of it
+    /// happens while everybody else waits for the writer.
+    static let fanOutLimit = 1000
+
+    /// - Parameters:
+    ///   - contact: nil for an event that concerns nobody we know; it is recorded and moves nothing.
+    ///   - origin: the execution whose own step brought the event about; a wait that it came to afterwards does not see
+    ///     what was before it.
     @discardableResult
     func record(
         _ name: String, data: JSONObject, source: Event.Source = .system, generation: Int, contact: Contact?,
-        id: Identifier? = nil
+        id: Identifier? = nil, origin: Identifier? = nil
     ) throws -> Event {
         let event = Event(
             id: id ?? transaction.makeID(), name: name, data: data, source: source, generation: generation,
@@ -117,16 +136,40 @@ struct EventRecorder {
                 metadata: ["event": "\(name)", "contact": "\(contact.id)", "generation": "\(generation)"])
             return event
         }
-        try resume(with: event, contact: contact)
+        transaction.eventCount += 1
+        guard transaction.eventCount <= Self.fanOutLimit else {
+            try stopFanOut(event, contact: contact)
+            return event
+        }
+        try resume(with: event, contact: contact, origin: origin)
         try enrol(with: event, contact: contact)
         return event
     }
 
+    private func stopFanOut(_ event: Event, contact: Contact) throws {
+        try store.count("event_fanouts_stopped", by: 1)
+        // One line for all that this transaction still brings.
+        guard transaction.eventCount == Self.fanOutLimit + 1 else { return }
+        transaction.context.logger.warning(
+            "one cause brought about too many events", metadata: ["event": "\(event.name)", "contact": "\(contact.id)"])
+    }
+
     /// Waits see the event before new executions start, so that no execution is resumed by what started it.
-    private func resume(with event: Event, contact: Contact) throws {
-        for id in try store.executions(waitingFor: event.name, contact: contact.id) {
-            try advance(id, input: .eventArrived(event))
+    private func resume(with event: Event, contact: Contact, origin: Identifier?) throws {
+        for id in try store.executions(waitingFor: event.name, contact: contact.id) where id != origin {
+            do {
+                try advance(id, input: .eventArrived(event))
+            } catch let error as StoreError where error.code == .damaged {
+                // One bad row must not keep the contact's events out for ever.
+                try fail(id, error)
+            }
         }
+    }
+
+    /// Ends an execution whose row cannot be read.
+    func fail(_ id: Identifier, _ error: any Error) throws {
+        transaction.context.logger.error("execution failed", metadata: ["execution": "\(id)", "error": "\(error)"])
+        try store.failExecution(id, reason: "its stored data cannot be read", at: now)
     }
 
     private func enrol(with event: Event, contact: Contact) throws {
@@ -152,7 +195,9 @@ struct EventRecorder {
             id: transaction.makeID(), workflowID: workflow.id, contactID: contactID, context: context,
             trigger: trigger, startedAt: now)
         let machine = machine(workflow, graph: workflow.graph)
-        guard let move = machine.advance(execution, contact: contact, input: .started, now: now) else { return nil }
+        let move = machine.advance(execution, contact: contact, input: .started, now: now)
+        if let failure = transaction.failure { throw failure }
+        guard let move else { return nil }
         let stored = StoredExecution(execution: move.execution, projectID: projectID, versionID: workflow.versionID)
         try store.insert(stored, once: !workflow.allowsReentry)
         try apply(move, contact: contact)
@@ -167,12 +212,12 @@ struct EventRecorder {
             let workflow = transaction.catalog.workflow(stored.execution.workflowID)
         else { return false }
         guard let graph = try graph(of: stored, workflow: workflow) else {
-            throw StoreError(.unusable, "version \(stored.versionID) of workflow \(workflow.slug) is missing")
+            throw StoreError(.damaged, "version \(stored.versionID) of workflow \(workflow.slug) is missing")
         }
         let machine = machine(workflow, graph: graph)
-        guard let move = machine.advance(stored.execution, contact: contact, input: input, now: now) else {
-            return false
-        }
+        let move = machine.advance(stored.execution, contact: contact, input: input, now: now)
+        if let failure = transaction.failure { throw failure }
+        guard let move else { return false }
         try store.update(
             StoredExecution(execution: move.execution, projectID: stored.projectID, versionID: stored.versionID))
         try apply(move, contact: contact)
@@ -210,7 +255,9 @@ struct EventRecorder {
                 latest = contact
             }
         }
-        if latest != before { try recordChange(from: before, to: latest, generation: execution.generation) }
+        if latest != before {
+            try recordChange(from: before, to: latest, generation: execution.generation, origin: execution.id)
+        }
     }
 
     private func entry(_ request: MailRequest, of execution: Execution) -> OutboxEntry {

@@ -53,9 +53,11 @@ struct NotedFetch: Sendable {
 package final class FetchJournal: Sendable {
     private struct State {
         var pending = 0
-        /// A commit failed: its line stays until the next start.
-        var keeps = false
+        /// Fetches whose commit failed; they are among the pending ones.
+        var failed: [NotedFetch] = []
     }
+
+    private static let failedLimit = 10_000
 
     private let log: (any FetchLog)?
     private let state = Mutex(State())
@@ -70,11 +72,21 @@ package final class FetchJournal: Sendable {
         }
     }
 
-    func ended(recorded: Bool) {
+    /// - Returns: fetches that failed before and are to be tried again now that the database works.
+    func recorded() -> [NotedFetch] {
         state.withLock { state in
             state.pending -= 1
-            if !recorded { state.keeps = true }
-            if state.pending == 0, !state.keeps { log?.clear() }
+            if state.pending == 0 { log?.clear() }
+            defer { state.failed = [] }
+            return state.failed
+        }
+    }
+
+    /// The fetch waits in memory for the next one that succeeds. Beyond a limit it waits in the log alone, for the next
+    /// start.
+    func failed(_ fetch: NotedFetch) {
+        state.withLock { state in
+            if state.failed.count < Self.failedLimit { state.failed.append(fetch) }
         }
     }
 

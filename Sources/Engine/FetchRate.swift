@@ -24,7 +24,8 @@ final class FetchRate: Sendable {
             if minute != state.minute { state = State(minute: minute) }
             guard state.mails[fetch.entryID, default: 0] < Self.perMail,
                 state.networks[fetch.network, default: 0] < Self.perNetwork,
-                state.mails.count < Self.keyLimit, state.networks.count < Self.keyLimit
+                state.mails[fetch.entryID] != nil || state.mails.count < Self.keyLimit,
+                state.networks[fetch.network] != nil || state.networks.count < Self.keyLimit
             else { return false }
             state.mails[fetch.entryID, default: 0] += 1
             // An unknown network is no network: clients that ask for privacy do not share one limit.

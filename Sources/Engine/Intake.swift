@@ -55,7 +55,7 @@ package struct Intake: MessageIntake {
             switch result {
             case .success(let outcomes):
                 // The MTA waits, the log does not.
-                completion(arrivals.allSatisfy { $0.route.disposition == .discard } ? .discard : .continue)
+                completion(isConsumed(message, by: arrivals) ? .discard : .continue)
                 log(outcomes, facts)
             case .failure(let error):
                 context.logger.error(
@@ -67,6 +67,13 @@ package struct Intake: MessageIntake {
     }
 
     // MARK: Before the transaction
+
+    /// The MTA drops a discarded message for everybody, so every recipient must be one whose mail a workflow consumes.
+    private func isConsumed(_ message: ReceivedMessage, by arrivals: [Arrival]) -> Bool {
+        let consumed = Set(arrivals.map { $0.recipient.lowercased() })
+        return !message.hasFurtherRecipients && arrivals.allSatisfy { $0.route.disposition == .discard }
+            && message.recipients.allSatisfy { consumed.contains($0.lowercased()) }
+    }
 
     /// Our own submissions carry a signed marker; a copy of one that comes back carries it too.
     private func isOwn(_ message: ReceivedMessage) -> Bool {
@@ -135,7 +142,8 @@ package struct Intake: MessageIntake {
         let events = EventRecorder(transaction: transaction, projectID: project.id)
         // Writing to us is no subscription, and it never changes one.
         let contact = try facts.contactAddress.map {
-            try events.upsert(email: $0, subscribed: nil, subscribedWhenNew: false, data: [:])
+            try events.upsert(
+                email: $0, subscribed: nil, subscribedWhenNew: false, data: [:], generation: generation)
         }
         let event = try events.record(
             EventName.emailReceived, data: data, generation: generation, contact: contact, id: eventID)

@@ -49,13 +49,14 @@ package struct Opens: Sendable {
         context.submit { transaction in
             try Self.record(noted, in: transaction)
         } completion: { result in
-            var isRecorded = true
-            if case .failure(let error) = result {
-                isRecorded = false
+            switch result {
+            case .success:
+                for waiting in context.fetches.recorded() { submit(waiting) }
+            case .failure(let error):
+                context.fetches.failed(noted)
                 context.logger.error(
-                    "open not recorded", metadata: ["entry": "\(noted.entryID)", "error": "\(error)"])
+                    "open not recorded yet", metadata: ["entry": "\(noted.entryID)", "error": "\(error)"])
             }
-            context.fetches.ended(recorded: isRecorded)
         }
     }
 
@@ -63,8 +64,10 @@ package struct Opens: Sendable {
         let entryID = noted.entryID
         guard let entry = try transaction.store.entry(entryID) else { return }
         let configuration = transaction.context.configuration
-        let acceptedAt = try transaction.store.deliveredAt(entryID) ?? entry.createdAt
-        let isPrefetch = noted.at < acceptedAt.adding(seconds: configuration.prefetchWindow)
+        // Before the relay has taken the mail only a scanner on its way can see it, unless an attempt ended unknown.
+        let acceptedAt =
+            try transaction.store.deliveredAt(entryID) ?? (entry.uncertainAttempts > 0 ? entry.createdAt : nil)
+        let isPrefetch = acceptedAt.map { noted.at < $0.adding(seconds: configuration.prefetchWindow) } ?? true
         let hit = PixelHit(
             entryID: entryID, at: noted.at, userAgent: noted.userAgent, network: noted.network,
             machineReason: noted.machineReason ?? (isPrefetch ? "prefetch" : nil))

@@ -31,6 +31,8 @@ package struct StoreError: Error, CustomStringConvertible {
         case full
         /// Another daemon has it.
         case inUse
+        /// One row cannot be read: the matter of that row alone.
+        case damaged
         /// Two rows claim the same thing.
         case conflict
         /// Anything else; counts as temporary.

@@ -18,6 +18,7 @@ package protocol StoreTransaction: AnyObject {
     /// Adds a version and makes it current; makes the template when it is new.
     func save(_ template: Catalog.TemplateRecord, at time: Timestamp) throws
     func activeExecutionCount(workflow: Identifier) throws -> Int
+    func hasExecutions(of workflow: Identifier) throws -> Bool
     func insert(_ key: APIKey, hash: [UInt8], at time: Timestamp) throws
 
     // MARK: Contacts and events
@@ -36,6 +37,8 @@ package protocol StoreTransaction: AnyObject {
     func insert(_ execution: StoredExecution, once: Bool) throws
     /// The one writer of execution state: row, wait and timer together.
     func update(_ execution: StoredExecution) throws
+    /// Ends an execution as FAILED without reading its row.
+    func failExecution(_ id: Identifier, reason: String, at time: Timestamp) throws
     func save(_ steps: [StepExecution], of execution: Identifier) throws
     /// With trigger, last resuming event and outputs.
     func execution(_ id: Identifier) throws -> StoredExecution?
@@ -47,14 +50,15 @@ package protocol StoreTransaction: AnyObject {
     // MARK: Outbox
 
     func insert(_ entry: OutboxEntry) throws
-    /// Marks up to `limit` due entries as claimed and returns them, the longest due first.
+    /// Marks up to `limit` due entries as claimed and returns them, the longest due first. One that cannot be read is
+    /// marked as failed in its place.
     func claimEntries(dueAt time: Timestamp, limit: Int) throws -> [OutboxEntry]
     func nextEntry() throws -> Timestamp?
     func record(_ attempt: AttemptRecord, of entry: Identifier) throws
     /// Gives back what a stopped daemon had claimed; each counts as an uncertain attempt.
     func releaseClaims(at time: Timestamp) throws -> [Identifier]
-    /// Gives back entries whose attempt never began.
-    func unclaim(_ entries: [Identifier]) throws
+    /// Gives back entries whose attempt never began; they are due again at that time.
+    func unclaim(_ entries: [Identifier], until time: Timestamp) throws
 
     /// Remembers that an automatic reply was decided, for at least a day.
     func insertAutomaticReply(to recipient: String, entry: Identifier, at time: Timestamp) throws

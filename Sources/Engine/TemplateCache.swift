@@ -80,10 +80,17 @@ struct TransactionEnvironment: MachineEnvironment {
             id: record.id, versionID: record.current.id, kind: record.current.kind, variablePaths: paths)
     }
 
-    func mayReply(to address: String) throws -> Bool {
+    func mayReply(to address: String) -> Bool {
         let hourAgo = transaction.now.adding(seconds: -3600)
-        let count = try transaction.store.automaticReplyCount(to: AutomaticReplyKey.key(for: address), since: hourAgo)
-        return count < transaction.context.configuration.repliesPerHour
+        do {
+            let count = try transaction.store.automaticReplyCount(
+                to: AutomaticReplyKey.key(for: address), since: hourAgo)
+            return count < transaction.context.configuration.repliesPerHour
+        } catch {
+            // The machine knows no database: the transaction fails when the machine has returned.
+            transaction.failure = error
+            return false
+        }
     }
 
     func makeMailID() -> Identifier { transaction.makeID() }

@@ -5,6 +5,10 @@ import WorkflowModel
 package final class Wakeup: Sendable {
     private struct State {
         var isSignalled = false
+        /// Counts the waits, so that a timer or a cancellation ends its own wait and no other.
+        var wait = 0
+        /// The wait that ended before its continuation was there.
+        var endedEarly: Int?
         var waiter: CheckedContinuation<Void, Never>?
     }
 
@@ -22,34 +26,44 @@ package final class Wakeup: Sendable {
 
     /// Returns after a signal, at `time`, or when the task is cancelled. For one waiting loop at a time.
     package func wait(until time: Timestamp, clock: any WallClock) async {
+        let wait = state.withLock { state in
+            state.wait += 1
+            return state.wait
+        }
         let timer = Task {
             do {
                 try await clock.sleep(until: time)
-                release()
+                end(wait)
             } catch {
                 // Cancelled: the wait has ended by other means.
             }
         }
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
-                let isSignalled = state.withLock { state in
-                    guard !state.isSignalled else {
+                let isOver = state.withLock { state in
+                    guard !state.isSignalled, state.endedEarly != wait else {
                         state.isSignalled = false
                         return true
                     }
                     state.waiter = continuation
                     return false
                 }
-                if isSignalled { continuation.resume() }
-                // The handler below may have run before there was a waiter.
-                if Task.isCancelled { release() }
+                if isOver { continuation.resume() }
             }
         } onCancel: {
-            release()
+            end(wait)
         }
         timer.cancel()
     }
 
-    /// Ends the present wait, if there is one, without leaving a signal for the next.
-    private func release() { state.withLock { $0.waiter.take() }?.resume() }
+    /// Ends that wait, if it is still the present one, without leaving a signal for the next. The time may have come, or
+    /// the task been cancelled, before there is a continuation.
+    private func end(_ wait: Int) {
+        let waiter = state.withLock { state -> CheckedContinuation<Void, Never>? in
+            guard state.wait == wait else { return nil }
+            state.endedEarly = wait
+            return state.waiter.take()
+        }
+        waiter?.resume()
+    }
 }

@@ -61,7 +61,7 @@ package struct WorkflowDocument: Sendable {
         var reader = Reader(root: definition)
         let (steps, transitions, _) = reader.graph()
         guard reader.problems.isEmpty, let graph = try? WorkflowGraph(steps: steps, transitions: transitions) else {
-            throw StoreError(.unusable, "a stored workflow version cannot be read: \(reader.problems)")
+            throw StoreError(.damaged, "a stored workflow version cannot be read: \(reader.problems)")
         }
         return graph
     }

@@ -21,8 +21,8 @@ package struct Workflows: Sendable {
 
     /// Makes the project's workflow and templates be as the document says; applying it again changes nothing.
     ///
-    /// - Throws: `UseCaseError`: `invalid` with every problem, `notFound` for the project, `workflowLocked` when steps or
-    ///   trigger would change while executions are under way.
+    /// - Throws: `UseCaseError`: `invalid` with every problem, `notFound` for the project, `workflowLocked` when steps
+    ///   would change while executions are under way, `triggerLocked` when the trigger would change after the first.
     package func apply(_ document: WorkflowDocument) async throws -> Applied {
         for template in document.templates { try Self.check(template) }
         return try await context.transact { transaction in
@@ -92,6 +92,11 @@ package struct Workflows: Sendable {
                 createdAt: transaction.now, updatedAt: transaction.now)
             try transaction.store.save(record, definition: document.definition)
             return .created(version: 1)
+        }
+        if known.trigger != trigger, try transaction.store.hasExecutions(of: known.id) {
+            throw UseCaseError(
+                .triggerLocked,
+                "\(known.slug) has had executions, so its trigger stays: apply the file under another workflow name")
         }
         var record = known
         record.name = document.name

@@ -14,6 +14,7 @@ struct APIError: Error {
         case methodNotAllowed = "method_not_allowed"
         case conflict
         case workflowLocked = "WORKFLOW_LOCKED"
+        case triggerLocked = "TRIGGER_LOCKED"
         case payloadTooLarge = "payload_too_large"
         case uriTooLong = "uri_too_long"
         case unsupportedMediaType = "unsupported_media_type"
@@ -29,7 +30,7 @@ struct APIError: Error {
             case .unauthorized: .unauthorized
             case .notFound: .notFound
             case .methodNotAllowed: .methodNotAllowed
-            case .conflict, .workflowLocked: .conflict
+            case .conflict, .workflowLocked, .triggerLocked: .conflict
             case .payloadTooLarge: .contentTooLarge
             case .uriTooLong: .uriTooLong
             case .unsupportedMediaType: .unsupportedMediaType
@@ -101,6 +102,7 @@ extension APIError {
             case .invalid: .validationError
             case .reservedEvent: .reservedEvent
             case .workflowLocked: .workflowLocked
+            case .triggerLocked: .triggerLocked
             case .conflict: .conflict
             }
         self.init(

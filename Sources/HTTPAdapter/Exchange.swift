@@ -48,6 +48,9 @@ struct Exchange {
         var cause: any Error
     }
 
+    /// Nesting of a request's JSON. What is stored of it is wrapped several times, and must stay readable.
+    private static let depthLimit = 32
+
     /// The body as JSON.
     /// - Parameters:
     ///   - limit: bytes.
@@ -58,7 +61,7 @@ struct Exchange {
         let body = try await readBody(upTo: limit, within: timeout)
         do {
             return try body.withUnsafeReadableBytes { bytes in
-                try bytes.withMemoryRebound(to: UInt8.self) { try JSONParser.parse($0) }
+                try bytes.withMemoryRebound(to: UInt8.self) { try JSONParser.parse($0, depthLimit: Self.depthLimit) }
             }
         } catch let failure as JSONParser.Failure {
             throw APIError(.invalidJSON, failure.description)

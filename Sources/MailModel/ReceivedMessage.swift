@@ -14,6 +14,10 @@ package struct ReceivedMessage: Sendable {
     package var reversePath: String
     /// RCPT TO without angle brackets, in order, as the client said them (before aliases).
     package var recipients: [String]
+    /// True when the message has more recipients than these; none of those is wanted.
+    package var hasFurtherRecipients: Bool
+    /// Mail of the MTA itself or of sendmail(1): there is no client that could be refused.
+    package var isInternal: Bool
     /// Header fields in order, the MTA's own top `Received` not among them.
     package var headers: [HeaderField]
     /// The body with CRLF line ends, up to the configured size.
@@ -26,7 +30,8 @@ package struct ReceivedMessage: Sendable {
     package init(
         queueID: String = "", clientAddress: String = "", clientName: String = "", helo: String = "",
         authenticatedUser: String? = nil, reversePath: String = "", recipients: [String] = [],
-        headers: [HeaderField] = [], body: [UInt8] = [], isBodyTruncated: Bool = false,
+        hasFurtherRecipients: Bool = false, isInternal: Bool = false, headers: [HeaderField] = [], body: [UInt8] = [],
+        isBodyTruncated: Bool = false,
         areHeadersTruncated: Bool = false
     ) {
         self.queueID = queueID
@@ -36,6 +41,8 @@ package struct ReceivedMessage: Sendable {
         self.authenticatedUser = authenticatedUser
         self.reversePath = reversePath
         self.recipients = recipients
+        self.hasFurtherRecipients = hasFurtherRecipients
+        self.isInternal = isInternal
         self.headers = headers
         self.body = body
         self.isBodyTruncated = isBodyTruncated

@@ -196,7 +196,11 @@ enum MilterCallbacks {
         guard let box = borrowBox(context) else { return SMFIS_CONTINUE }
         defer { box.endMessage() }
         guard let message = box.session.endOfMessage(queueID: macro(context, "i")) else { return SMFIS_ACCEPT }
-        switch box.context.decide(message) {
+        let verdict = box.context.decide(message)
+        // Refusing or dropping the MTA's own mail would lose a bounce, and there is no client to hear of it (postconf(5),
+        // internal_mail_filter_classes).
+        guard !message.isInternal else { return SMFIS_CONTINUE }
+        switch verdict {
         case .continue: return SMFIS_CONTINUE
         case .discard: return SMFIS_DISCARD
         case .reject(let reply): return refuse(context, .permanent(reply), SMFIS_REJECT)

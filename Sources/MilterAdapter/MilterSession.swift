@@ -40,7 +40,6 @@ struct MilterSession: Sendable {
     private var helo = ""
     private var message = ReceivedMessage()
     private var isWanted = false
-    private var isFromSMTP = true
     private var headerBytes = 0
 
     init(limits: MilterConfiguration) { self.limits = limits }
@@ -58,7 +57,9 @@ struct MilterSession: Sendable {
     /// MAIL FROM. `isDraining`: the server is shutting down and takes no new message.
     mutating func mail(_ argument: String, authenticatedUser: String?, isDraining: Bool) -> Answer {
         reset()
+        let isFromSMTP = argument.utf8.first == UInt8(ascii: "<")
         if isDraining {
+            guard isFromSMTP else { return .accept }
             return limits.fallback == .accept ? .accept : .tempfail(Self.shuttingDown)
         }
         phase = .envelope
@@ -67,7 +68,7 @@ struct MilterSession: Sendable {
         message.helo = helo
         message.authenticatedUser = authenticatedUser
         message.reversePath = Self.address(in: argument)
-        isFromSMTP = argument.utf8.first == UInt8(ascii: "<")
+        message.isInternal = !isFromSMTP
         return .continue
     }
 
@@ -77,10 +78,13 @@ struct MilterSession: Sendable {
         let address = Self.address(in: argument)
         let isWantedHere = wants(address)
         let isBeyondLimit = message.recipients.count >= limits.recipientLimit
-        if isBeyondLimit && !isWantedHere { return .continue }
+        if isBeyondLimit && !isWantedHere {
+            message.hasFurtherRecipients = true
+            return .continue
+        }
         // Mail from sendmail(1) comes through cleanup(8), where a refused recipient is a configuration error and not
         // a reply to anybody; such a recipient is kept beyond the limit.
-        if isBeyondLimit && isFromSMTP { return .tempfail(Self.tooManyRecipients) }
+        if isBeyondLimit && !message.isInternal { return .tempfail(Self.tooManyRecipients) }
         message.recipients.append(address)
         isWanted = isWanted || isWantedHere
         return .continue
@@ -140,7 +144,6 @@ struct MilterSession: Sendable {
         phase = .idle
         message = ReceivedMessage()
         isWanted = false
-        isFromSMTP = true
         headerBytes = 0
     }
 

@@ -26,7 +26,8 @@ package final class FetchLogFile: FetchLog {
     }
 
     package func lines() -> [String] {
-        guard let text = try? String(contentsOfFile: path, encoding: .utf8) else { return [] }
+        // A line that a dying process or a failing disk has spoilt must not hide the others.
+        let text = String(decoding: FileManager.default.contents(atPath: path) ?? Data(), as: UTF8.self)
         return text.split(separator: "\n").map(String.init)
     }
 

@@ -76,6 +76,24 @@ extension SQLSession {
         return try first(sql, workflow, contact) { _ in true } ?? false
     }
 
+    func hasExecutions(of workflow: Identifier) throws -> Bool {
+        try first("SELECT 1 FROM executions WHERE workflow_id = ? LIMIT 1", workflow) { _ in true } ?? false
+    }
+
+    func failExecution(_ id: Identifier, reason: String, at time: Timestamp) throws {
+        try run(
+            """
+            DELETE FROM waits WHERE execution_id = ?1
+                AND contact_id = (SELECT contact_id FROM executions WHERE id = ?1)
+            """, id)
+        try run(
+            """
+            UPDATE executions SET status = 'FAILED', exit_reason = ?, current_step = NULL, wait_events = NULL,
+                due_at = NULL, completed_at = ?
+            WHERE id = ?
+            """, reason, time, id)
+    }
+
     func activeExecutionCount(workflow: Identifier) throws -> Int {
         try first(
             "SELECT count(*) FROM executions WHERE workflow_id = ? AND status IN ('RUNNING', 'WAITING')", workflow

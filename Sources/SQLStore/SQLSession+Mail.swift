@@ -34,14 +34,24 @@ extension SQLSession {
     }
 
     func claimEntries(dueAt time: Timestamp, limit: Int) throws -> [OutboxEntry] {
-        let entries = try rows(
+        let read = try rows(
             """
             SELECT id, project_id, contact_id, execution_id, status, due_at, created_at, attempts, uncertain_attempts,
                 generation, template_version_id, message_id, request
             FROM outbox WHERE status = 'pending' AND due_at <= ? ORDER BY due_at LIMIT ?
-            """, time, limit, decode: Self.entry)
-        for entry in entries { try run("UPDATE outbox SET status = 'claimed' WHERE id = ?", entry.id) }
-        return entries
+            """, time, limit
+        ) { row -> (id: Identifier, entry: OutboxEntry?) in (row[0], try? Self.entry(row)) }
+        for (id, entry) in read where entry == nil {
+            try run(
+                """
+                UPDATE outbox SET status = 'failed', last_reply = 'its stored data cannot be read', completed_at = ?
+                WHERE id = ?
+                """, time, id)
+        }
+        for (id, entry) in read where entry != nil {
+            try run("UPDATE outbox SET status = 'claimed' WHERE id = ?", id)
+        }
+        return read.compactMap(\.entry)
     }
 
     func nextEntry() throws -> Timestamp? {
@@ -71,8 +81,10 @@ extension SQLSession {
         return claimed
     }
 
-    func unclaim(_ entries: [Identifier]) throws {
-        for id in entries { try run("UPDATE outbox SET status = 'pending' WHERE id = ? AND status = 'claimed'", id) }
+    func unclaim(_ entries: [Identifier], until time: Timestamp) throws {
+        for id in entries {
+            try run("UPDATE outbox SET status = 'pending', due_at = ? WHERE id = ? AND status = 'claimed'", time, id)
+        }
     }
 
     func deliveredAt(_ entry: Identifier) throws -> Timestamp? {

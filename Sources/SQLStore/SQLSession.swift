@@ -94,24 +94,27 @@ final class PreparedStatements {
 
 extension SQLRow {
     /// A column that is stored as one of a closed list of texts.
-    /// - Throws: `StoreError.unusable` for a text that is none of them.
+    /// - Throws: `StoreError.damaged` for a text that is none of them.
     func decoded<Value: RawRepresentable>(_ column: Int, as type: Value.Type) throws -> Value
     where Value.RawValue == String {
         let text: String = self[column]
         guard let value = Value(rawValue: text) else {
-            throw StoreError(.unusable, "the database holds an unknown \(type): \(text)")
+            throw StoreError(.damaged, "the database holds an unknown \(type): \(text)")
         }
         return value
     }
 
     /// A column of JSON text; null is null.
-    /// - Throws: `StoreError.unusable` for text that is no JSON.
+    /// - Throws: `StoreError.damaged` for text that is no JSON.
+    /// Far beyond what is accepted from outside, because what we store wraps it.
+    private static let depthLimit = 512
+
     func json(_ column: Int) throws -> JSON {
         guard let text: String = self[column] else { return .null }
         do {
-            return try JSONParser.parse(text)
+            return try JSONParser.parse(text, depthLimit: Self.depthLimit)
         } catch {
-            throw StoreError(.unusable, "the database holds text that is no JSON: \(error)")
+            throw StoreError(.damaged, "the database holds text that is no JSON: \(error)")
         }
     }
 

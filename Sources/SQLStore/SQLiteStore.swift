@@ -37,6 +37,8 @@ package final class SQLiteStore: Store {
         configuration.prepareDatabase { database in
             try database.execute(sql: "PRAGMA cache_size = -16384")
             try database.execute(sql: "PRAGMA wal_autocheckpoint = 4000")
+            // After a burst the log gives its space back.
+            try database.execute(sql: "PRAGMA journal_size_limit = 67108864")
             try database.execute(sql: "PRAGMA temp_store = MEMORY")
         }
         return configuration
@@ -72,7 +74,9 @@ package final class SQLiteStore: Store {
 
     /// Writes the log back into the database file and lets it go. Nothing may be under way.
     package func close() throws {
-        try pool.writeWithoutTransaction { _ = try $0.checkpoint(.truncate) }
+        // A command beside the daemon leaves the log to it. And a reader that keeps the log busy is no failure: the next
+        // start goes on with it.
+        if lock != nil { try? pool.writeWithoutTransaction { _ = try $0.checkpoint(.truncate) } }
         writer.close()
         try pool.close()
     }

@@ -22,6 +22,9 @@ package struct Contact: Hashable, Sendable {
         self.updatedAt = updatedAt
     }
 
+    /// Bytes of JSON that one contact's data may have: they are read for every event of the contact.
+    package static let dataLimit = 256 * 1024
+
     /// Keys that name something of ours and can therefore not be contact data.
     package static let reservedKeys: Set<String> = [
         "id", "email", "plunk_id", "plunk_email", "unsubscribeUrl", "subscribeUrl", "manageUrl",

@@ -287,6 +287,9 @@ package struct ExecutionMachine {
                 var changed = contact
                 changed.merge(data)
                 if let subscribes = update.subscribes { changed.isSubscribed = subscribes }
+                guard JSONWriter.bytes(.object(changed.data)).count <= Contact.dataLimit else {
+                    return .failed(reason: "the contact's data would be larger than \(Contact.dataLimit / 1024) KiB")
+                }
                 let flipped = changed.isSubscribed != contact.isSubscribed
                 if changed != contact {
                     changed.updatedAt = now

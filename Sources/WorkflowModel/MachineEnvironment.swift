@@ -12,8 +12,7 @@ package protocol MachineEnvironment {
 
     /// Whether one more automatic reply may go to that address: the last line against robots that answer robots
     /// without any mark of their own.
-    /// - Throws: when that cannot be found out.
-    func mayReply(to address: String) throws -> Bool
+    func mayReply(to address: String) -> Bool
 
     /// The id for a mail about to be requested.
     func makeMailID() -> Identifier

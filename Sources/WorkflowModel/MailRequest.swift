@@ -101,7 +101,7 @@ struct MailPlan {
         guard let reversePath = trigger.data["envelopeFrom"]?.stringValue, !reversePath.isEmpty else {
             return .skip(reason: "reply_refused", detail: "null_sender")
         }
-        guard try environment.mayReply(to: reversePath) else {
+        guard environment.mayReply(to: reversePath) else {
             return .skip(reason: "reply_refused", detail: "rate_limit")
         }
         let answered = MailRequest.Answered(

@@ -20,10 +20,10 @@ struct ServeCommand: ParsableCommand {
         Task.detached {
             do {
                 try await daemon.run()
-                Glibc.exit(0)
+                leave(0)
             } catch {
                 logger.critical("stopped: \(error)")
-                Glibc.exit(1)
+                leave(1)
             }
         }
         while true {
@@ -37,6 +37,12 @@ struct ServeCommand: ParsableCommand {
             }
         }
     }
+}
+
+/// Ends the process without the exit handlers of libraries whose threads still run (libmilter's never all end).
+private func leave(_ status: Int32) -> Never {
+    fflush(nil)
+    _exit(status)
 }
 
 /// Takes as many descriptors as the system allows: at the limit libmilter's listener spins and answers nobody.

@@ -158,6 +158,93 @@ func document(
         #expect(try await engine.counter("event_loops_stopped") == 1)
     }
 
+    @Test func ownChangeDoesNotResumeTheWaitThatFollowsIt() async throws {
+        let (engine, _database) = try await makeEngine()
+        _ = _database
+        try await engine.apply(
+            document(
+                steps: [
+                    "set": ["type": "UPDATE_CONTACT", "config": ["data": ["n": 1]], "next": "wait"],
+                    "wait": [
+                        "type": "WAIT_FOR_EVENT", "config": ["eventName": "contact.updated"], "next": "end",
+                    ],
+                    "end": ["type": "EXIT", "config": ["reason": "changed"]],
+                ]))
+        try await engine.track("signed_up")
+        #expect(try await engine.executions().map(\.status) == [.waiting])
+        try await engine.track("other", data: ["n": 2])
+        #expect(try await engine.executions().map(\.exitReason) == ["changed"])
+    }
+
+    /// Three workflows that start each other would bring about 3¹⁰ events.
+    @Test func fanOutOfOneCauseIsBounded() async throws {
+        let (engine, _database) = try await makeEngine()
+        _ = _database
+        for slug in ["one", "two", "three"] {
+            try await engine.apply(
+                document(
+                    event: "contact.updated", reentry: true, slug: slug,
+                    steps: ["set": ["type": "UPDATE_CONTACT", "config": ["data": ["n": "{{ execution.id }}"]]]]))
+        }
+        try await engine.track("start", data: ["n": "a"])
+        try await engine.track("start", data: ["n": "b"])
+        #expect(try await engine.counter("event_fanouts_stopped") > 0)
+        let runs = try await engine.executions("one").count
+        #expect(runs > 100 && runs <= 1000)
+    }
+
+    @Test func triggerStaysAfterTheFirstExecution() async throws {
+        let (engine, _database) = try await makeEngine()
+        _ = _database
+        try await engine.apply(document(event: "a", steps: ["end": ["type": "EXIT"]]))
+        try await engine.apply(document(event: "b", steps: ["end": ["type": "EXIT"]]))
+        try await engine.track("b")
+        let error = await #expect(throws: UseCaseError.self) {
+            try await engine.apply(document(event: "c", steps: ["end": ["type": "EXIT"]]))
+        }
+        #expect(error?.code == .triggerLocked)
+    }
+
+    @Test func contactDataIsLimited() async throws {
+        let (engine, _database) = try await makeEngine()
+        _ = _database
+        let big = JSON.string(String(repeating: "x", count: Contact.dataLimit))
+        let error = await #expect(throws: UseCaseError.self) { try await engine.track("a", data: ["k": big]) }
+        #expect(error?.code == .invalid)
+        #expect(try await engine.contact() == nil)
+    }
+
+    /// Rows that a failing disk has spoilt: their neighbours go on.
+    @Test func damagedRowsDoNotHoldUpOthers() async throws {
+        let (engine, database) = try await makeEngine()
+        try await engine.apply(
+            document(
+                steps: [
+                    "pause": ["type": "DELAY", "config": ["amount": 1, "unit": "minutes"], "next": "mail"],
+                    "mail": ["type": "SEND_EMAIL", "config": ["template": "hello"]],
+                ]))
+        try await engine.track("signed_up", "bad@example.org")
+        engine.clock.advance(seconds: 1)
+        try await engine.track("signed_up", "good@example.org")
+        try DamagedDatabase(database.path).spoil(
+            "UPDATE executions SET context = '{', status = 'WAITING' WHERE due_at = (SELECT min(due_at) FROM executions)"
+        )
+        engine.clock.advance(seconds: 120)
+        try await engine.runTimers()
+        let states = try await engine.context.store.read { reader in
+            try reader.executionCounts(in: engine.project.id).values.reduce(into: [:]) { $0.merge($1) { $0 + $1 } }
+        }
+        #expect(states == [.failed: 1, .completed: 1])
+        try await engine.track("signed_up", "third@example.org")
+        engine.clock.advance(seconds: 120)
+        try await engine.runTimers()
+        try DamagedDatabase(database.path).spoil(
+            "UPDATE outbox SET request = '{' WHERE due_at = (SELECT min(due_at) FROM outbox)")
+        let transport = ScriptedTransport()
+        try await engine.runDispatch(transport)
+        #expect(transport.sent.map(\.recipient) == ["third@example.org"])
+    }
+
     @Test func trackMergesDataAndUnwrapsTransientValues() async throws {
         let (engine, _database) = try await makeEngine()
         _ = _database

@@ -178,6 +178,18 @@ import WorkflowModel
         #expect(try await rig.engine.executions().count == 1)
     }
 
+    @Test(arguments: [
+        ["help@example.com", "bob@else.example"], ["help@example.com", "bob@else.example", "x@all.example.com"],
+    ])
+    func mailThatIsSomebodyElsesTooIsNotDiscarded(_ recipients: [String]) async throws {
+        let rig = try await rig(disposition: .discard)
+        #expect(await receive(message(recipients: recipients), rig) == .continue)
+        var cut = message("m2@x")
+        cut.hasFurtherRecipients = true
+        #expect(await receive(cut, rig) == .continue)
+        #expect(await receive(message("m3@x", recipients: ["HELP@example.com", "y@all.example.com"]), rig) == .discard)
+    }
+
     @Test func routeToAMissingProjectIsATempfailAndNoLoss() async throws {
         let rig = try await rig()
         var configuration = Intake.Configuration()

@@ -283,7 +283,11 @@ private final class MemoryLog: FetchLog {
     private func entry(_ engine: EngineFixture) async throws -> Identifier {
         let now = engine.clock.now()
         let entries = try await engine.context.store.write { try $0.claimEntries(dueAt: now, limit: 1) }
-        return try #require(entries.first).id
+        let entry = try #require(entries.first).id
+        try await engine.context.store.write {
+            try $0.record(AttemptRecord(status: .delivered, at: now, reply: "250 ok"), of: entry)
+        }
+        return entry
     }
 
     @Test func recordedFetchesAreForgotten() async throws {

@@ -19,6 +19,12 @@ import WorkflowModel
         await second.value
     }
 
+    /// A time that has come already may be noticed before the wait is there.
+    @Test func timeInThePastEndsEveryWait() async {
+        let wakeup = Wakeup()
+        for _ in 0..<20_000 { await wakeup.wait(until: clock.now(), clock: clock) }
+    }
+
     /// A wait that the clock ended leaves the next one waiting: the loop must not spin.
     @Test func waitsGoOnWaitingAfterATimeoutAndAfterACancelledOne() async {
         let wakeup = Wakeup()

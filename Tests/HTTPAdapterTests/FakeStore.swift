@@ -115,7 +115,7 @@ extension FakeSession: StoreTransaction {
     func executions(waitingFor event: String, contact: Identifier) throws -> [Identifier] { [] }
     func count(_ name: String, by amount: Int) throws { tables.counters[name, default: 0] += amount }
     func entry(_ id: Identifier) throws -> OutboxEntry? { tables.entries.first { $0.id == id } }
-    func deliveredAt(_ entry: Identifier) throws -> Timestamp? { nil }
+    func deliveredAt(_ entry: Identifier) throws -> Timestamp? { tables.entries.first { $0.id == entry }?.createdAt }
     func record(_ hit: PixelHit, limit: Int) throws -> Bool {
         tables.hits.append(hit)
         return hit.machineReason == nil && tables.hits.count == 1
@@ -140,7 +140,9 @@ extension FakeSession: StoreTransaction {
     func nextEntry() throws -> Timestamp? { throw Unsupported() }
     func record(_ attempt: AttemptRecord, of entry: Identifier) throws { throw Unsupported() }
     func releaseClaims(at time: Timestamp) throws -> [Identifier] { throw Unsupported() }
-    func unclaim(_ entries: [Identifier]) throws { throw Unsupported() }
+    func unclaim(_ entries: [Identifier], until time: Timestamp) throws { throw Unsupported() }
+    func failExecution(_ id: Identifier, reason: String, at time: Timestamp) throws { throw Unsupported() }
+    func hasExecutions(of workflow: Identifier) throws -> Bool { throw Unsupported() }
     func insertAutomaticReply(to recipient: String, entry: Identifier, at time: Timestamp) throws {
         throw Unsupported()
     }

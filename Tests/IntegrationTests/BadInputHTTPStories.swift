@@ -1,3 +1,4 @@
+import JSONValue
 import ServerTestKit
 import Testing
 
@@ -13,6 +14,44 @@ struct BadInputHTTPStories {
             #expect(try await stage.daemon.track("signup", "ann@customer.example") == 200)
             try await stage.expectMailWorks("after all of them")
         }
+    }
+
+    /// Data that can be stored and never read again would stop everybody's mail: what is taken must be usable.
+    @Test func deeplyNestedDataIsRefusedOrUsed() async throws {
+        try await BadInputStage.play(
+            workflow: BadInputStage.answerEveryMail,
+            prepare: { plan, directory in
+                let welcome = StoryWorkflow(
+                    "welcome", on: "signup",
+                    steps: """
+                          happened: {type: TRIGGER, next: greet}
+                          greet: {type: SEND_EMAIL, config: {template: welcome}, next: done}
+                          done: {type: EXIT, config: {reason: greeted}}
+                        """)
+                plan.workflows.append(try directory.write("welcome.yaml", welcome.text))
+            }
+        ) { stage in
+            #expect(
+                [400, 422].contains(
+                    try await stage.daemon.track("signup", "deep@customer.example", data: Self.nested(126))))
+            for depth in [1, 16, 60, 100, 118, 120, 122, 123, 124, 125] {
+                let contact = "depth-\(depth)@customer.example"
+                let status = try await stage.daemon.track("signup", contact, data: Self.nested(depth))
+                #expect([200, 400, 422].contains(status), "depth \(depth)")
+                guard status == 200 else { continue }
+                try await eventually("the welcome of \(contact)") { try await !stage.site.mailbox(contact).isEmpty }
+            }
+            #expect(try await !stage.site.mailbox("depth-16@customer.example").isEmpty, "ordinary data is taken")
+            #expect(try await stage.site.mailbox("deep@customer.example").isEmpty)
+            let sender = "ann@sender.example"
+            try await stage.site.receive(from: sender, BadInputStage.mail(from: sender))
+            try await eventually("a mail is answered as ever") { try await !stage.site.mailbox(sender).isEmpty }
+        }
+    }
+
+    /// An object in an object, and so on: `depth` of them.
+    private static func nested(_ depth: Int) -> JSON {
+        (1..<depth).reduce([:] as JSON) { inner, _ in ["d": inner] }
     }
 
     private static func rubbish(_ stage: BadInputStage) async throws {

@@ -6,13 +6,14 @@ import ServerTestKit
 enum StoryMail {
     /// A person's mail with LF line ends, written now. Sending the same text again is a retry.
     static func text(
-        from sender: String, to recipient: String = Site.inbox, id: String? = nil, fields: [String] = []
+        from sender: String, to recipient: String = Site.inbox, id: String? = nil, fields: [String] = [],
+        body: String = "When are you open?\nOn Sundays too?"
     ) -> String {
         let lines =
             [
                 "From: Ann Example <\(sender)>", "To: \(recipient)", "Subject: Opening hours",
                 "Message-ID: <\(id ?? "1-\(sender)")>", "Date: \(now)",
-            ] + fields + ["", "When are you open?", "On Sundays too?", ""]
+            ] + fields + ["", body, ""]
         return lines.joined(separator: "\n")
     }
 

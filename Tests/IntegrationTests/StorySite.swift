@@ -10,21 +10,24 @@ final class StorySite: Sendable {
     /// The port that the daemon submits to.
     let relayPort: UInt16
 
-    /// Starts everything but the daemon. There is no scanner: no story here is about verdicts.
+    /// Starts everything but the daemon.
     ///
     /// - Parameters:
     ///   - relayPort: where the daemon submits; nil submits to the site's own Postfix.
+    ///   - example: a workflow file of the project to apply as well, by its path in the package.
     ///   - settings: further sections of the daemon's configuration, whole lines.
     ///   - routes: recipients whose mail becomes events, beside the site's inbox: `recipient: ADDRESS` or `domain: NAME`.
+    ///   - hasScanner: rspamd in front, declared trusted; without it there are no verdicts.
     init(
-        relayPort: UInt16?, workflows: [StoryWorkflow] = [.answerAndWait], routes: [String] = [],
-        settings: String = ""
+        relayPort: UInt16?, workflows: [StoryWorkflow] = [.answerAndWait], example: String? = nil,
+        routes: [String] = [], hasScanner: Bool = false, settings: String = ""
     ) async throws {
         let directory = try ServerDirectory.temporary()
         self.directory = directory
         var plan = Site.Plan(executable: try BuiltProduct.path())
-        plan.hasScanner = false
+        plan.hasScanner = hasScanner
         plan.workflows = try workflows.map { try directory.write("\($0.slug).yaml", $0.text) }
+        if let example { plan.workflows.append("\(BuiltProduct.packageRoot)/\(example)") }
         plan.smtpLines = "  first_retry: 1s\n  max_retry: 1s"
         plan.configuration =
             routes.map { "  - \($0)\n" }.joined() + "tracking:\n  prefetch_window: 0s\n\(settings)"

@@ -22,9 +22,13 @@ struct Story {
             exit(2)
         }
         let isOnce = arguments.contains("once")
+        let directory: ServerDirectory
+        do { directory = try await place(arguments[2]) } catch {
+            print("There is no place for the story: \(error)")
+            exit(1)
+        }
         let (start, go) = AsyncStream<Interruption>.makeStream()
         let telling = Task {
-            let directory = try await place(arguments[2])
             for await interruption in start {
                 try await tell(
                     executable: arguments[1], directory: directory, workflow: arguments[3], isOnce: isOnce,
@@ -35,31 +39,30 @@ struct Story {
         go.yield(Interruption { telling.cancel() })
         do {
             try await telling.value
-            await clear(arguments[2])
+            try? await directory.clear()
             print(isOnce ? "\nEvery line came true." : "\nStopped, cleaned up.")
         } catch is CancellationError {
-            await clear(arguments[2])
+            try? await directory.clear()
             print("\nInterrupted, cleaned up.")
             exit(130)
         } catch {
-            print("\nThe story broke off: \(error)\nLogs are in \(arguments[2]).")
+            print("\nThe story broke off: \(error)\nLogs are in \(directory.path).")
             exit(1)
         }
     }
 
-    /// After a good end nothing is left; after a failure the logs are.
-    private static func clear(_ path: String) async {
-        if let directory = try? ServerDirectory(path: path) { try? await directory.clear() }
-    }
-
     /// The named directory, emptied of what an earlier run left behind; another one where Postfix's users cannot get
-    /// to that, for example below a home directory that is closed to others.
+    /// to that, for example below a home directory that is closed to others. After a good end it is removed; after a
+    /// failure the logs stay in it, which a ``ServerDirectory/temporary()`` would take along.
     private static func place(_ path: String) async throws -> ServerDirectory {
         do {
             try await ServerDirectory(path: path).clear()
             return try ServerDirectory(path: path)
         } catch let error as FixtureError where error.code == .unavailable {
-            let directory = try ServerDirectory.temporary()
+            var fresh = Array("/tmp/postrider-XXXXXX".utf8CString)
+            guard mkdtemp(&fresh) != nil else { throw Failure("no directory in /tmp: errno \(errno)") }
+            let directory = try ServerDirectory(
+                path: String(decoding: fresh.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self))
             say("\(error.explanation)\nLiving in \(directory.path) instead.")
             return directory
         }
@@ -162,12 +165,25 @@ struct Story {
 
     private func stayUp(_ interruption: Interruption) async {
         Self.say("\nThe site stays up. Try it:")
-        Self.say("  swaks --server 127.0.0.1:\(site.postfix.port) --from you@sender.example --to \(Site.inbox)")
+        Self.say("  \(Self.command(port: site.postfix.port))")
         Self.say("  curl -H 'Authorization: Bearer \(daemon.key)' \(daemon.http)/workflows")
         Self.say("  tail -f \(site.directory.path("postrider.log")) \(site.postfix.logPath)")
         Self.say("Mail for anybody arrives as a file in \(site.directory.path("sink")).")
         Self.say("Ctrl-C ends it and cleans up.")
         await interruption.wait()
+    }
+
+    /// A shell command that writes to the inbox as a stranger would. Without XCLIENT (XCLIENT_README) it would be mail
+    /// from this machine, on which the scanner has no opinion.
+    private static func command(port: UInt16) -> String {
+        let sender = "you@sender.example"
+        let text = #"From: \#(sender)\nTo: \#(Site.inbox)\nSubject: Hello\n\nAre you there?\n"#
+        let acts = [
+            "import smtplib", #"s = smtplib.SMTP("127.0.0.1", \#(port))"#,
+            #"s.docmd("XCLIENT ADDR=\#(Site.strangerAddress)")"#,
+            #"s.sendmail("\#(sender)", "\#(Site.inbox)", "\#(text)")"#,
+        ]
+        return "python3 -c '\(acts.joined(separator: "; "))'"
     }
 
     // MARK: Looking

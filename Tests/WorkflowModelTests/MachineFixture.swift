@@ -25,7 +25,7 @@ final class TestEnvironment: MachineEnvironment {
 
     var allowsReplies = true
 
-    func mayReply(to address: String) throws -> Bool { allowsReplies }
+    func mayReply(to address: String) -> Bool { allowsReplies }
 
     func makeMailID() -> Identifier {
         nextID += 1
