@@ -57,7 +57,7 @@ struct BadInputDatabaseStories {
 
     @Test func aFileWithoutPermissionIsNamed() async throws {
         guard !Privilege.isRoot else {
-            print("skipped: root may read every file")
+            print("skipped: a database without permission: root may read every file")
             return
         }
         let directory = try ServerDirectory.temporary()

@@ -62,7 +62,7 @@ struct BadInputMessageStories {
 
     @Test func corpusMessagesBecomeOneEventEachOrAreRefusedByPostfix() async throws {
         guard let messages = try BadInputCorpus.messages() else {
-            print("skipped: there is no corpus beside the project (POSTRIDER_CORPORA)")
+            print("skipped: the corpus of bounces and mails: there is none beside the project (POSTRIDER_CORPORA)")
             return
         }
         #expect(!messages.isEmpty)
