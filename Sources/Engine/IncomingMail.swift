@@ -8,19 +8,32 @@ struct IncomingMail: Sendable {
     let message: ReceivedMessage
     let read: ReadMessage
     let verdicts: ScanVerdicts
-    private let textLimit: Int
+    private let replyRule: AutomaticReplyRule
+    /// The event's data but for what depends on the recipient.
+    private let commonData: JSONObject
 
     /// Longest value taken over from a header field, and the longest list, in the event.
     private static let fieldLimit = 998
     private static let listLimit = 50
+    /// Bytes that the recipient's own part may add to the common data.
+    private static let recipientPart = 1024
     /// No mail older than this is answered by a program, in microseconds.
     private static let largestAge: Int64 = 7 * 86_400_000_000
 
-    init(_ message: ReceivedMessage, verdicts: ScanVerdicts, limits: ReadingLimits, textLimit: Int) {
+    /// - Parameters:
+    ///   - textLimit: bytes of text in the event.
+    ///   - dataLimit: bytes of JSON that the event's data may have: longer data lose text first, then lists.
+    init(
+        _ message: ReceivedMessage, verdicts: ScanVerdicts, limits: ReadingLimits, textLimit: Int, dataLimit: Int,
+        now: Timestamp
+    ) {
         self.message = message
         self.verdicts = verdicts
-        self.textLimit = textLimit
         read = MessageReader.read(message, limits: limits)
+        replyRule = AutomaticReplyRule(message)
+        commonData = Self.commonData(
+            message, read: read, verdicts: verdicts, textLimit: textLimit, limit: dataLimit - Self.recipientPart,
+            now: now)
     }
 
     /// Who wrote: the mailbox of From; the reverse path when From names nobody; nil when that is empty too.
@@ -30,26 +43,34 @@ struct IncomingMail: Sendable {
     }
 
     /// Why no program may answer this message; nil when one may.
-    func refusal(recipient: String, ownAddresses: Set<String>, now: Timestamp) -> AutomaticReplyRule.Refusal? {
-        AutomaticReplyRule.refusal(
-            for: message,
+    func refusal(
+        recipient: String, ownAddresses: Set<String>, isOwnMail: Bool, now: Timestamp
+    ) -> AutomaticReplyRule.Refusal? {
+        replyRule.refusal(
             in: AutomaticReplyRule.Circumstances(
-                recipient: recipient, ownAddresses: ownAddresses, verdicts: verdicts,
+                recipient: recipient, ownAddresses: ownAddresses, verdicts: verdicts, isOwnMail: isOwnMail,
                 age: read.date.map { now.microseconds - $0 }, largestAge: Self.largestAge))
     }
 
-    /// The data of `email.received`, at most `limit` bytes of JSON: a longer one loses text first, then lists.
-    func eventData(
-        recipient: String, refusal: AutomaticReplyRule.Refusal?, now: Timestamp, limit: Int
-    ) -> JSONObject {
-        var data = facts(recipient: recipient, now: now)
+    /// The data of `email.received` for one recipient.
+    func eventData(recipient: String, refusal: AutomaticReplyRule.Refusal?) -> JSONObject {
+        var data = commonData
+        data["to"] = .string(recipient)
         data["replyRefusal"] = refusal.map { .string($0.rawValue) }
-        data.merge(verdictData)
-        data.merge(listData)
-        let text = Self.truncated(read.text, bytes: textLimit)
+        return data
+    }
+
+    private static func commonData(
+        _ message: ReceivedMessage, read: ReadMessage, verdicts: ScanVerdicts, textLimit: Int, limit: Int,
+        now: Timestamp
+    ) -> JSONObject {
+        var data = facts(message, read: read, now: now)
+        data.merge(verdictData(verdicts))
+        data.merge(listData(message, read: read))
+        let text = truncated(read.text, bytes: textLimit)
         data["text"] = .string(text)
         data["isTextTruncated"] = .bool(text.utf8.count < read.text.utf8.count)
-        for key in ["text", "recipients", "attachments", "references"] {
+        for key in ["text", "recipients", "attachments", "references", "inReplyTo"] {
             if JSONWriter.bytes(.object(data)).count <= limit { break }
             data[key] = nil
             data["isTextTruncated"] = true
@@ -57,51 +78,51 @@ struct IncomingMail: Sendable {
         return data
     }
 
-    private func facts(recipient: String, now: Timestamp) -> JSONObject {
+    private static func facts(_ message: ReceivedMessage, read: ReadMessage, now: Timestamp) -> JSONObject {
         var data: JSONObject = [
             "from": .string(read.from?.address.description ?? message.reversePath),
-            "envelopeFrom": .string(message.reversePath), "to": .string(recipient),
-            "subject": .string(Self.truncated(read.subject, bytes: Self.fieldLimit)),
+            "envelopeFrom": .string(message.reversePath),
+            "subject": .string(truncated(read.subject, bytes: fieldLimit)),
             "timestamp": .string("\(now)"), "queueId": .string(message.queueID),
             "clientAddress": .string(message.clientAddress), "clientName": .string(message.clientName),
-            "helo": .string(Self.truncated(message.helo, bytes: 255)), "size": .int(Int64(message.body.count)),
+            "helo": .string(truncated(message.helo, bytes: 255)), "size": .int(Int64(message.body.count)),
             "hasContent": .bool(read.hasContent), "isBodyTruncated": .bool(message.isBodyTruncated),
         ]
-        data["fromName"] = read.from?.name.map { .string(Self.truncated($0, bytes: Self.fieldLimit)) }
-        data["fromHeader"] = message.header("From").map { .string(Self.truncated($0, bytes: Self.fieldLimit)) }
+        data["fromName"] = read.from?.name.map { .string(truncated($0, bytes: fieldLimit)) }
+        data["fromHeader"] = message.header("From").map { .string(truncated($0, bytes: fieldLimit)) }
         data["messageId"] = read.messageID.map { .string($0) }
         data["date"] = read.date.map { .string("\(Timestamp(microseconds: $0))") }
         data["authenticatedUser"] = message.authenticatedUser.map { .string($0) }
         return data
     }
 
-    private var verdictData: JSONObject {
+    private static func verdictData(_ verdicts: ScanVerdicts) -> JSONObject {
         var data: JSONObject = [
             "spamVerdict": .string(verdicts.spam.rawValue), "virusVerdict": .string(verdicts.virus.rawValue),
             "spfVerdict": .string(verdicts.spf.rawValue), "dkimVerdict": .string(verdicts.dkim.rawValue),
             "dmarcVerdict": .string(verdicts.dmarc.rawValue),
         ]
-        data["spamAction"] = verdicts.spamAction.map { .string(Self.truncated($0, bytes: 64)) }
+        data["spamAction"] = verdicts.spamAction.map { .string(truncated($0, bytes: 64)) }
         data["spamScore"] = verdicts.spamScore.map { .double($0) }
         data["spamThreshold"] = verdicts.spamThreshold.map { .double($0) }
         if verdicts.isConflicting { data["isVerdictConflicting"] = true }
         return data
     }
 
-    private var listData: JSONObject {
+    private static func listData(_ message: ReceivedMessage, read: ReadMessage) -> JSONObject {
         var data: JSONObject = [
-            "recipients": Self.list(message.recipients),
-            "inReplyTo": Self.list(read.inReplyTo),
-            "references": Self.list(MessageComposer.trimmed(references: read.references)),
+            "recipients": list(message.recipients),
+            "inReplyTo": list(read.inReplyTo),
+            "references": list(MessageComposer.trimmed(references: read.references)),
             "attachments": .array(
-                read.attachments.prefix(Self.listLimit).map { attachment in
+                read.attachments.prefix(listLimit).map { attachment in
                     [
-                        "filename": attachment.filename.map { .string(Self.truncated($0, bytes: 255)) } ?? .null,
+                        "filename": attachment.filename.map { .string(truncated($0, bytes: 255)) } ?? .null,
                         "contentType": .string(attachment.contentType), "size": .int(Int64(attachment.size)),
                     ]
                 }),
         ]
-        if !read.defects.isEmpty { data["defects"] = Self.list(read.defects.map { "\($0)" }) }
+        if !read.defects.isEmpty { data["defects"] = list(read.defects.map { "\($0)" }) }
         return data
     }
 

@@ -33,23 +33,28 @@ package struct Intake: MessageIntake {
     package func wants(recipient: String) -> Bool { !configuration.routes.routes(for: recipient).isEmpty }
 
     package func receive(_ message: ReceivedMessage, completion: @escaping @Sendable (Verdict) -> Void) {
-        guard !isOwn(message) else {
+        let bearsMarker = bearsMarker(message)
+        guard !(bearsMarker && isFromHere(message)) else {
             context.logger.debug("own mail", metadata: ["queueId": "\(message.queueID)"])
             return completion(.continue)
         }
         let arrivals = arrivals(of: message)
         guard !arrivals.isEmpty else { return completion(.continue) }
+        // Whatever needs no database is done here, once for the message: the writer is one for all.
+        let now = context.clock.now()
         let facts = IncomingMail(
             message, verdicts: verdicts(of: message), limits: configuration.readingLimits,
-            textLimit: configuration.textLimit)
+            textLimit: configuration.textLimit, dataLimit: context.configuration.eventDataLimit, now: now)
         let returned = ReturnedMail.entry(in: message, tokens: context.tokens)
-        // Whatever needs no database is done here: the writer is one for all.
-        let now = context.clock.now()
-        let prepared = arrivals.map { ($0, eventData(of: facts, for: $0.recipient, now: now)) }
+        let prepared = arrivals.map { arrival in
+            let refusal = facts.refusal(
+                recipient: arrival.recipient, ownAddresses: ownAddresses, isOwnMail: bearsMarker, now: now)
+            return (arrival, refusal)
+        }
         context.submit { transaction in
             let generation = try returned.flatMap { try transaction.store.entry($0)?.generation } ?? 0
-            return try prepared.map { arrival, data in
-                try record(arrival, of: facts, data: data, generation: generation, in: transaction)
+            return try prepared.map { arrival, refusal in
+                try record(arrival, of: facts, refusal: refusal, generation: generation, in: transaction)
             }
         } completion: { result in
             switch result {
@@ -75,9 +80,15 @@ package struct Intake: MessageIntake {
             && message.recipients.allSatisfy { consumed.contains($0.lowercased()) }
     }
 
-    /// Our own submissions carry a signed marker; a copy of one that comes back carries it too.
-    private func isOwn(_ message: ReceivedMessage) -> Bool {
+    /// Our own submissions carry a signed marker. Whoever got a mail of ours has it too, and may put it into mail of his own.
+    private func bearsMarker(_ message: ReceivedMessage) -> Bool {
         message.headers(named: MailBuilder.markerField).contains { context.tokens.verify($0, kind: .delivery) != nil }
+    }
+
+    /// Whether it comes from where our own submissions come from. A marked mail from elsewhere is a copy that somebody
+    /// forwards, or a stranger's with a marker he copied: it is an event, and it is not answered.
+    private func isFromHere(_ message: ReceivedMessage) -> Bool {
+        message.authenticatedUser != nil || ClientNetwork(address: message.clientAddress) != .public
     }
 
     /// Nobody's header field is believed unless its writer was declared trusted.
@@ -111,12 +122,6 @@ package struct Intake: MessageIntake {
         }
     }
 
-    private func eventData(of facts: IncomingMail, for recipient: String, now: Timestamp) -> JSONObject {
-        let refusal = facts.refusal(recipient: recipient, ownAddresses: ownAddresses, now: now)
-        return facts.eventData(
-            recipient: recipient, refusal: refusal, now: now, limit: context.configuration.eventDataLimit)
-    }
-
     // MARK: In the transaction
 
     private enum Outcome: Sendable {
@@ -125,7 +130,7 @@ package struct Intake: MessageIntake {
     }
 
     private func record(
-        _ arrival: Arrival, of facts: IncomingMail, data: JSONObject, generation: Int,
+        _ arrival: Arrival, of facts: IncomingMail, refusal: AutomaticReplyRule.Refusal?, generation: Int,
         in transaction: EngineTransaction
     ) throws -> Outcome {
         guard let project = transaction.catalog.project(slug: arrival.route.project) else {
@@ -146,7 +151,8 @@ package struct Intake: MessageIntake {
                 email: $0, subscribed: nil, subscribedWhenNew: false, data: [:], generation: generation)
         }
         let event = try events.record(
-            EventName.emailReceived, data: data, generation: generation, contact: contact, id: eventID)
+            EventName.emailReceived, data: facts.eventData(recipient: arrival.recipient, refusal: refusal),
+            generation: generation, contact: contact, id: eventID)
         return .recorded(event.id)
     }
 

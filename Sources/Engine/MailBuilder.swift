@@ -34,9 +34,10 @@ struct MailBuilder {
         if subject.isEmpty, let answers = request.answers { subject = "Auto: \(answers.subject)" }
         let html = try compiled.html.map { try render($0, entry, .html) }
         let from = try sender(of: request, content: version.content)
+        let recipient = try mailbox(request.recipient, "to")
         let replyTo = try (request.replyTo ?? version.content.replyTo).map { try mailbox($0, "replyTo") }
         let draft = MailDraft(
-            from: from, to: [try mailbox(request.recipient, "to")], replyTo: replyTo.map { [$0] } ?? [],
+            from: from, to: [recipient], replyTo: replyTo.map { [$0] } ?? [],
             subject: subject, date: entry.createdAt.microseconds, messageID: entry.messageID,
             inReplyTo: request.answers?.messageID, references: references(request.answers),
             text: try compiled.text.map { try render($0, entry, .text) },
@@ -44,8 +45,8 @@ struct MailBuilder {
             extraHeaders: headers(for: entry), boundary: "postrider-\(entry.id)")
         let mail = OutgoingMail(
             // A reply never causes a reply: the null reverse path (RFC 3834 section 3.3).
-            reversePath: request.answers == nil ? from.address.description : "",
-            recipient: request.recipient, bytes: try MessageComposer.compose(draft))
+            reversePath: request.answers == nil ? try Self.smtpForm(from.address, "from") : "",
+            recipient: try Self.smtpForm(recipient.address, "to"), bytes: try MessageComposer.compose(draft))
         return Built(mail: mail, subject: subject)
     }
 
@@ -74,6 +75,12 @@ struct MailBuilder {
             throw Failure(reason: "\(role) is no mail address")
         }
         return mailbox
+    }
+
+    /// The address as it goes over the wire, its domain in ASCII (RFC 5891).
+    private static func smtpForm(_ address: MailAddress, _ role: String) throws -> String {
+        guard let form = address.smtpForm else { throw Failure(reason: "\(role) is an address that SMTP cannot carry") }
+        return form
     }
 
     private func references(_ answers: MailRequest.Answered?) -> [String] {

@@ -1,12 +1,12 @@
 /// What the header of a message says about whether a program wrote it.
 package enum AutomaticMail {
-    /// The first sign in the header that forbids an automatic reply; `recipient` is the envelope recipient.
-    package static func refusalByHeader(_ message: ReceivedMessage, recipient: String) -> AutomaticReplyRule.Refusal? {
+    /// The first sign in the header that forbids an automatic reply to anybody.
+    package static func refusalByHeader(_ message: ReceivedMessage) -> AutomaticReplyRule.Refusal? {
         if message.headers(named: "Auto-Submitted").contains(where: { token(of: $0) != "no" }) { return .autoSubmitted }
         if message.headers.contains(where: { listFields.contains($0.name.lowercased()) }) { return .mailingList }
         if isBulk(message) { return .precedence }
         if message.headers(named: "X-Auto-Response-Suppress").contains(where: asksForSilence) { return .suppressed }
-        if hasMachineField(message, recipient: recipient) { return .machineHeader }
+        if hasMachineField(message) { return .machineHeader }
         if message.headers(named: "Content-Type").contains(where: isReport) { return .report }
         return nil
     }
@@ -43,13 +43,8 @@ package enum AutomaticMail {
     }
 
     /// `X-Autoreply: no` is written by programs that say of their mail that it is none.
-    private static func hasMachineField(_ message: ReceivedMessage, recipient: String) -> Bool {
-        let wanted = recipient.lowercased()
-        return message.headers.contains { field in
-            let name = field.name.lowercased()
-            if name == "delivered-to" { return HeaderAddresses.parse(field.text).contains { $0.normalized == wanted } }
-            return machineFields.contains(name) && token(of: field.text) != "no"
-        }
+    private static func hasMachineField(_ message: ReceivedMessage) -> Bool {
+        message.headers.contains { machineFields.contains($0.name.lowercased()) && token(of: $0.text) != "no" }
     }
 
     private static func isReport(_ text: String) -> Bool {

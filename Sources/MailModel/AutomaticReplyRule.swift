@@ -3,7 +3,9 @@
 /// Two robots that answer each other never stop, and an answer to a forged sender is spam sent in our name. The questions
 /// are asked in a fixed order, cheap ones first, and the first that says no is the reason that is logged. Deduplication and
 /// rate limits come after this rule and belong to whoever counts.
-package enum AutomaticReplyRule {
+///
+/// One value holds what there is to know of one message, read once: a mail to a thousand recipients asks a thousand times.
+package struct AutomaticReplyRule: Sendable {
     /// Why no automatic reply may be sent. The raw value is stored and shown, so it is never reused.
     package enum Refusal: String, Hashable, Sendable, CaseIterable {
         /// The reverse path is empty or Postfix's `double-bounce`: a bounce or a notice.
@@ -22,6 +24,8 @@ package enum AutomaticReplyRule {
         case precedence
         /// X-Auto-Response-Suppress asks for none (MS-OXCMAIL section 2.2.3.2.14).
         case suppressed
+        /// The header is longer than is kept: the marks of a program may be in the rest.
+        case unreadableHeader = "unreadable_header"
         /// Another header field that only programs write.
         case machineHeader = "machine_header"
         /// A delivery report, a disposition notification, a complaint, an answer to an invitation.
@@ -80,40 +84,57 @@ package enum AutomaticReplyRule {
         }
     }
 
+    private let message: ReceivedMessage
+    private let reversePath: MailAddress?
+    /// The reverse path and the mailboxes of From: both are asked, because the reply goes to one and is read by the other.
+    private let senders: [MailAddress]
+    /// Everybody named in To, Cc and their Resent forms, normalized.
+    private let addressed: Set<String>
+    /// Whose mailboxes it has been through already (qmail's loop mark), normalized.
+    private let deliveredTo: Set<String>
+    private let headerRefusal: Refusal?
+    private let hopCount: Int
+
+    package init(_ message: ReceivedMessage) {
+        self.message = message
+        reversePath = MailAddress.parse(received: message.reversePath)
+        senders = (reversePath.map { [$0] } ?? []) + Self.addresses(["From"], in: message)
+        addressed = Set(Self.addresses(["To", "Cc", "Resent-To", "Resent-Cc"], in: message).map(\.normalized))
+        deliveredTo = Set(Self.addresses(["Delivered-To"], in: message).map(\.normalized))
+        headerRefusal = AutomaticMail.refusalByHeader(message)
+        hopCount = message.headers.count { $0.isNamed("Received") }
+    }
+
+    private static func addresses(_ names: [String], in message: ReceivedMessage) -> [MailAddress] {
+        names.flatMap { message.headers(named: $0).flatMap(HeaderAddresses.parse) }
+    }
+
     /// The first reason against a reply; nil when it may be sent.
     package static func refusal(for message: ReceivedMessage, in circumstances: Circumstances) -> Refusal? {
-        let senders = Senders(message)
-        if let refusal = refusalBySender(message, senders, circumstances) { return refusal }
+        AutomaticReplyRule(message).refusal(in: circumstances)
+    }
+
+    /// The first reason against a reply; nil when it may be sent.
+    package func refusal(in circumstances: Circumstances) -> Refusal? {
+        let recipient = circumstances.recipient.lowercased()
+        if let refusal = refusalBySender(recipient, circumstances) { return refusal }
         if circumstances.isOwnMail { return .ownMail }
-        if let refusal = AutomaticMail.refusalByHeader(message, recipient: circumstances.recipient) { return refusal }
-        if senders.all.contains(where: { MachineAddress.matches(localPart: $0.localPart) }) { return .machineAddress }
-        if !circumstances.answersBlindCopies, !names(circumstances.recipient, in: message) { return .notAddressed }
-        return refusalByCircumstances(message, circumstances)
+        if let headerRefusal { return headerRefusal }
+        if deliveredTo.contains(recipient) { return .machineHeader }
+        if message.areHeadersTruncated { return .unreadableHeader }
+        if senders.contains(where: { MachineAddress.matches(localPart: $0.localPart) }) { return .machineAddress }
+        if !circumstances.answersBlindCopies, !addressed.contains(recipient) { return .notAddressed }
+        return refusalByCircumstances(circumstances)
     }
 
-    /// The reverse path and the mailboxes of From: both are asked, because the reply goes to one and is read by the other.
-    private struct Senders {
-        let reversePath: MailAddress?
-        let all: [MailAddress]
-
-        init(_ message: ReceivedMessage) {
-            reversePath = MailAddress.parse(received: message.reversePath)
-            let from = message.headers(named: "From").flatMap(HeaderAddresses.parse)
-            all = (reversePath.map { [$0] } ?? []) + from
-        }
-    }
-
-    private static func refusalBySender(
-        _ message: ReceivedMessage, _ senders: Senders, _ circumstances: Circumstances
-    ) -> Refusal? {
+    private func refusalBySender(_ recipient: String, _ circumstances: Circumstances) -> Refusal? {
         if message.reversePath.isEmpty || message.reversePath.lowercased().hasPrefix("double-bounce@") {
             return .nullSender
         }
-        guard let reversePath = senders.reversePath, reversePath.isSafeForSMTP else { return .invalidSender }
-        let recipient = circumstances.recipient.lowercased()
-        let isOurs = senders.all.contains { address in
+        guard let reversePath, reversePath.isSafeForSMTP else { return .invalidSender }
+        let isOurs = senders.contains { address in
             address.normalized == recipient || circumstances.ownAddresses.contains(address.normalized)
-                || circumstances.ownAddresses.contains(baseAddress(address))
+                || circumstances.ownAddresses.contains(Self.baseAddress(address))
         }
         return isOurs ? .ownAddress : nil
     }
@@ -124,22 +145,13 @@ package enum AutomaticReplyRule {
         return address.localPart[..<plus].lowercased() + "@" + address.domain.lowercased()
     }
 
-    private static func names(_ recipient: String, in message: ReceivedMessage) -> Bool {
-        let wanted = recipient.lowercased()
-        return ["To", "Cc", "Resent-To", "Resent-Cc"].contains { name in
-            message.headers(named: name).contains { text in
-                HeaderAddresses.parse(text).contains { $0.normalized == wanted }
-            }
-        }
-    }
-
-    private static func refusalByCircumstances(_ message: ReceivedMessage, _ circumstances: Circumstances) -> Refusal? {
+    private func refusalByCircumstances(_ circumstances: Circumstances) -> Refusal? {
         let verdicts = circumstances.verdicts
         if verdicts.spam == .fail || verdicts.virus == .fail { return .spam }
         if circumstances.requiresAuthentication, verdicts.dmarc != .pass, verdicts.spf != .pass {
             return .unauthenticated
         }
-        if message.headers.count(where: { $0.isNamed("Received") }) > circumstances.largestHopCount { return .looping }
+        if hopCount > circumstances.largestHopCount { return .looping }
         if let age = circumstances.age, let largest = circumstances.largestAge, age > largest { return .stale }
         return nil
     }

@@ -10,7 +10,7 @@ package final class FetchLogFile: FetchLog {
 
     /// - Throws: `StoreError.unusable` when the file cannot be made.
     package init(besideDatabase database: String) throws {
-        path = database + "-opens"
+        path = URL(fileURLWithPath: database).resolvingSymlinksInPath().path + "-opens"
         descriptor = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else {
             throw StoreError(.unusable, "cannot write \(path): its directory must be writable for this user")

@@ -61,7 +61,15 @@ final class GroupCommit: Sendable {
         do {
             let session = SQLSession(database, statements: statements)
             try session.run("BEGIN IMMEDIATE")
-            for job in batch { _ = try session.nested { job.run(session) } }
+            if batch.count == 1, let job = batch.first {
+                // Alone, a job needs no savepoint: with its error the whole transaction goes.
+                if job.run(session) != nil {
+                    try? database.execute(sql: "ROLLBACK")
+                    return job.finish(nil)
+                }
+            } else {
+                for job in batch { _ = try session.nested { job.run(session) } }
+            }
             try session.run("COMMIT")
         } catch {
             failure = StoreError(database: error)

@@ -88,6 +88,8 @@ enum Migration0001 {
         ) STRICT, WITHOUT ROWID;
         CREATE UNIQUE INDEX contacts_by_email ON contacts (project_id, email);
 
+        -- With a rowid, other than its neighbours: its rows are large, and only a table appends them without moving
+        -- the pages beside.
         CREATE TABLE events (
             id BLOB PRIMARY KEY,
             project_id BLOB NOT NULL,
@@ -97,7 +99,7 @@ enum Migration0001 {
             source TEXT NOT NULL,
             generation INTEGER NOT NULL,
             created_at INTEGER NOT NULL
-        ) STRICT, WITHOUT ROWID;
+        ) STRICT;
 
         CREATE TABLE executions (
             id BLOB PRIMARY KEY,

@@ -1,4 +1,5 @@
 import Engine
+import Foundation
 import GRDB
 
 /// The store in one SQLite file: write-ahead log, `synchronous=FULL`, one writer with group commit, readers beside it.
@@ -14,6 +15,8 @@ package final class SQLiteStore: Store {
     /// - Throws: `StoreError` with one sentence that names the file and the mend.
     package init(path: String, exclusively: Bool) throws {
         do {
+            // One name for one file, so that a symbolic link is no way around the lock.
+            let path = URL(fileURLWithPath: path).resolvingSymlinksInPath().path
             lock = exclusively ? try DatabaseLock(path: path + ".lock") : nil
             pool = try DatabasePool(path: path, configuration: Self.configuration)
             // GRDB sets NORMAL when it opens the pool; only the writer's setting matters.

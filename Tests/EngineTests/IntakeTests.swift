@@ -155,13 +155,18 @@ import WorkflowModel
         let text = String(decoding: sent.bytes, as: UTF8.self)
         let start = try #require(text.range(of: "X-Postrider-Delivery: "))
         let token = String(text[start.upperBound...].prefix(TokenSigner.textLength))
-        let own = message("own@x", extra: [HeaderField("X-Postrider-Delivery", token)])
+        var own = message("own@x", extra: [HeaderField("X-Postrider-Delivery", token)])
+        own.clientAddress = "127.0.0.1"
         #expect(await receive(own, rig) == .continue)
         #expect(try await rig.engine.executions().count == 1)
+        // From outside the marker suppresses nothing; such a mail is only not answered.
+        _ = await receive(message("copied@x", extra: [HeaderField("X-Postrider-Delivery", token)]), rig)
+        #expect(try await rig.engine.executions().count == 2)
+        #expect(try await replies(rig).isEmpty)
         // A marker that nobody signed is no marker.
         let forged = message("forged@x", extra: [HeaderField("X-Postrider-Delivery", String(token.reversed()))])
         _ = await receive(forged, rig)
-        #expect(try await rig.engine.executions().count == 2)
+        #expect(try await rig.engine.executions().count == 3)
     }
 
     @Test func mailNobodyRoutesIsLeftAlone() async throws {
@@ -217,6 +222,14 @@ import WorkflowModel
         try await rig.engine.track("x", subscribed: true)
         _ = await receive(message("m3@x"), rig)
         #expect(try await rig.engine.contact()?.isSubscribed == true)
+    }
+
+    @Test func mailWhoseHeaderWasCutIsNotAnswered() async throws {
+        let rig = try await rig()
+        var cut = message()
+        cut.areHeadersTruncated = true
+        _ = await receive(cut, rig)
+        #expect(try await replies(rig).isEmpty)
     }
 
     @Test func eventDataStaysWithinItsLimit() async throws {

@@ -36,6 +36,16 @@ final class TemporaryDatabase: Sendable {
         try first.close()
     }
 
+    @Test func symbolicLinkIsNoWayAroundTheLock() throws {
+        let database = try TemporaryDatabase()
+        let first = try SQLiteStore(path: database.path, exclusively: true)
+        let link = database.directory.appendingPathComponent("alias.db").path
+        try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: database.path)
+        let error = #expect(throws: StoreError.self) { try SQLiteStore(path: link, exclusively: true) }
+        #expect(error?.code == .inUse)
+        try first.close()
+    }
+
     @Test func fileThatIsNoDatabaseIsRefusedWithASentence() throws {
         let database = try TemporaryDatabase()
         try Data(repeating: 0x58, count: 8192).write(to: URL(fileURLWithPath: database.path))
