@@ -110,7 +110,8 @@ package struct Workflows: Sendable {
             guard active == 0 else {
                 throw UseCaseError(
                     .workflowLocked,
-                    "\(known.slug) has \(active) executions under way: let them end or cancel them, then apply again")
+                    "\(known.slug) has \(active) executions under way: apply again when they have ended, or under another workflow name"
+                )
             }
             record.versionID = transaction.makeID()
             record.versionNumber += 1

@@ -1,60 +1,118 @@
 import Engine
+import Foundation
 import GRDB
-import Synchronization
 
 /// The one writer. Jobs that arrive while a commit is on its way to the disk share the next one; each job runs in a
 /// savepoint of its own, so that its error undoes its own work alone. Completions are called after the commit.
+///
+/// It has a thread of its own, because handing a job over is half of what a short transaction costs: a queue of Dispatch
+/// wakes, parks and counts threads for each.
 final class GroupCommit: Sendable {
     /// Jobs in one transaction, at most: it bounds how long the first of them waits.
     private static let batchLimit = 256
 
-    private struct State {
-        var jobs: [any WriteJob] = []
-        var isDraining = false
-        var commits = 0
+    private let inbox = JobInbox()
+
+    init(pool: DatabasePool) {
+        let inbox = self.inbox
+        let thread = Thread {
+            let writer = Writer(pool: pool)
+            while let batch = inbox.next(atMost: Self.batchLimit) {
+                writer.run(batch)
+                inbox.countCommit()
+            }
+            writer.close()
+            inbox.ended()
+        }
+        thread.name = "database writer"
+        thread.start()
     }
 
-    private let pool: DatabasePool
-    // Not Sendable: only the writer's queue touches it, and `close`, when nothing is under way.
-    private nonisolated(unsafe) let statements = PreparedStatements()
-    private let state = Mutex(State())
+    deinit { inbox.close() }
 
-    init(pool: DatabasePool) { self.pool = pool }
-
-    deinit { close() }
-
-    /// Lets go of the connection. Nothing may be under way.
-    func close() { statements.removeAll() }
+    /// Lets go of the connection when what was submitted is done; later jobs fail.
+    func close() {
+        inbox.close()
+        inbox.waitForEnd()
+    }
 
     /// Transactions committed so far.
-    var commitCount: Int { state.withLock { $0.commits } }
+    var commitCount: Int { inbox.commits }
 
     /// Returns at once.
     func submit(_ job: any WriteJob) {
-        let mustStart = state.withLock { state in
-            state.jobs.append(job)
-            defer { state.isDraining = true }
-            return !state.isDraining
+        if !inbox.add(job) { job.finish(StoreError(.failed, "the database is closed")) }
+    }
+}
+
+/// Jobs on their way to the writer. `@unchecked`: everything is read and written under the condition's lock.
+private final class JobInbox: @unchecked Sendable {
+    private let condition = NSCondition()
+    private var jobs: [any WriteJob] = []
+    private var isClosed = false
+    private var isEnded = false
+    private var commitCount = 0
+
+    var commits: Int { locked { commitCount } }
+
+    /// - Returns: false when the inbox is closed.
+    func add(_ job: any WriteJob) -> Bool {
+        locked {
+            guard !isClosed else { return false }
+            jobs.append(job)
+            // Somebody waits only when there was nothing to do.
+            if jobs.count == 1 { condition.signal() }
+            return true
         }
-        if mustStart { schedule() }
     }
 
-    private func schedule() {
-        pool.asyncWriteWithoutTransaction { database in
-            let batch = self.state.withLock { state in
-                let batch = Array(state.jobs.prefix(Self.batchLimit))
-                state.jobs.removeFirst(batch.count)
-                return batch
-            }
-            self.run(batch, database)
-            let hasMore = self.state.withLock { state in
-                state.commits += 1
-                state.isDraining = !state.jobs.isEmpty
-                return state.isDraining
-            }
-            if hasMore { self.schedule() }
+    /// Waits for jobs.
+    /// - Returns: nil when the inbox is closed and empty.
+    func next(atMost limit: Int) -> [any WriteJob]? {
+        locked {
+            while jobs.isEmpty, !isClosed { condition.wait() }
+            guard !jobs.isEmpty else { return nil }
+            let batch = Array(jobs.prefix(limit))
+            jobs.removeFirst(batch.count)
+            return batch
         }
     }
+
+    func countCommit() { locked { commitCount += 1 } }
+
+    func close() {
+        locked {
+            isClosed = true
+            condition.broadcast()
+        }
+    }
+
+    func ended() {
+        locked {
+            isEnded = true
+            condition.broadcast()
+        }
+    }
+
+    func waitForEnd() { locked { while !isEnded { condition.wait() } } }
+
+    private func locked<Value>(_ body: () -> Value) -> Value {
+        condition.lock()
+        defer { condition.unlock() }
+        return body()
+    }
+}
+
+/// The connection's side of the writer: lives on its thread.
+private final class Writer {
+    private let pool: DatabasePool
+    private let statements = PreparedStatements()
+
+    init(pool: DatabasePool) { self.pool = pool }
+
+    func close() { pool.writeWithoutTransaction { _ in statements.removeAll() } }
+
+    func run(_ batch: [any WriteJob]) { pool.writeWithoutTransaction { run(batch, $0) } }
 
     private func run(_ batch: [any WriteJob], _ database: Database) {
         var failure: (any Error)?

@@ -17,6 +17,7 @@ struct BadInputMessageStories {
                 #expect(runs.count == 1, "\(message.name) is one event")
                 #expect(runs.first?["status"]?.stringValue == "EXITED", "\(message.name)")
             }
+            try await eventually("every message is noted") { stage.recordedMails() >= BadInputMessage.all.count }
             #expect(stage.recordedMails() == BadInputMessage.all.count)
             try await stage.expectMailWorks("after all of them")
         }
@@ -53,6 +54,8 @@ struct BadInputMessageStories {
                     from: sender, to: [Site.inbox], SMTPClient.wireBytes(BadInputStage.mail(from: sender)),
                     parameters: isASCII ? "" : "SMTPUTF8")
                 #expect(delivery.final.code == 250, "\(sender): \(delivery.final)")
+                // The MTA gets its answer before the log gets its line.
+                try await eventually("the mail of \(sender) is noted") { stage.recordedMails() > before }
                 #expect(stage.recordedMails() == before + 1, "\(sender)")
                 #expect(try await stage.runs(of: sender).count == 1, "\(sender)")
             }
