@@ -92,7 +92,9 @@ enum BadInputCorpus {
             ProcessInfo.processInfo.environment["POSTRIDER_CORPORA"]
             ?? URL(fileURLWithPath: BuiltProduct.packageRoot).deletingLastPathComponent().path + "/shared/corpora"
         let root = corpora + "/mime"
-        guard let walker = FileManager.default.enumerator(atPath: root) else { return nil }
+        // The enumerator of a folder that is missing is an empty one.
+        guard FileManager.default.fileExists(atPath: root), let walker = FileManager.default.enumerator(atPath: root)
+        else { return nil }
         let names = walker.compactMap { $0 as? String }.filter { $0.hasSuffix(".eml") }.sorted()
         return try names.map { name in
             (name, wireBytes(try Data(contentsOf: URL(fileURLWithPath: "\(root)/\(name)"))))

@@ -186,7 +186,15 @@ import Testing
     }
 
     @Test func fileInTheWayIsNotRemoved() {
-        #expect(failure("/etc/passwd")?.code == .notASocket)
+        var template = Array("/tmp/milter-file-XXXXXX".utf8CString)
+        let descriptor = mkstemp(&template)
+        let path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        defer {
+            close(descriptor)
+            unlink(path)
+        }
+        #expect(failure(path)?.code == .notASocket)
+        #expect(access(path, F_OK) == 0)
     }
 
     @Test func socketOfAnotherProcessIsNotTaken() async throws {
