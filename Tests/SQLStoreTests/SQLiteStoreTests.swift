@@ -5,19 +5,6 @@ import SQLStore
 import Testing
 import WorkflowModel
 
-/// A database in a directory of its own, gone with the value.
-final class TemporaryDatabase: Sendable {
-    let directory: URL
-    var path: String { directory.appendingPathComponent("postrider.db").path }
-
-    init() throws {
-        directory = FileManager.default.temporaryDirectory.appendingPathComponent("postrider-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
-    }
-
-    deinit { try? FileManager.default.removeItem(at: directory) }
-}
-
 @Suite struct SQLiteStoreTests {
     @Test(arguments: StoreContract.allCases)
     func keepsTheContract(_ rule: StoreContract) async throws {

@@ -1,11 +1,11 @@
 import Foundation
 
 /// A database file in a directory of its own, gone with the value.
-final class TemporaryDatabase: Sendable {
-    let directory: URL
-    var path: String { directory.appendingPathComponent("postrider.db").path }
+package final class TemporaryDatabase: Sendable {
+    package let directory: URL
+    package var path: String { directory.appendingPathComponent("postrider.db").path }
 
-    init() throws {
+    package init() throws {
         directory = FileManager.default.temporaryDirectory.appendingPathComponent("postrider-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
     }
