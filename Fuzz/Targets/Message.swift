@@ -24,11 +24,15 @@ package func fuzzMessage(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
 private func readAndJudge(_ message: ReceivedMessage) -> ReadMessage {
     let source = RspamdHeaders(trustedServices: ["mx.example.org"], virusSymbols: ["CLAM_VIRUS"])
     let verdicts = source.verdicts(of: message)
-    let mail = IncomingMail(message, verdicts: verdicts, limits: ReadingLimits(), textLimit: 400)
     let now = Timestamp(microseconds: 1_700_000_000_000_000)
-    let refusal = mail.refusal(recipient: "in@example.org", ownAddresses: ["in@example.org"], now: now)
-    let data = mail.eventData(recipient: "in@example.org", refusal: refusal, now: now, limit: 3000)
-    expect(JSONWriter.bytes(.object(data)).isEmpty == false, "an event has data")
+    let limit = 16 * 1024
+    let mail = IncomingMail(
+        message, verdicts: verdicts, limits: ReadingLimits(), textLimit: 400, dataLimit: limit, now: now)
+    let refusal = mail.refusal(
+        recipient: "in@example.org", ownAddresses: ["in@example.org"], isOwnMail: false, now: now)
+    let data = mail.eventData(recipient: "in@example.org", refusal: refusal)
+    expect(data["to"] == .string("in@example.org"), "an event names its recipient")
+    expect(JSONWriter.bytes(.object(data)).count <= 4 * limit, "an event's data are bounded")
     _ = mail.contactAddress
     let read = mail.read
     expect(!hasControl(read.subject), "a subject is one line")
