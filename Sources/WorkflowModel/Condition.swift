@@ -1,35 +1,64 @@
 import JSONValue
 
-/// One comparison of a field with a value: `field operator value`.
-///
-/// Equality is that of JSON (`5` is not `"5"`). A missing field or null satisfies no operator but `notExists`, the
-/// negative ones included. Orderings compare two numbers, or two strings by code point.
+/// One comparison: `field operator value`, with a unit where the value is a span of time. The step CONDITION has one or
+/// several, a `Filter` is made of them; what the operators mean stands at `Operator`.
 package struct Condition: Hashable, Sendable {
-    package enum Operator: String, Sendable, CaseIterable {
-        case equals, notEquals, contains, notContains
-        case greaterThan, lessThan, greaterThanOrEqual, lessThanOrEqual
-        case exists, notExists
+    /// As it was written.
+    package let field: String
+    package let `operator`: Operator
+    /// Null where the operator takes none.
+    package let value: JSON
+    package let unit: Unit?
+    let subject: Subject
 
-        package var needsValue: Bool { self != .exists && self != .notExists }
+    /// What the operator asks about.
+    enum Subject: Hashable, Sendable {
+        /// A value, looked up at this path of a scope.
+        case value(path: String)
+        /// An event of that canonical name.
+        case occurrences(of: String)
+        case membership(segment: String)
     }
 
-    package var field: String
-    package var `operator`: Operator
-    /// Null for `exists` and `notExists`.
-    package var value: JSON
-
-    package init(field: String, operator: Operator, value: JSON = .null) {
+    package init(field: String, operator: Operator, value: JSON = .null, unit: Unit? = nil) {
         self.field = field
         self.operator = `operator`
         self.value = value
+        self.unit = unit
+        subject =
+            if Operator.ofOccurrences.contains(`operator`) {
+                .occurrences(of: EventName.canonical(field.withoutPrefix("event.") ?? field))
+            } else if Operator.ofMembership.contains(`operator`) {
+                .membership(segment: field.withoutPrefix("segment.") ?? field)
+            } else {
+                .value(path: Self.path(of: field))
+            }
     }
 
+    /// Where a scope finds the field: these four names alone always mean the contact.
+    private static func path(of field: String) -> String {
+        switch field {
+        case "email", "subscribed", "createdAt", "updatedAt": "contact.\(field)"
+        default: field
+        }
+    }
+
+    // MARK: Deciding
+
+    package func isSatisfied(in scope: some FilterScope) -> Bool {
+        switch subject {
+        case .value(let path): isSatisfied(by: scope.value(at: path), now: scope.now)
+        case .occurrences(let name): isSatisfied(byLastOccurrence: scope.lastOccurrence(of: name), now: scope.now)
+        case .membership(let segment): scope.isMember(ofSegment: segment) == (self.operator == .memberOfSegment)
+        }
+    }
+
+    /// For operators that ask about a value; any other is not satisfied.
     /// - Parameter actual: the field's value; nil when the field is missing.
-    package func isSatisfied(by actual: JSON?) -> Bool {
+    package func isSatisfied(by actual: JSON?, now: Timestamp) -> Bool {
         guard let actual, !actual.isNull else { return self.operator == .notExists }
         switch self.operator {
         case .exists: return true
-        case .notExists: return false
         case .equals: return isEqual(actual)
         case .notEquals: return !isEqual(actual)
         case .contains: return contains(actual)
@@ -38,36 +67,95 @@ package struct Condition: Hashable, Sendable {
         case .lessThan: return ordering(actual).map { $0 < 0 } ?? false
         case .greaterThanOrEqual: return ordering(actual).map { $0 >= 0 } ?? false
         case .lessThanOrEqual: return ordering(actual).map { $0 <= 0 } ?? false
+        case .within: return Self.date(actual).map { $0 >= limit(now) } ?? false
+        case .olderThan: return Self.date(actual).map { $0 < limit(now) } ?? false
+        default: return false
         }
     }
 
-    /// Addresses compare without regard to case, as mail does in practice.
-    private var ignoresCase: Bool { field == "contact.email" || field == "email" }
+    private func isSatisfied(byLastOccurrence last: Timestamp?, now: Timestamp) -> Bool {
+        switch self.operator {
+        case .triggered: last != nil
+        case .notTriggered: last == nil
+        case .triggeredWithin: last.map { $0 >= limit(now) } ?? false
+        case .triggeredOlderThan: last.map { $0 < limit(now) } ?? false
+        case .notTriggeredWithin: last.map { $0 < limit(now) } ?? true
+        default: false
+        }
+    }
+
+    /// now − value, at the ends of time instead of beyond them.
+    private func limit(_ now: Timestamp) -> Timestamp {
+        let span = (value.doubleValue ?? 0) * Double(unit?.microseconds ?? 0)
+        return now.adding(microseconds: -(Int64(exactly: span.rounded()) ?? .max))
+    }
+
+    // MARK: Comparing
+
+    private var ignoresCase: Bool { subject == .value(path: "contact.email") }
 
     private func isEqual(_ actual: JSON) -> Bool {
-        if ignoresCase, case .string(let left) = actual, case .string(let right) = value {
-            return left.lowercased() == right.lowercased()
-        }
-        return actual == value
+        guard case .string(let wanted) = value else { return actual == value }
+        guard case .string(let text) = actual else { return false }
+        if ignoresCase { return text.lowercased() == wanted.lowercased() }
+        if let day = Timestamp(dateText: wanted)?.utcDay { return Timestamp(dateText: text)?.utcDay == day }
+        return text.utf8.elementsEqual(wanted.utf8)
     }
 
     private func contains(_ actual: JSON) -> Bool {
         switch (actual, value) {
         case (.string(let text), .string(let part)):
-            if part.isEmpty { return true }
-            return ignoresCase ? text.lowercased().contains(part.lowercased()) : text.contains(part)
-        case (.array(let values), _): return values.contains(value)
-        default: return false
+            ignoresCase ? text.lowercased().hasPart(part.lowercased()) : text.hasPart(part)
+        case (.array(let values), _): values.contains(value)
+        default: false
         }
     }
 
+    /// Below, at or above 0 as `actual` is below, at or above the value; nil when the two have no order.
     private func ordering(_ actual: JSON) -> Int? {
-        if let left = actual.doubleValue, let right = value.doubleValue {
-            return left < right ? -1 : left > right ? 1 : 0
+        if let left = actual.doubleValue, let right = value.doubleValue { return Self.order(left, right) }
+        guard case .string(let left) = actual, case .string(let right) = value else { return nil }
+        if let left = Timestamp(dateText: left), let right = Timestamp(dateText: right) {
+            return Self.order(left, right)
         }
-        if case .string(let left) = actual, case .string(let right) = value {
-            return left == right ? 0 : left < right ? -1 : 1
+        if left.utf8.elementsEqual(right.utf8) { return 0 }
+        return left.utf8.lexicographicallyPrecedes(right.utf8) ? -1 : 1
+    }
+
+    private static func order<Value: Comparable>(_ left: Value, _ right: Value) -> Int {
+        left < right ? -1 : left > right ? 1 : 0
+    }
+
+    private static func date(_ actual: JSON) -> Timestamp? {
+        actual.stringValue.flatMap(Timestamp.init(dateText:))
+    }
+
+    /// As the API writes it.
+    package var json: JSONObject {
+        var object: JSONObject = ["field": .string(field), "operator": .string(self.operator.rawValue)]
+        if !value.isNull { object["value"] = value }
+        if let unit { object["unit"] = .string(unit.rawValue) }
+        return object
+    }
+}
+
+extension String {
+    /// The rest after a prefix; nil without it, or when nothing is left.
+    func withoutPrefix(_ prefix: String) -> String? {
+        guard hasPrefix(prefix), utf8.count > prefix.utf8.count else { return nil }
+        return String(dropFirst(prefix.count))
+    }
+
+    /// Whether the bytes of `part` stand in this text, as a database searches; Swift's own search sees whole characters
+    /// and finds no letter that carries an accent in a code point of its own.
+    fileprivate func hasPart(_ part: String) -> Bool {
+        let text = Array(utf8)
+        let part = Array(part.utf8)
+        guard let first = part.first else { return true }
+        guard part.count <= text.count else { return false }
+        for start in 0...(text.count - part.count) where text[start] == first {
+            if text[start..<(start + part.count)].elementsEqual(part) { return true }
         }
-        return nil
+        return false
     }
 }

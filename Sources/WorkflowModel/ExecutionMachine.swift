@@ -226,7 +226,7 @@ package struct ExecutionMachine {
 
         private func perform(_ condition: Condition) -> Result {
             let actual = scope.value(at: condition.field)
-            let branch = condition.isSatisfied(by: actual) ? "yes" : "no"
+            let branch = condition.isSatisfied(by: actual, now: now) ? "yes" : "no"
             return .done(
                 output: [
                     "field": .string(condition.field), "operator": .string(condition.operator.rawValue),

@@ -110,21 +110,10 @@ package struct StepConfigReader {
     }
 
     private mutating func condition() -> StepConfig? {
-        allow(["field", "operator", "value"])
-        guard let field = string("field"), !field.isEmpty else {
-            report("field", "names what to compare, for example event.spamVerdict; it is required")
-            return nil
-        }
-        guard let name = string("operator"), let comparison = Condition.Operator(rawValue: name) else {
-            let known = Condition.Operator.allCases.map(\.rawValue).joined(separator: ", ")
-            report("operator", "must be one of \(known)")
-            return nil
-        }
-        if comparison.needsValue, config["value"] == nil {
-            report("value", "is required for \(name)")
-            return nil
-        }
-        return .condition(Condition(field: field, operator: comparison, value: config["value"] ?? .null))
+        allow(["field", "operator", "value", "unit"])
+        let (condition, found) = Condition.read(config, path: path)
+        problems += found
+        return condition.map { .condition($0) }
     }
 
     private mutating func updateContact() -> StepConfig? {
