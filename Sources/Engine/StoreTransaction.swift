@@ -2,7 +2,7 @@ import JSONValue
 import WorkflowModel
 
 /// The operations inside one write transaction. All are synchronous and run on the writer.
-package protocol StoreTransaction: AnyObject {
+package protocol StoreTransaction: WebhookTransaction {
     // MARK: Catalog
 
     /// Another number after every change of projects, workflows or templates, in the transaction of the change. Never one
@@ -95,6 +95,7 @@ package protocol StoreReader: AnyObject {
     func execution(_ id: Identifier, workflow: Identifier) throws -> ExecutionListing?
     func steps(of execution: Identifier) throws -> [StepExecution]
     func outboxCounts() throws -> [OutboxEntry.Status: Int]
+    func webhookCounts() throws -> [WebhookCall.Status: Int]
     func counters() throws -> [String: Int]
 }
 

@@ -21,6 +21,13 @@ package enum StoreContract: String, CaseIterable, Sendable, CustomTestStringConv
     case secretIsKept
     case countersAddUp
     case automaticRepliesAreCountedByAddressAndTime
+    case webhookCallComesBackWhole
+    case webhookClaimTakesDuePendingCallsOnce
+    case webhookBacklogOfOneReceiverKeepsNobodyWaiting
+    case webhookRetryCountsAndEndRemoves
+    case releasedWebhookClaimsCountAsAttempts
+    case webhookCallsGoWithTheirExecution
+    case webhookSecretsAreKeptByProject
 
     package var testDescription: String { rawValue }
 
@@ -42,6 +49,13 @@ package enum StoreContract: String, CaseIterable, Sendable, CustomTestStringConv
         case .secretIsKept: try await Self.secret(store)
         case .countersAddUp: try await Self.counters(store)
         case .automaticRepliesAreCountedByAddressAndTime: try await Self.automaticReplies(store)
+        case .webhookCallComesBackWhole: try await Self.webhookCallComesBackWhole(store)
+        case .webhookClaimTakesDuePendingCallsOnce: try await Self.webhookClaims(store)
+        case .webhookBacklogOfOneReceiverKeepsNobodyWaiting: try await Self.webhookReceivers(store)
+        case .webhookRetryCountsAndEndRemoves: try await Self.webhookRetries(store)
+        case .releasedWebhookClaimsCountAsAttempts: try await Self.webhookRelease(store)
+        case .webhookCallsGoWithTheirExecution: try await Self.webhookDeletion(store)
+        case .webhookSecretsAreKeptByProject: try await Self.webhookSecrets(store)
         }
     }
 

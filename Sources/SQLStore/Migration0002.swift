@@ -1,0 +1,30 @@
+/// The whole workflow engine: webhooks.
+///
+/// The rules of the first schema hold here too.
+enum Migration0002 {
+    static let sql = """
+        CREATE TABLE webhook_calls (
+            id BLOB PRIMARY KEY,
+            project_id BLOB NOT NULL,
+            execution_id BLOB NOT NULL,
+            status TEXT NOT NULL,
+            -- Host and port; calls to one receiver are bounded.
+            receiver TEXT NOT NULL,
+            due_at INTEGER NOT NULL,
+            attempts INTEGER NOT NULL,
+            request TEXT NOT NULL,
+            created_at INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        -- By receiver first: the next call of each is found without reading past the backlog of a slow one.
+        CREATE INDEX webhook_calls_due ON webhook_calls (receiver, due_at) WHERE status = 'pending';
+        CREATE INDEX webhook_calls_claimed ON webhook_calls (id) WHERE status = 'claimed';
+        CREATE INDEX webhook_calls_by_execution ON webhook_calls (execution_id);
+
+        CREATE TABLE webhook_secrets (
+            project_id BLOB PRIMARY KEY,
+            secret BLOB NOT NULL,
+            previous BLOB,
+            previous_ends_at INTEGER
+        ) STRICT, WITHOUT ROWID;
+        """
+}
