@@ -110,14 +110,17 @@ package final class EngineSignals: Sendable {
     package struct Wakes: Sendable {
         var advance = false
         var dispatch = false
+        var webhooks = false
     }
 
     package let advance = Wakeup()
     package let dispatch = Wakeup()
+    package let webhooks = Wakeup()
 
     func send(_ wakes: Wakes) {
         if wakes.advance { advance.signal() }
         if wakes.dispatch { dispatch.signal() }
+        if wakes.webhooks { webhooks.signal() }
     }
 }
 
