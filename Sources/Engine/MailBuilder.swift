@@ -28,26 +28,35 @@ struct MailBuilder {
 
     /// - Throws: `Failure`, or the error of template or composition.
     func build(_ entry: OutboxEntry, version: TemplateVersion, now: Timestamp) throws -> Built {
+        let draft = try draft(entry, content: version.content, template: try context.templates.compiled(version))
+        guard let recipient = draft.to.first else { throw Failure(reason: "the mail has no recipient") }
+        let mail = OutgoingMail(
+            // A reply never causes a reply: the null reverse path (RFC 3834 section 3.3).
+            reversePath: entry.request.answers == nil ? try Self.smtpForm(draft.from.address, "from") : "",
+            recipient: try Self.smtpForm(recipient.address, "to"), bytes: try MessageComposer.compose(draft))
+        return Built(mail: mail, subject: draft.subject)
+    }
+
+    /// The mail before it becomes bytes.
+    /// - Parameter isTracked: false leaves the open pixel out whatever the template says.
+    /// - Throws: `Failure`, or the error of the template.
+    func draft(
+        _ entry: OutboxEntry, content: TemplateContent, template: CompiledTemplate, isTracked: Bool = true
+    ) throws -> MailDraft {
         let request = entry.request
-        let compiled = try context.templates.compiled(version)
-        var subject = try render(compiled.subject, entry, .header)
+        var subject = try render(template.subject, entry, .header)
         if subject.isEmpty, let answers = request.answers { subject = "Auto: \(answers.subject)" }
-        let html = try compiled.html.map { try render($0, entry, .html) }
-        let from = try sender(of: request, content: version.content)
+        let html = try template.html.map { try render($0, entry, .html) }
+        let from = try sender(of: request, content: content)
         let recipient = try mailbox(request.recipient, "to")
-        let replyTo = try (request.replyTo ?? version.content.replyTo).map { try mailbox($0, "replyTo") }
-        let draft = MailDraft(
+        let replyTo = try (request.replyTo ?? content.replyTo).map { try mailbox($0, "replyTo") }
+        return MailDraft(
             from: from, to: [recipient], replyTo: replyTo.map { [$0] } ?? [],
             subject: subject, date: entry.createdAt.microseconds, messageID: entry.messageID,
             inReplyTo: request.answers?.messageID, references: references(request.answers),
-            text: try compiled.text.map { try render($0, entry, .text) },
-            html: html.map { addPixel(to: $0, entry: entry, content: version.content) },
+            text: try template.text.map { try render($0, entry, .text) },
+            html: html.map { isTracked ? addPixel(to: $0, entry: entry, content: content) : $0 },
             extraHeaders: headers(for: entry), boundary: "postrider-\(entry.id)")
-        let mail = OutgoingMail(
-            // A reply never causes a reply: the null reverse path (RFC 3834 section 3.3).
-            reversePath: request.answers == nil ? try Self.smtpForm(from.address, "from") : "",
-            recipient: try Self.smtpForm(recipient.address, "to"), bytes: try MessageComposer.compose(draft))
-        return Built(mail: mail, subject: subject)
     }
 
     private func render(_ template: Template, _ entry: OutboxEntry, _ escaping: OutputEscaping) throws -> String {

@@ -4,18 +4,25 @@ import WorkflowModel
 /// Chooses the right side of a Message-ID (RFC 5322 section 3.6.4): the configured one, else the domain the mail comes
 /// from, else this host's name.
 struct MessageIDDomain {
-    private let transaction: EngineTransaction
+    private let configuration: EngineConfiguration
+    private let catalog: Catalog
 
-    init(_ transaction: EngineTransaction) { self.transaction = transaction }
+    init(_ transaction: EngineTransaction) {
+        self.init(configuration: transaction.context.configuration, catalog: transaction.catalog)
+    }
+
+    init(configuration: EngineConfiguration, catalog: Catalog) {
+        self.configuration = configuration
+        self.catalog = catalog
+    }
 
     func messageID(for request: MailRequest, project: Identifier) -> String {
         "\(request.id)@\(domain(for: request, project: project))"
     }
 
     private func domain(for request: MailRequest, project: Identifier) -> String {
-        let configuration = transaction.context.configuration
         if let domain = configuration.messageIDDomain { return domain }
-        let template = transaction.catalog.templates.first { $0.current.id == request.templateVersionID }
+        let template = catalog.templates.first { $0.current.id == request.templateVersionID }
         let candidates = [
             request.from, request.answers?.writtenTo, template?.current.content.from, configuration.defaultFrom,
         ]

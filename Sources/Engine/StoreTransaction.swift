@@ -88,6 +88,10 @@ package protocol StoreReader: AnyObject {
     func loadCatalog() throws -> Catalog
     func key(hash: [UInt8]) throws -> APIKey?
     func templateVersion(_ id: Identifier) throws -> TemplateVersion?
+    func contact(email: String, in project: Identifier) throws -> Contact?
+    func contact(_ id: Identifier, in project: Identifier) throws -> Contact?
+    /// Whether the contact has one here; any at all, or one that is RUNNING or WAITING.
+    func hasExecution(of workflow: Identifier, contact: Identifier, onlyActive: Bool) throws -> Bool
     func executionCounts(in project: Identifier) throws -> [Identifier: [Execution.Status: Int]]
     func executions(
         of workflow: Identifier, status: Execution.Status?, limit: Int, offset: Int

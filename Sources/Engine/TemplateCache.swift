@@ -48,6 +48,26 @@ final class TemplateCache: Sendable {
     }
 }
 
+extension TemplateCache {
+    /// Renders a one-line value of a step's options.
+    func render(_ source: String, scope: Scope, now: Timestamp) throws -> String {
+        // Nearly every option is literal text.
+        guard source.contains("{{") || source.contains("{%") else { return source }
+        let template = try line(source)
+        return try template.render(
+            scope.variables(at: template.variables.map(\.path)),
+            options: RenderOptions(escaping: .header, now: now.microseconds))
+    }
+
+    func summary(_ record: Catalog.TemplateRecord) -> TemplateSummary {
+        // A template that does not parse was refused when it was saved; should one be there, it mentions nothing and
+        // fails when the mail is built.
+        let paths = (try? compiled(record.current).variablePaths) ?? []
+        return TemplateSummary(
+            id: record.id, versionID: record.current.id, kind: record.current.kind, variablePaths: paths)
+    }
+}
+
 /// Under which name the automatic replies to an address are counted: case and a `+detail` make nobody another person.
 enum AutomaticReplyKey {
     static func key(for address: String) -> String {
@@ -63,21 +83,11 @@ struct TransactionEnvironment: MachineEnvironment {
     let projectID: Identifier
 
     func render(_ source: String, scope: Scope) throws -> String {
-        // Nearly every option is literal text.
-        guard source.contains("{{") || source.contains("{%") else { return source }
-        let template = try transaction.context.templates.line(source)
-        return try template.render(
-            scope.variables(at: template.variables.map(\.path)),
-            options: RenderOptions(escaping: .header, now: transaction.now.microseconds))
+        try transaction.context.templates.render(source, scope: scope, now: transaction.now)
     }
 
     func template(_ reference: String) -> TemplateSummary? {
-        guard let record = transaction.catalog.template(reference, in: projectID) else { return nil }
-        // A template that does not parse was refused when it was saved; should one be there, it mentions nothing and
-        // fails when the mail is built.
-        let paths = (try? transaction.context.templates.compiled(record.current).variablePaths) ?? []
-        return TemplateSummary(
-            id: record.id, versionID: record.current.id, kind: record.current.kind, variablePaths: paths)
+        transaction.catalog.template(reference, in: projectID).map(transaction.context.templates.summary)
     }
 
     func mayReply(to address: String) -> Bool {

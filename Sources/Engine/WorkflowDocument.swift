@@ -14,8 +14,7 @@ package struct WorkflowDocument: Sendable {
     package var name: String
     package var isEnabled: Bool
     package var allowsReentry: Bool
-    /// The canonical name of the event that starts it; nil for a manual start.
-    package var event: String?
+    package var trigger: WorkflowRecord.Trigger
     package var templates: [Template]
     package var graph: WorkflowGraph
     /// Steps and transitions as JSON, the form in which a version is stored.
@@ -26,7 +25,7 @@ package struct WorkflowDocument: Sendable {
     package init(_ json: JSON) throws {
         var reader = Reader(root: json)
         let slug = reader.slug("workflow")
-        let event = reader.trigger()
+        let trigger = reader.trigger()
         let templates = reader.templates()
         let (steps, transitions, definition) = reader.graph()
         let name = reader.text(json["name"], "name") ?? slug
@@ -46,7 +45,7 @@ package struct WorkflowDocument: Sendable {
         self.name = name
         self.isEnabled = isEnabled
         self.allowsReentry = allowsReentry
-        self.event = event
+        self.trigger = trigger ?? .manual
         self.templates = templates
         self.definition = definition
     }
@@ -117,20 +116,20 @@ private struct Reader {
             }
     }
 
-    mutating func trigger() -> String? {
+    mutating func trigger() -> WorkflowRecord.Trigger? {
         guard let trigger = root["trigger"] else {
             report("trigger", "is required: {event: NAME} or {manual: true}")
             return nil
         }
         allow(trigger, ["event", "manual"], path: "trigger")
-        if trigger["manual"] == true { return nil }
+        if trigger["manual"] == true { return .manual }
         guard let name = text(trigger["event"], "trigger.event"), !name.isEmpty,
             name.utf8.count <= EventName.lengthLimit
         else {
             report("trigger.event", "names the event that starts the workflow; it is required")
             return nil
         }
-        return EventName.canonical(name)
+        return .event(EventName.canonical(name))
     }
 
     mutating func templates() -> [WorkflowDocument.Template] {

@@ -83,7 +83,7 @@ package struct Workflows: Sendable {
         _ document: WorkflowDocument, known: WorkflowRecord?, project: Project, templatesChanged: Bool,
         in transaction: EngineTransaction
     ) throws -> Applied {
-        let trigger = document.event.map { WorkflowRecord.Trigger.event($0) } ?? .manual
+        let trigger = document.trigger
         guard let known else {
             let record = WorkflowRecord(
                 id: transaction.makeID(), projectID: project.id, slug: document.slug, name: document.name,

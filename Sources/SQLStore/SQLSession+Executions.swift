@@ -30,6 +30,13 @@ extension SQLSession {
         return contact
     }
 
+    func contact(_ id: Identifier, in project: Identifier) throws -> Contact? {
+        try first(
+            """
+            SELECT id, email, subscribed, data, created_at, updated_at FROM contacts WHERE id = ? AND project_id = ?
+            """, id, project, decode: Self.contact)
+    }
+
     func insert(_ contact: Contact, in project: Identifier) throws {
         memory.contact = nil
         try run(

@@ -105,6 +105,7 @@ extension FakeSession: StoreTransaction {
     func contact(email: String, in project: Identifier) throws -> Contact? {
         tables.contacts.first { $0.email == email }
     }
+    func contact(_ id: Identifier, in project: Identifier) throws -> Contact? { try contact(id) }
     func contact(_ id: Identifier) throws -> Contact? { tables.contacts.first { $0.id == id } }
     func insert(_ contact: Contact, in project: Identifier) throws { tables.contacts.append(contact) }
     func update(_ contact: Contact) throws {

@@ -1,0 +1,91 @@
+import JSONValue
+import Liquid
+import MailFormat
+import WorkflowModel
+
+/// The machine's surroundings in a simulation: the project's templates and those of the document, and counters in place of
+/// the database.
+final class SimulatedEnvironment: MachineEnvironment {
+    private struct Source {
+        var summary: TemplateSummary
+        var content: TemplateContent
+        var template: CompiledTemplate
+    }
+
+    private let context: EngineContext
+    private let snapshot: SimulationSnapshot
+    private var own: [String: Source] = [:]
+    private var replies: [Timestamp] = []
+    private var count: UInt64 = 0
+    var now = Timestamp(seconds: 0)
+
+    /// - Throws: `UseCaseError.invalid` when a template of the document has an error.
+    init(_ snapshot: SimulationSnapshot, context: EngineContext) throws {
+        self.snapshot = snapshot
+        self.context = context
+        for template in snapshot.templates {
+            do {
+                let compiled = try CompiledTemplate(template.content)
+                let id = makeID()
+                own[template.slug] = Source(
+                    summary: TemplateSummary(
+                        id: id, versionID: id, kind: template.kind, variablePaths: compiled.variablePaths),
+                    content: template.content, template: compiled)
+            } catch {
+                throw UseCaseError(
+                    .invalid, "template \(template.slug) has an error",
+                    problems: [.init(path: "templates.\(template.slug)", message: "\(error)")])
+            }
+        }
+    }
+
+    func makeID() -> Identifier {
+        count += 1
+        return SimulatedIdentifiers.made(count)
+    }
+
+    // MARK: MachineEnvironment
+
+    func render(_ source: String, scope: Scope) throws -> String {
+        try context.templates.render(source, scope: scope, now: now)
+    }
+
+    func template(_ reference: String) -> TemplateSummary? {
+        if let source = own[reference] { return source.summary }
+        return snapshot.catalog.template(reference, in: snapshot.workflow.projectID).map(context.templates.summary)
+    }
+
+    func mayReply(to address: String) -> Bool {
+        replies.count { $0 > now.adding(seconds: -3600) } < context.configuration.repliesPerHour
+    }
+
+    func makeMailID() -> Identifier { makeID() }
+
+    // MARK: Mails
+
+    /// The mail of a request as it would leave, without the pixel.
+    /// - Throws: why it would not.
+    func draft(_ request: MailRequest, contact: Identifier) throws -> MailDraft {
+        if request.answers != nil { replies.append(now) }
+        let entry = OutboxEntry(
+            id: request.id, projectID: snapshot.workflow.projectID, contactID: contact,
+            executionID: SimulatedIdentifiers.execution, dueAt: now, createdAt: now, generation: 1, request: request,
+            messageID: MessageIDDomain(configuration: context.configuration, catalog: snapshot.catalog)
+                .messageID(for: request, project: snapshot.workflow.projectID))
+        if let source = own.values.first(where: { $0.summary.versionID == request.templateVersionID }) {
+            return try MailBuilder(context: context)
+                .draft(entry, content: source.content, template: source.template, isTracked: false)
+        }
+        guard let record = snapshot.catalog.templates.first(where: { $0.current.id == request.templateVersionID })
+        else { throw MailBuilder.Failure(reason: "the template is not there") }
+        return try MailBuilder(context: context).draft(
+            entry, content: record.current.content, template: try context.templates.compiled(record.current),
+            isTracked: false)
+    }
+
+    /// The slug of a request's template, for people.
+    func templateName(_ request: MailRequest) -> String {
+        own.first { $0.value.summary.versionID == request.templateVersionID }?.key
+            ?? snapshot.catalog.templates.first { $0.current.id == request.templateVersionID }?.slug ?? "?"
+    }
+}

@@ -1,0 +1,242 @@
+import JSONValue
+import MailFormat
+import WorkflowModel
+
+/// One run of a simulation: the next event or the next timer, whichever is sooner, until the run ends, nothing is left to
+/// happen, or the horizon is reached. An event at the very moment of a timeout comes first.
+struct SimulatedRun {
+    private struct Pending {
+        var event: Event
+        var at: Timestamp
+        /// Made by the run itself, and so already in the report.
+        var isOwn = false
+    }
+
+    private let request: SimulationRequest
+    private let workflow: WorkflowRecord
+    private let environment: SimulatedEnvironment
+    private let machine: ExecutionMachine
+    private let start: Timestamp
+    private let horizon: Timestamp
+    private var execution: Execution
+    private var contact: Contact
+    /// Soonest first; of two at the same time the one that was named first.
+    private var pending: [Pending] = []
+    private var drafts = 0
+    private var bodyBytes = 0
+    private(set) var report: SimulationReport
+
+    /// Mails whose text is shown, and bytes of text in all of them together.
+    private static let draftLimit = 100
+    private static let bodyLimit = 1 << 20
+
+    init(
+        _ request: SimulationRequest, snapshot: SimulationSnapshot, environment: SimulatedEnvironment,
+        start: Timestamp, horizon: Timestamp
+    ) {
+        self.request = request
+        workflow = snapshot.workflow
+        self.environment = environment
+        self.start = start
+        self.horizon = horizon
+        machine = ExecutionMachine(
+            graph: workflow.graph, workflowName: workflow.name, environment: environment)
+        contact = snapshot.contact
+        execution = Execution(
+            id: SimulatedIdentifiers.execution, workflowID: workflow.id, contactID: contact.id,
+            context: request.context, startedAt: start)
+        report = SimulationReport(workflow: workflow, contact: contact, startedAt: start)
+        if !workflow.isEnabled { report.warnings.append("the workflow is not enabled, so it starts for nobody") }
+        if snapshot.isRefused {
+            report.warnings.append(
+                workflow.allowsReentry
+                    ? "the contact has a run under way, so it would not be started again"
+                    : "the contact has been here before, so it would not be started again")
+        }
+        if !snapshot.isStoredContact { report.warnings.append("no such contact is stored; it was made up") }
+        sortEvents()
+    }
+
+    /// What is before the start has happened already; the rest is to come.
+    private mutating func sortEvents() {
+        let timed = request.events.map { ($0, $0.at.time(from: start)) }.enumerated()
+            .sorted { ($0.element.1, $0.offset) < ($1.element.1, $1.offset) }
+        for (_, (occurrence, at)) in timed {
+            let event = makeEvent(occurrence.name, occurrence.data, at: at, isOwn: false)
+            if at < start {
+                report.events.append(.init(at: at, name: event.name, data: event.data, effect: .past))
+            } else {
+                pending.append(Pending(event: event, at: at))
+            }
+        }
+    }
+
+    private func makeEvent(_ name: String, _ data: JSONObject, at: Timestamp, isOwn: Bool) -> Event {
+        let data = data.unwrappingTransientValues()
+        return Event(
+            id: environment.makeID(), name: name, data: data,
+            source: isOwn || EventName.isReserved(name) ? .system : .api, generation: isOwn ? 1 : 0, createdAt: at)
+    }
+
+    // MARK: The course of events
+
+    mutating func run() {
+        begin()
+        while !execution.status.isFinal {
+            let due = execution.wait?.due.map { max($0, environment.now) }
+            if let next = pending.first, next.at <= horizon, due.map({ next.at <= $0 }) ?? true {
+                pending.removeFirst()
+                meet(next)
+            } else if let due, due <= horizon {
+                advance(.timerFired, at: due)
+            } else {
+                break
+            }
+        }
+        finish()
+    }
+
+    private mutating func begin() {
+        environment.now = start
+        if case .event(let name) = workflow.trigger {
+            let event = makeEvent(name, triggerData(name), at: start, isOwn: false)
+            execution.trigger = event
+            take(event)
+            report.events.append(.init(at: start, name: name, data: event.data, effect: .started))
+        } else if !request.triggerData.isEmpty {
+            report.warnings.append("no event starts this workflow, so the trigger's data were not used")
+        }
+        advance(.started, at: start)
+    }
+
+    /// Mail has somebody who sent it: an automatic reply would have nowhere to go otherwise.
+    private mutating func triggerData(_ name: String) -> JSONObject {
+        var data = request.triggerData
+        if name == EventName.emailReceived, data["envelopeFrom"] == nil {
+            data["envelopeFrom"] = .string(contact.email)
+            report.warnings.append("trigger.data.envelopeFrom was taken to be \(contact.email)")
+        }
+        return data
+    }
+
+    /// What an event does to the contact before anything else sees it: a client's data are kept, a subscription counts.
+    private mutating func take(_ event: Event) {
+        let before = contact
+        switch event.name {
+        case EventName.contactSubscribed: contact.isSubscribed = true
+        case EventName.contactUnsubscribed: contact.isSubscribed = false
+        default: if event.source == .api { contact.merge(event.data) }
+        }
+        noteChange(from: before, step: nil, isReported: event.source == .api)
+    }
+
+    private mutating func meet(_ next: Pending) {
+        environment.now = next.at
+        if !next.isOwn {
+            take(next.event)
+            report.events.append(
+                .init(at: next.at, name: next.event.name, data: next.event.data, effect: .ignored, id: next.event.id))
+        }
+        let step = execution.currentStep ?? ""
+        guard advance(.eventArrived(next.event), at: next.at),
+            let index = report.events.lastIndex(where: { $0.id == next.event.id })
+        else { return }
+        report.events[index].effect = .resumed(step: step)
+    }
+
+    @discardableResult
+    private mutating func advance(_ input: ExecutionMachine.Input, at time: Timestamp) -> Bool {
+        environment.now = time
+        guard let move = machine.advance(execution, contact: contact, input: input, now: time) else { return false }
+        execution = move.execution
+        report.add(move, input: input)
+        var updates = move.steps.filter { $0.type == .updateContact }
+        for effect in move.effects {
+            switch effect {
+            case .sendMail(let request): send(request)
+            case .updateContact(let changed, _):
+                let before = contact
+                contact = changed
+                // Effects come in the order of the steps, and not every step changes something.
+                let position = updates.firstIndex { Self.explains($0, before, changed) }
+                let step = position.map { updates[$0].step }
+                if let position { updates.removeFirst(position + 1) }
+                noteChange(from: before, step: step, isReported: true)
+            }
+        }
+        return true
+    }
+
+    private static func explains(_ step: StepExecution, _ before: Contact, _ after: Contact) -> Bool {
+        guard let updates = step.output["updates"]?.objectValue else { return false }
+        var changed = before
+        changed.merge(updates)
+        return changed.data == after.data
+    }
+
+    /// - Parameter isReported: whether the change is an event of its own.
+    private mutating func noteChange(from before: Contact, step: String?, isReported: Bool) {
+        guard contact.data != before.data || contact.isSubscribed != before.isSubscribed else { return }
+        report.changes.append(.init(at: environment.now, step: step, before: before, after: contact))
+        contact.updatedAt = environment.now
+        guard isReported else { return }
+        if contact.data != before.data { emit("contact.updated", [:]) }
+        if contact.isSubscribed != before.isSubscribed {
+            emit(contact.isSubscribed ? EventName.contactSubscribed : EventName.contactUnsubscribed, [:])
+        }
+    }
+
+    /// An event that the run itself brings about. It resumes no wait of the run, because it came before the wait.
+    private mutating func emit(_ name: String, _ data: JSONObject) {
+        report.events.append(.init(at: environment.now, name: name, data: data, effect: .emitted))
+    }
+
+    // MARK: Mails
+
+    private mutating func send(_ request: MailRequest) {
+        var mail = SimulationReport.Mail(
+            at: environment.now, request: request, template: environment.templateName(request))
+        drafts += 1
+        if drafts > Self.draftLimit {
+            mail.isAbridged = true
+        } else {
+            do {
+                let draft = try environment.draft(request, contact: contact.id)
+                mail.fill(draft)
+                bodyBytes += (draft.html?.utf8.count ?? 0) + (draft.text?.utf8.count ?? 0)
+                if bodyBytes > Self.bodyLimit { mail.abridge() }
+            } catch {
+                mail.error = "\(error)"
+            }
+        }
+        report.mails.append(mail)
+        announce(mail)
+    }
+
+    /// The relay is taken to accept every mail at once; a mail that cannot be made fails.
+    private mutating func announce(_ mail: SimulationReport.Mail) {
+        let event = makeEvent(
+            mail.error == nil ? EventName.emailSent : EventName.emailFailed,
+            [
+                "emailId": .string("\(mail.id)"), "subject": .string(mail.subject), "to": .string(mail.recipient),
+                "sourceType": "WORKFLOW",
+            ], at: environment.now, isOwn: true)
+        report.events.append(
+            .init(at: environment.now, name: event.name, data: event.data, effect: .emitted, id: event.id))
+        let place = pending.firstIndex { $0.at > environment.now } ?? pending.endIndex
+        pending.insert(Pending(event: event, at: environment.now, isOwn: true), at: place)
+    }
+
+    // MARK: The end
+
+    private mutating func finish() {
+        report.execution = execution
+        report.contact = contact
+        for left in pending where !left.isOwn {
+            report.events.append(.init(at: left.at, name: left.event.name, data: left.event.data, effect: .ignored))
+        }
+        report.end =
+            execution.status.isFinal ? .final : execution.wait?.due == nil ? .waiting : .horizon
+        report.endedAt = execution.completedAt ?? horizon
+    }
+}

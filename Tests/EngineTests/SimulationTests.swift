@@ -1,0 +1,231 @@
+import Engine
+import EngineTestKit
+import Foundation
+import JSONValue
+import SQLStore
+import Testing
+import WorkflowModel
+
+@Suite struct SimulationTests {
+    private let steps: JSONObject = [
+        "hello": ["type": "SEND_EMAIL", "config": ["template": "hello"], "next": "pause"],
+        "pause": ["type": "DELAY", "config": ["amount": 2, "unit": "days"], "next": "opened"],
+        "opened": [
+            "type": "WAIT_FOR_EVENT", "config": ["eventName": "email.opened", "timeout": 604_800],
+            "next": ["event": "tag", "timeout": "quiet"],
+        ],
+        "tag": [
+            "type": "UPDATE_CONTACT",
+            "config": ["data": ["engaged": true, "plan": "{{ event.plan }}"], "subscriptionAction": "unsubscribe"],
+            "next": "end",
+        ],
+        "end": ["type": "EXIT", "config": ["reason": "engaged"]],
+        "quiet": ["type": "EXIT", "config": ["reason": "quiet"]],
+    ]
+
+    private func simulate(
+        _ engine: EngineFixture, _ body: JSON, steps: JSONObject? = nil
+    ) async throws -> SimulationReport {
+        try await Simulation(context: engine.context).run(
+            try SimulationRequest(json: body), document: try WorkflowDocument(document(steps: steps ?? self.steps)))
+    }
+
+    @Test func theWholePathIsTold() async throws {
+        let (engine, _database) = try await makeEngine()
+        _ = _database
+        let report = try await simulate(
+            engine,
+            [
+                "contact": ["email": "Ann@example.org", "data": ["name": "Ann"]], "startAt": "2026-03-01T08:00:00Z",
+                "trigger": ["data": ["source": "web"]],
+                "events": [["event": "email.open", "at": "+3d", "data": ["plan": "pro"]]],
+            ])
+        #expect(report.execution.status == .exited && report.execution.exitReason == "engaged")
+        #expect(report.visits.map(\.execution.step) == ["start", "hello", "pause", "opened", "tag", "end"])
+        #expect(
+            report.visits.map { "\($0.execution.startedAt)" } == [
+                "2026-03-01T08:00:00.000Z", "2026-03-01T08:00:00.000Z", "2026-03-01T08:00:00.000Z",
+                "2026-03-03T08:00:00.000Z", "2026-03-04T08:00:00.000Z", "2026-03-04T08:00:00.000Z",
+            ])
+        #expect(report.visits[2].wait?.endedBy == .timer)
+        #expect(report.visits[3].wait?.endedBy == .event && report.visits[3].branch == "event")
+        #expect(report.visits[3].wait?.event == "email.opened")
+        #expect(report.mails.map(\.subject) == ["Hello ann@example.org"])
+        #expect(report.mails.map(\.from) == ["Postrider <robot@example.com>"])
+        #expect(report.contact.data == ["name": "Ann", "source": "web", "engaged": true, "plan": "pro"])
+        #expect(!report.contact.isSubscribed)
+        #expect(
+            report.events.map { "\($0.name) \($0.effect.name)" } == [
+                "contact.updated emitted", "signed_up started", "email.sent emitted", "email.opened resumed",
+                "contact.updated emitted", "contact.unsubscribed emitted",
+            ])
+        #expect(report.end == .final && "\(report.endedAt)" == "2026-03-04T08:00:00.000Z")
+    }
+
+    @Test func theAnswerKeepsItsShape() async throws {
+        let (engine, _database) = try await makeEngine()
+        _ = _database
+        let json = try await simulate(engine, ["contact": ["email": "ann@example.org"]]).json
+        let root = try #require(json.objectValue)
+        #expect(
+            root.keys == [
+                "workflow", "status", "exitReason", "end", "currentStepId", "startedAt", "endedAt", "contact",
+                "context",
+                "path", "mails", "contactChanges", "events", "warnings",
+            ])
+        #expect(root["exitReason"] == "quiet")
+        let visit = try #require(root["path"]?.arrayValue?[3].objectValue)
+        #expect(
+            visit.keys.starts(with: [
+                "sequence", "stepId", "name", "type", "status", "startedAt", "completedAt", "branch", "wait",
+            ]))
+        #expect(visit["branch"] == "timeout" && visit["wait"]?["endedBy"] == "timeout")
+        #expect(try JSONParser.parse(JSONWriter.bytes(json)) == json)
+    }
+
+    @Test func anEventAtTheMomentOfTheTimeoutWins() async throws {
+        let (engine, _database) = try await makeEngine()
+        _ = _database
+        for (at, reason) in [("+9d", "engaged"), ("+9d1s", "quiet")] {
+            let report = try await simulate(
+                engine,
+                ["contact": ["email": "a@b.example"], "events": [["event": "email.opened", "at": .string(at)]]])
+            #expect(report.execution.exitReason == reason, "\(at)")
+        }
+    }
+
+    @Test func theHorizonAndAWaitForEverEndIt() async throws {
+        let (engine, _database) = try await makeEngine()
+        _ = _database
+        let cut = try await simulate(engine, ["contact": ["email": "a@b.example"], "horizon": "+1d"])
+        #expect(cut.end == .horizon && cut.execution.status == .waiting && cut.execution.currentStep == "pause")
+        let forever = try await simulate(
+            engine, ["contact": ["email": "a@b.example"]],
+            steps: ["wait": ["type": "WAIT_FOR_EVENT", "config": ["eventName": "never"]]])
+        #expect(forever.end == .waiting && forever.visits.last?.wait?.endedBy == nil)
+    }
+
+    @Test func theMailThatWasSentResumesAWaitForIt() async throws {
+        let (engine, _database) = try await makeEngine()
+        _ = _database
+        let report = try await simulate(
+            engine, ["contact": ["email": "a@b.example"]],
+            steps: [
+                "mail": ["type": "SEND_EMAIL", "config": ["template": "hello"], "next": "sent"],
+                "sent": ["type": "WAIT_FOR_EVENT", "config": ["eventName": "email.sent"]],
+            ])
+        #expect(report.execution.status == .completed)
+        #expect(report.events.map(\.effect.name) == ["started", "resumed"])
+    }
+
+    @Test func aMailThatCannotBeMadeSaysWhy() async throws {
+        let (engine, _database) = try await makeEngine { $0.defaultFrom = nil }
+        _ = _database
+        let report = try await simulate(engine, ["contact": ["email": "a@b.example"]])
+        #expect(report.mails.first?.error?.contains("no From address") == true)
+        #expect(report.events.contains { $0.name == "email.failed" })
+    }
+
+    @Test func nothingIsWrittenAndNothingIsSent() async throws {
+        let database = try TemporaryDatabase()
+        let store = try SQLiteStore(path: database.path, exclusively: true)
+        let engine = try await EngineFixture(store: store)
+        try await engine.apply(document(steps: steps))
+        try await engine.track("signed_up", data: ["plan": "free"])
+        let workflow = try #require(try await store.read { try $0.loadCatalog() }.workflows.first)
+        func content() throws -> [String: Data] {
+            try FileManager.default.contentsOfDirectory(atPath: database.directory.path).filter {
+                // The shared memory of readers is no content.
+                !$0.hasSuffix("-shm")
+            }.reduce(into: [:]) { $0[$1] = try Data(contentsOf: database.directory.appendingPathComponent($1)) }
+        }
+        let before = try content()
+        let commits = store.commitCount
+        for _ in 0..<3 {
+            let report = try await Simulation(context: engine.context).run(
+                try SimulationRequest(json: ["contact": ["email": "ann@example.org"]]), workflow: workflow.id,
+                project: engine.project.id)
+            #expect(report.execution.status == .exited && report.mails.count == 1)
+            #expect(report.contact.data["plan"] == "free", "the stored contact was taken")
+            #expect(report.warnings == ["the contact has been here before, so it would not be started again"])
+        }
+        #expect(try content() == before)
+        #expect(store.commitCount == commits)
+        #expect(try await engine.executions().count == 1)
+    }
+
+    @Test func theSameQuestionHasTheSameAnswer() async throws {
+        let (engine, _database) = try await makeEngine()
+        _ = _database
+        let body: JSON = ["contact": ["email": "a@b.example"], "events": [["event": "email.opened", "at": "+5d"]]]
+        let first = try await simulate(engine, body).json
+        let second = try await simulate(engine, body).json
+        #expect(JSONWriter.write(first) == JSONWriter.write(second))
+    }
+
+    @Test func contactAndWorkflowOfAnotherProjectAreNotFound() async throws {
+        let (engine, _database) = try await makeEngine()
+        _ = _database
+        try await engine.apply(document(steps: steps))
+        let contact = try await engine.track("signed_up").contactID
+        let workflow = try #require(try await engine.context.store.read { try $0.loadCatalog() }.workflows.first)
+        let other = Project(id: Identifier(high: 7, low: 7), slug: "other", name: "Other")
+        try await engine.context.store.write { try $0.insert(other, at: Timestamp(seconds: 0)) }
+        let simulation = Simulation(context: engine.context)
+        let request = SimulationRequest(contact: .init(id: contact))
+        await #expect(throws: UseCaseError.self) {
+            try await simulation.run(request, workflow: workflow.id, project: other.id)
+        }
+        var elsewhere = document(steps: steps).objectValue ?? [:]
+        elsewhere["project"] = "other"
+        let file = try WorkflowDocument(.object(elsewhere))
+        await #expect(throws: UseCaseError.self) { try await simulation.run(request, document: file) }
+    }
+
+    @Test func everythingWrongWithARequestIsNamed() {
+        let many = JSON.array(Array(repeating: ["event": "a", "at": "+1d"], count: 1001))
+        let cases: [(JSON, [String])] = [
+            ([:], ["contact"]), ("x", ["body"]),
+            (
+                [
+                    "contact": ["id": "x", "email": 5, "subscribed": "yes", "data": 1, "name": ""], "startAt": "noon",
+                    "horizon": "soon", "trigger": ["event": "x"],
+                    "events": [["event": "", "at": "later"], 5, ["event": "a"]],
+                    "webhooks": ["call": ["status": 42, "after": "-1d", "attempts": 0, "headers": ["a": 1]]],
+                    "color": 1,
+                ],
+                [
+                    "color", "contact.name", "contact.id", "contact.email", "contact.subscribed", "contact.data",
+                    "trigger.event", "events[0].event", "events[0].at", "events[1]", "events[2].at",
+                    "webhooks.call.status", "webhooks.call.headers.a", "webhooks.call.attempts", "webhooks.call.after",
+                    "startAt", "horizon",
+                ]
+            ),
+            (["contact": ["email": "a@b"], "events": many], ["events"]),
+        ]
+        for (body, paths) in cases {
+            let error = #expect(throws: UseCaseError.self) { try SimulationRequest(json: body) }
+            #expect(Set(error?.problems.map(\.path) ?? []) == Set(paths))
+        }
+    }
+
+    @Test func anImpossibleHorizonAndAnUnknownStepAreRefused() async throws {
+        let (engine, _database) = try await makeEngine()
+        _ = _database
+        let bodies: [JSON] = [
+            ["contact": ["email": "a@b.example"], "horizon": "-1d"],
+            ["contact": ["email": "a@b.example"], "horizon": "+4000d"],
+            ["contact": ["email": "a@b.example"], "webhooks": ["nowhere": ["status": 200]]],
+        ]
+        for body in bodies { await #expect(throws: UseCaseError.self) { try await simulate(engine, body) } }
+    }
+
+    @Test(
+        arguments: [
+            ("+2d", 172_800), ("-1h", -3600), ("+1d12h", 129_600), ("+90m", 5400), ("+1w", 604_800), ("2d", nil),
+            ("+", nil), ("+d", nil), ("+5", nil), ("+5y", nil), ("+99999999999999999999d", nil), ("+1d-1h", nil),
+        ] as [(String, Int64?)])
+    func distancesAreRead(_ text: String, _ seconds: Int64?) {
+        #expect(Moment(text) == seconds.map { .offset(microseconds: $0 * 1_000_000) })
+    }
+}
