@@ -20,6 +20,7 @@ package struct WorkflowRecord: Sendable {
     package var projectID: Identifier
     package var slug: String
     package var name: String
+    package var description: String?
     package var isEnabled: Bool
     package var allowsReentry: Bool
     package var trigger: Trigger
@@ -30,14 +31,15 @@ package struct WorkflowRecord: Sendable {
     package var updatedAt: Timestamp
 
     package init(
-        id: Identifier, projectID: Identifier, slug: String, name: String, isEnabled: Bool, allowsReentry: Bool,
-        trigger: Trigger, versionID: Identifier, versionNumber: Int, graph: WorkflowGraph, createdAt: Timestamp,
-        updatedAt: Timestamp
+        id: Identifier, projectID: Identifier, slug: String, name: String, description: String? = nil,
+        isEnabled: Bool, allowsReentry: Bool, trigger: Trigger, versionID: Identifier, versionNumber: Int,
+        graph: WorkflowGraph, createdAt: Timestamp, updatedAt: Timestamp
     ) {
         self.id = id
         self.projectID = projectID
         self.slug = slug
         self.name = name
+        self.description = description
         self.isEnabled = isEnabled
         self.allowsReentry = allowsReentry
         self.trigger = trigger

@@ -15,6 +15,12 @@ package protocol StoreTransaction: WebhookTransaction {
     func insert(_ project: Project, at time: Timestamp) throws
     /// Inserts the workflow or replaces its mutable part; adds `definition` as a version when it is new.
     func save(_ workflow: WorkflowRecord, definition: JSON) throws
+    /// In place: for a version that no execution has taken, and for names and positions.
+    func replaceDefinition(_ definition: JSON, ofVersion id: Identifier) throws
+    /// Whether an execution has ever taken the version.
+    func isUsed(version id: Identifier) throws -> Bool
+    /// Takes the workflow out of the catalog for good and frees its slug. Its versions and executions stay as history.
+    func delete(workflow id: Identifier, at time: Timestamp) throws
     /// Adds a version and makes it current; makes the template when it is new.
     func save(_ template: Catalog.TemplateRecord, at time: Timestamp) throws
     func activeExecutionCount(workflow: Identifier) throws -> Int

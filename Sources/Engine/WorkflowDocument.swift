@@ -108,13 +108,7 @@ private struct Reader {
         return text
     }
 
-    static func isSlug(_ text: String) -> Bool {
-        !text.isEmpty && text.utf8.count <= 64
-            && text.utf8.allSatisfy {
-                $0 &- UInt8(ascii: "a") < 26 || $0 &- UInt8(ascii: "0") < 10 || $0 == UInt8(ascii: "-")
-                    || $0 == UInt8(ascii: "_")
-            }
-    }
+    static func isSlug(_ text: String) -> Bool { Step.isKey(text) }
 
     mutating func trigger() -> WorkflowRecord.Trigger? {
         guard let trigger = root["trigger"] else {
@@ -170,9 +164,13 @@ private struct Reader {
         for (key, value) in object {
             let path = "steps.\(key)"
             if !Self.isSlug(key) { report(path, "must be named with lower-case letters, digits, - and _") }
-            allow(value, ["type", "name", "config", "next"], path: path)
+            allow(value, ["type", "name", "config", "position", "next"], path: path)
             if let config = config(value, path: path) {
-                steps.append(Step(key: key, name: text(value["name"], "\(path).name"), config: config))
+                steps.append(
+                    Step(
+                        key: key, name: text(value["name"], "\(path).name"), config: config,
+                        options: value["config"]?.objectValue ?? [:],
+                        position: position(value["position"], path: "\(path).position")))
             }
             transitions += edges(from: key, value["next"], path: "\(path).next")
         }
@@ -193,19 +191,45 @@ private struct Reader {
         return config
     }
 
-    /// `next: step`, or `next: {branch: step}`.
+    private mutating func position(_ value: JSON?, path: String) -> Step.Position? {
+        guard let value, !value.isNull else { return nil }
+        allow(value, ["x", "y"], path: path)
+        guard let x = value["x"]?.doubleValue, let y = value["y"]?.doubleValue else {
+            report(path, "must be {x: number, y: number}")
+            return nil
+        }
+        return Step.Position(x: x, y: y)
+    }
+
+    /// `next: step`, or `next: {branch: step}`; the branch `*` is an edge without one beside tagged edges. A step's name
+    /// may be written as `{step: name, priority: number}`.
     private mutating func edges(from key: String, _ value: JSON?, path: String) -> [Transition] {
         switch value {
         case nil, .null?: return []
-        case .string(let to)?: return [Transition(from: key, to: to)]
+        case .string?: return [edge(from: key, branch: nil, value, path: path)].compactMap(\.self)
+        case .object(let object)? where object["step"]?.stringValue != nil && object["priority"]?.intValue != nil:
+            return [edge(from: key, branch: nil, value, path: path)].compactMap(\.self)
         case .object(let branches)?:
             return branches.compactMap { branch, to in
-                guard let to = text(to, "\(path).\(branch)") else { return nil }
-                return Transition(from: key, to: to, branch: branch)
+                let tag = branch == WorkflowDefinition.untagged ? nil : branch
+                return edge(from: key, branch: tag, to, path: "\(path).\(branch)")
             }
         default:
             report(path, "must be a step's name, or a mapping of branches to steps' names")
             return []
         }
+    }
+
+    private mutating func edge(from key: String, branch: String?, _ value: JSON?, path: String) -> Transition? {
+        guard case .object(let object)? = value else {
+            return text(value, path).map { Transition(from: key, to: $0, branch: branch) }
+        }
+        allow(.object(object), ["step", "priority"], path: path)
+        guard let to = object["step"]?.stringValue, let priority = object["priority"]?.intValue.flatMap({ Int($0) })
+        else {
+            report(path, "must be a step's name, or {step: name, priority: number}")
+            return nil
+        }
+        return Transition(from: key, to: to, branch: branch, priority: priority)
     }
 }

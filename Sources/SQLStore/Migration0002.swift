@@ -1,4 +1,4 @@
-/// The whole workflow engine: webhooks.
+/// The whole workflow engine: webhooks, workflows that are edited.
 ///
 /// The rules of the first schema hold here too.
 enum Migration0002 {
@@ -26,5 +26,11 @@ enum Migration0002 {
             previous BLOB,
             previous_ends_at INTEGER
         ) STRICT, WITHOUT ROWID;
+
+        ALTER TABLE workflows ADD COLUMN description TEXT;
+        -- A deleted workflow is seen by nobody; its executions and versions stay as history.
+        ALTER TABLE workflows ADD COLUMN deleted_at INTEGER;
+        -- 1 when an execution has taken the version, from when on its structure never changes.
+        ALTER TABLE workflow_versions ADD COLUMN used INTEGER NOT NULL DEFAULT 1;
         """
 }

@@ -24,8 +24,9 @@ extension SQLSession {
             workflows: try rows(
                 """
                 SELECT w.id, w.project_id, w.slug, w.name, w.enabled, w.allow_reentry, w.trigger_type, w.trigger_event,
-                    w.version_id, v.number, v.definition, w.created_at, w.updated_at
-                FROM workflows w JOIN workflow_versions v ON v.id = w.version_id ORDER BY w.id
+                    w.version_id, v.number, v.definition, w.created_at, w.updated_at, w.description
+                FROM workflows w JOIN workflow_versions v ON v.id = w.version_id
+                WHERE w.deleted_at IS NULL ORDER BY w.id
                 """, decode: Self.workflow),
             templates: try rows(
                 """
@@ -43,7 +44,8 @@ extension SQLSession {
     private static func workflow(_ row: SQLRow) throws -> WorkflowRecord {
         let event: String? = row[7]
         return WorkflowRecord(
-            id: row[0], projectID: row[1], slug: row[2], name: row[3], isEnabled: row[4], allowsReentry: row[5],
+            id: row[0], projectID: row[1], slug: row[2], name: row[3], description: row[13], isEnabled: row[4],
+            allowsReentry: row[5],
             trigger: event.map { .event($0) } ?? .manual, versionID: row[8], versionNumber: row[9],
             graph: try WorkflowDocument.graph(fromDefinition: row.json(10)), createdAt: row[11], updatedAt: row[12])
     }
@@ -83,7 +85,8 @@ extension SQLSession {
             try first("SELECT allow_reentry FROM workflows WHERE id = ?", workflow.id) { $0[0] } ?? false
         try run(
             """
-            INSERT INTO workflow_versions (id, workflow_id, number, definition, created_at) VALUES (?, ?, ?, ?, ?)
+            INSERT INTO workflow_versions (id, workflow_id, number, definition, created_at, used)
+            VALUES (?, ?, ?, ?, ?, 0)
             ON CONFLICT (id) DO NOTHING
             """, workflow.versionID, workflow.id, workflow.versionNumber, JSONWriter.write(definition),
             workflow.updatedAt)
@@ -91,16 +94,37 @@ extension SQLSession {
         try run(
             """
             INSERT INTO workflows (id, project_id, slug, name, enabled, allow_reentry, trigger_type, trigger_event,
-                version_id, created_at, updated_at)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                version_id, created_at, updated_at, description)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             ON CONFLICT (id) DO UPDATE SET name = excluded.name, enabled = excluded.enabled,
                 allow_reentry = excluded.allow_reentry, trigger_type = excluded.trigger_type,
                 trigger_event = excluded.trigger_event, version_id = excluded.version_id,
-                updated_at = excluded.updated_at
+                updated_at = excluded.updated_at, description = excluded.description
             """, workflow.id, workflow.projectID, workflow.slug, workflow.name, workflow.isEnabled,
             workflow.allowsReentry, workflow.trigger.type, event, workflow.versionID, workflow.createdAt,
-            workflow.updatedAt)
+            workflow.updatedAt, workflow.description)
         if allowedReentry, !workflow.allowsReentry { try forbidReentry(workflow.id) }
+        try bumpCatalog()
+    }
+
+    func replaceDefinition(_ definition: JSON, ofVersion id: Identifier) throws {
+        try run("UPDATE workflow_versions SET definition = ? WHERE id = ?", JSONWriter.write(definition), id)
+        try bumpCatalog()
+    }
+
+    func isUsed(version id: Identifier) throws -> Bool {
+        try first("SELECT used FROM workflow_versions WHERE id = ?", id) { $0[0] } ?? false
+    }
+
+    /// Many executions in one transaction take the same few versions.
+    func markUsed(version id: Identifier) throws {
+        guard memory.usedVersions.insert(id).inserted else { return }
+        try run("UPDATE workflow_versions SET used = 1 WHERE id = ? AND used = 0", id)
+    }
+
+    func delete(workflow id: Identifier, at time: Timestamp) throws {
+        try run(
+            "UPDATE workflows SET deleted_at = ?, enabled = 0, slug = slug || '~' || hex(id) WHERE id = ?", time, id)
         try bumpCatalog()
     }
 

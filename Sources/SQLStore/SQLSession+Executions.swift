@@ -119,6 +119,7 @@ extension SQLSession {
             execution.status.rawValue, once, execution.currentStep, execution.wait?.eventText, execution.wait?.due,
             execution.context.textOrNil, execution.trigger?.id, execution.resumedBy?.id, execution.exitReason,
             execution.stepCount, execution.startedAt, execution.completedAt)
+        try markUsed(version: stored.versionID)
         try insertWaits(of: execution)
     }
 

@@ -16,6 +16,8 @@ final class SQLSession {
         var catalogVersion: Int64?
         /// The contact last read or written.
         var contact: Contact?
+        /// Versions known to have executions.
+        var usedVersions: Set<Identifier> = []
     }
 
     /// - Parameter statements: those of this connection.

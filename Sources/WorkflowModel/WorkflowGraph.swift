@@ -1,16 +1,46 @@
 import JSONValue
 
+import JSONValue
+
 /// A step of a workflow. Its key is unique within the workflow and stable over edits.
 package struct Step: Hashable, Sendable {
     package var key: String
     /// For people; nil shows the key.
     package var name: String?
     package var config: StepConfig
+    /// What `config` was read from, as it was written: what clients and files see again.
+    package var options: JSONObject
+    /// Where it stands on a canvas; says nothing about what it does.
+    package var position: Position?
 
-    package init(key: String, name: String? = nil, config: StepConfig) {
+    /// A place on a canvas, in whatever unit the canvas has.
+    package struct Position: Hashable, Sendable {
+        package var x: Double
+        package var y: Double
+
+        package init(x: Double, y: Double) {
+            self.x = x
+            self.y = y
+        }
+    }
+
+    package init(
+        key: String, name: String? = nil, config: StepConfig, options: JSONObject = [:], position: Position? = nil
+    ) {
         self.key = key
         self.name = name
         self.config = config
+        self.options = options
+        self.position = position
+    }
+
+    /// Keys and names of workflows, steps and templates: lower-case letters, digits, `-` and `_`, at most 64.
+    package static func isKey(_ text: String) -> Bool {
+        !text.isEmpty && text.utf8.count <= 64
+            && text.utf8.allSatisfy {
+                $0 &- UInt8(ascii: "a") < 26 || $0 &- UInt8(ascii: "0") < 10 || $0 == UInt8(ascii: "-")
+                    || $0 == UInt8(ascii: "_")
+            }
     }
 }
 
@@ -28,6 +58,9 @@ package struct Transition: Hashable, Sendable {
         self.branch = branch
         self.priority = priority
     }
+
+    /// Unique in its workflow, because a branch of a step has one edge at most: `from:branch`, or `from` without a branch.
+    package var id: String { branch.map { "\(from):\($0)" } ?? from }
 }
 
 /// The steps and transitions of one version of a workflow: one TRIGGER, no cycles.
@@ -88,6 +121,18 @@ package struct WorkflowGraph: Hashable, Sendable {
         guard let edges = outgoing[key] else { return nil }
         let edge = branch.flatMap { branch in edges.first { $0.branch == branch } } ?? edges.first { $0.branch == nil }
         return edge.flatMap { step($0.to) }
+    }
+
+    /// The edges out of a step, in the order in which they are examined.
+    package func transitions(from key: String) -> [Transition] { outgoing[key] ?? [] }
+
+    /// Whether executions go the same ways through both and find the same in every step: names and positions do not
+    /// count, nor does the spelling of options.
+    package func hasSameStructure(as other: WorkflowGraph) -> Bool {
+        func structure(_ graph: WorkflowGraph) -> [String: StepConfig] {
+            Dictionary(uniqueKeysWithValues: graph.steps.map { ($0.key, $0.config) })
+        }
+        return structure(self) == structure(other) && Set(transitions) == Set(other.transitions)
     }
 
     package func hasSuccessor(_ key: String) -> Bool { outgoing[key]?.isEmpty == false }

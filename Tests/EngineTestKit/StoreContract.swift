@@ -18,6 +18,9 @@ package enum StoreContract: String, CaseIterable, Sendable, CustomTestStringConv
     case receptionIsStoredOnce
     case pixelHitsAreLimitedAndBurstsAreOneLook
     case catalogVersionMovesWithTheCatalog
+    case versionIsUsedFromItsFirstExecution
+    case definitionIsReplacedInPlace
+    case deletedWorkflowIsGoneAndItsSlugIsFree
     case secretIsKept
     case countersAddUp
     case automaticRepliesAreCountedByAddressAndTime
@@ -46,6 +49,9 @@ package enum StoreContract: String, CaseIterable, Sendable, CustomTestStringConv
         case .receptionIsStoredOnce: try await Self.receptions(store)
         case .pixelHitsAreLimitedAndBurstsAreOneLook: try await Self.pixelHits(store)
         case .catalogVersionMovesWithTheCatalog: try await Self.catalogVersion(store)
+        case .versionIsUsedFromItsFirstExecution: try await Self.usedVersion(store)
+        case .definitionIsReplacedInPlace: try await Self.replacedDefinition(store)
+        case .deletedWorkflowIsGoneAndItsSlugIsFree: try await Self.deletedWorkflow(store)
         case .secretIsKept: try await Self.secret(store)
         case .countersAddUp: try await Self.counters(store)
         case .automaticRepliesAreCountedByAddressAndTime: try await Self.automaticReplies(store)

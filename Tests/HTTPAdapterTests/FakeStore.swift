@@ -127,6 +127,9 @@ extension FakeSession: StoreTransaction {
     func graph(ofVersion id: Identifier) throws -> WorkflowGraph? { throw Unsupported() }
     func insert(_ project: Project, at time: Timestamp) throws { throw Unsupported() }
     func save(_ workflow: WorkflowRecord, definition: JSON) throws { throw Unsupported() }
+    func replaceDefinition(_ definition: JSON, ofVersion id: Identifier) throws { throw Unsupported() }
+    func isUsed(version id: Identifier) throws -> Bool { throw Unsupported() }
+    func delete(workflow id: Identifier, at time: Timestamp) throws { throw Unsupported() }
     func save(_ template: Catalog.TemplateRecord, at time: Timestamp) throws { throw Unsupported() }
     func activeExecutionCount(workflow: Identifier) throws -> Int { throw Unsupported() }
     func insert(_ key: APIKey, hash: [UInt8], at time: Timestamp) throws { throw Unsupported() }
