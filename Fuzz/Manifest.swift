@@ -14,7 +14,8 @@ let strict: [SwiftSetting] = [
 
 /// All files of `Fuzz/Targets`.
 let names = [
-    "Address", "Configuration", "HTML", "Header", "Identifier", "JSON", "Journal", "Message", "Postfix", "Reply",
+    "Address", "Configuration", "Filter", "HTML", "Header", "Identifier", "JSON", "Journal", "Message", "Postfix",
+    "Reply",
     "Session", "Template", "Workflow",
 ]
 
@@ -56,6 +57,7 @@ let package = Package(
         .target(name: "FuzzKit", path: "Fuzz/Kit", swiftSettings: strict),
         fuzzer("Address", ["HTTPAdapter", "MailModel"]),
         fuzzer("Configuration", ["Settings"]),
+        fuzzer("Filter", ["JSONValue", "WorkflowModel"]),
         fuzzer("HTML", ["MailFormat"]),
         fuzzer("Header", ["MailModel"]),
         fuzzer("Identifier", ["Engine", "WorkflowModel"]),
