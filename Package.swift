@@ -56,6 +56,8 @@ let package = Package(
             ],
             swiftSettings: strict),
         .target(
+            name: "WebhookAdapter", dependencies: ["Engine", "WorkflowModel", "CLibcurl"], swiftSettings: strict),
+        .target(
             name: "HTTPAdapter",
             dependencies: [
                 "Engine", "JSONValue", "WorkflowModel",
@@ -82,8 +84,8 @@ let package = Package(
         .executableTarget(
             name: "postrider",
             dependencies: [
-                "Settings", "MilterAdapter", "SMTPAdapter", "HTTPAdapter", "SQLStore", "CryptoAdapter", "Engine",
-                "JSONValue", "MailModel", "MailFormat", "WorkflowModel", "Yams",
+                "Settings", "MilterAdapter", "SMTPAdapter", "WebhookAdapter", "HTTPAdapter", "SQLStore",
+                "CryptoAdapter", "Engine", "JSONValue", "MailModel", "MailFormat", "WorkflowModel", "Yams",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -117,7 +119,7 @@ let package = Package(
         .testTarget(
             name: "EngineTests",
             dependencies: [
-                "Engine", "EngineTestKit", "SQLStore", "JSONValue", "MailModel", "WorkflowModel",
+                "Engine", "EngineTestKit", "SQLStore", "CryptoAdapter", "JSONValue", "MailModel", "WorkflowModel",
                 .product(name: "GRDBSQLite", package: "GRDB.swift"),
             ],
             swiftSettings: strict),
@@ -147,6 +149,9 @@ let package = Package(
             name: "SMTPAdapterTests",
             dependencies: ["SMTPAdapter", "Engine", "MailModel", .product(name: "Logging", package: "swift-log")],
             swiftSettings: strict),
+        .testTarget(
+            name: "WebhookAdapterTests",
+            dependencies: ["WebhookAdapter", "Engine", "WorkflowModel", "ServerTestKit"], swiftSettings: strict),
         .testTarget(
             name: "SQLStoreTests", dependencies: ["SQLStore", "Engine", "EngineTestKit", "JSONValue", "WorkflowModel"],
             swiftSettings: strict),

@@ -17,4 +17,6 @@ static inline CURLcode postrider_curl_get_long(CURL *h, CURLINFO i, long *v) { r
 /* Called for every socket libcurl opens, so that we know a new connection from a reused one before its first reply. */
 static inline CURLcode postrider_curl_set_sockopt(CURL *h, CURLoption o, curl_sockopt_callback v) { return curl_easy_setopt(h, o, v); }
 static inline CURLcode postrider_curl_get_socket(CURL *h, CURLINFO i, curl_socket_t *v) { return curl_easy_getinfo(h, i, v); }
+/* Called with the address of every connection before its socket is made. */
+static inline CURLcode postrider_curl_set_opensocket(CURL *h, CURLoption o, curl_opensocket_callback v) { return curl_easy_setopt(h, o, v); }
 #endif
