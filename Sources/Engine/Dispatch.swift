@@ -12,8 +12,6 @@ package struct Dispatch: Sendable {
     package let context: EngineContext
     package let transport: any MailTransport
     private static let longestSleep: Int64 = 30
-    /// Between two tries to write down an outcome, in seconds.
-    private static let longestPause: Int64 = 5
     /// How long a stop waits for attempts under way; what is still unfinished then is tried again at the next start.
     private static let drainTime = Duration.seconds(20)
     /// How long it may take, after that, to end them and to record that nobody knows how they ended.
@@ -104,7 +102,7 @@ package struct Dispatch: Sendable {
             // Not the mail's fault: the claim is given back for a while and no attempt is counted.
             context.logger.error("outbox waits for the database", metadata: ["error": "\(error)"])
             await persist("claim not given back", entry, places) {
-                let until = context.clock.now().adding(seconds: Self.longestPause)
+                let until = context.clock.now().adding(seconds: EngineContext.longestPause)
                 try await context.store.write { try $0.unclaim([entry.id], until: until) }
             }
             context.signals.dispatch.signal()
@@ -133,25 +131,11 @@ package struct Dispatch: Sendable {
         }
     }
 
-    /// Writes down what became of a claim, as often as it takes while the database fails: until then the entry stays
-    /// claimed and its place taken, so that the mail cannot go out a second time. A stop does not wait for that; the next
-    /// start treats the claim as an attempt whose end nobody knows.
     private func persist(
         _ failure: Logger.Message, _ entry: OutboxEntry, _ places: DeliveryPlaces?, _ body: () async throws -> Void
     ) async {
-        var pause: Int64 = 1
-        while true {
-            do { return try await body() } catch {
-                context.logger.error(failure, metadata: ["entry": "\(entry.id)", "error": "\(error)"])
-                guard let error = error as? StoreError, error.code != .conflict, error.code != .damaged, let places,
-                    !places.isClosing
-                else {
-                    return
-                }
-            }
-            try? await context.clock.sleep(until: context.clock.now().adding(seconds: pause))
-            pause = min(2 * pause, Self.longestPause)
-        }
+        await context.insist(
+            failure, metadata: ["entry": "\(entry.id)"], until: { places?.isClosing ?? true }, body)
     }
 
     private func log(_ attempt: AttemptRecord, _ entry: OutboxEntry) {

@@ -3,6 +3,7 @@ import WorkflowModel
 /// What the daemon says about itself.
 package struct Health: Sendable {
     package var outbox: [OutboxEntry.Status: Int]
+    package var webhooks: [WebhookCall.Status: Int]
     /// Since the database was made.
     package var counters: [String: Int]
     /// By room, since the process started.
@@ -11,7 +12,9 @@ package struct Health: Sendable {
     /// - Throws: `StoreError` when the database does not answer.
     package static func read(_ context: EngineContext) async throws -> Health {
         try await context.store.read {
-            Health(outbox: try $0.outboxCounts(), counters: try $0.counters(), gauges: context.gauges.read())
+            Health(
+                outbox: try $0.outboxCounts(), webhooks: try $0.webhookCounts(), counters: try $0.counters(),
+                gauges: context.gauges.read())
         }
     }
 }

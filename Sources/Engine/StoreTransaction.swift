@@ -106,6 +106,8 @@ package protocol StoreReader: AnyObject {
     func steps(of execution: Identifier) throws -> [StepExecution]
     func outboxCounts() throws -> [OutboxEntry.Status: Int]
     func webhookCounts() throws -> [WebhookCall.Status: Int]
+    func webhookCall(_ id: Identifier) throws -> WebhookCall?
+    func webhookSecret(of project: Identifier) throws -> WebhookSecret?
     func counters() throws -> [String: Int]
 }
 

@@ -32,8 +32,8 @@ package struct WebhookSecrets: Sendable {
         }
     }
 
-    /// For an attempt that is about to be signed.
-    func secret(of project: Identifier) async throws -> WebhookSecret {
+    /// For the first attempt of a project.
+    func make(for project: Identifier) async throws -> WebhookSecret {
         let candidate = context.cryptography.randomBytes(32)
         return try await context.store.write { try Self.current(of: project, orMake: candidate, in: $0) }
     }

@@ -11,8 +11,10 @@ extension APIResponder {
         let outbox = OutboxEntry.Status.allCases.compactMap { status in
             health.outbox[status].map { (status.rawValue, JSON.int(Int64($0))) }
         }
+        let webhooks = WebhookCall.Status.allCases.map { ($0.rawValue, JSON.int(Int64(health.webhooks[$0] ?? 0))) }
         var body: JSONObject = [
-            "status": "ok", "outbox": .object(JSONObject(outbox)), "counters": Self.json(health.counters),
+            "status": "ok", "outbox": .object(JSONObject(outbox)), "webhooks": .object(JSONObject(webhooks)),
+            "counters": Self.json(health.counters),
         ]
         for (room, numbers) in health.gauges.sorted(by: { $0.key < $1.key }) { body[room] = Self.json(numbers) }
         return Self.response(json: .object(body))

@@ -47,6 +47,7 @@ extension Configuration {
         milter = Milter(&reading)
         http = HTTP(&reading)
         smtp = SMTP(&reading)
+        webhooks = Webhooks(&reading)
         mail = Mail(
             defaultFrom: reading.optional(Schema.Mail.defaultFrom),
             messageIDDomain: reading.optional(Schema.Mail.messageIDDomain),
@@ -118,6 +119,17 @@ extension Configuration.SMTP {
         maxLifetime = reading.value(Schema.SMTP.maxLifetime)
         firstRetry = reading.value(Schema.SMTP.firstRetry)
         maxRetry = reading.value(Schema.SMTP.maxRetry)
+    }
+}
+
+extension Configuration.Webhooks {
+    init(_ reading: inout Reading) {
+        allowedHosts = reading.values(Schema.Webhooks.allowedHosts)
+        timeout = reading.value(Schema.Webhooks.timeout)
+        concurrency = reading.value(Schema.Webhooks.concurrency)
+        perReceiver = reading.value(Schema.Webhooks.perReceiver)
+        let ca = reading.path(Schema.Webhooks.caFile)
+        caFile = ca.isEmpty ? nil : ca
     }
 }
 

@@ -11,6 +11,8 @@ package struct Configuration: Sendable {
     package let http: HTTP
     /// Section `smtp`.
     package let smtp: SMTP
+    /// Section `webhooks`.
+    package let webhooks: Webhooks
     /// Section `mail`.
     package let mail: Mail
     /// Section `verdicts`.
@@ -115,6 +117,20 @@ package struct Configuration: Sendable {
     package struct Login: Hashable, Sendable {
         package let username: String
         package let password: Secret
+    }
+
+    /// The keys of `webhooks`.
+    package struct Webhooks: Hashable, Sendable {
+        /// `webhooks.allowed_hosts`. In lower case; an IPv6 address with a port stands in brackets.
+        package let allowedHosts: [String]
+        /// `webhooks.timeout`.
+        package let timeout: Duration
+        /// `webhooks.concurrency`.
+        package let concurrency: Int
+        /// `webhooks.per_receiver`.
+        package let perReceiver: Int
+        /// `webhooks.ca_file`. nil takes the system's.
+        package let caFile: String?
     }
 
     /// The keys of `mail`.

@@ -72,6 +72,35 @@ extension Schema {
         ]
     }
 
+    enum Webhooks {
+        static let allowedHosts = ListEntry(
+            "webhooks.allowed_hosts", of: .hostMaybePort, example: ["hooks.internal.example", "127.0.0.1:8080"],
+            """
+            Receivers that you vouch for: they may be called over plain http and at private addresses. A host without a \
+            port stands for all its ports. All others are called over https and at public addresses only.
+            """
+        )
+        static let timeout = Entry.duration(
+            "webhooks.timeout", .seconds(1)...(.seconds(60)), default: .seconds(10), example: .seconds(5),
+            "How long one attempt may take as a whole, from looking up the name to the last byte of the answer.")
+        static let concurrency = Entry.integer(
+            "webhooks.concurrency", 1...64, default: 16, unit: "calls", example: 32,
+            "How many calls are made at the same time.")
+        static let perReceiver = Entry.integer(
+            "webhooks.per_receiver", 1...64, default: 4, unit: "calls", example: 8,
+            """
+            How many of them may go to the same host and port, so that a slow receiver leaves places for the others.
+            """
+        )
+        static let caFile = Entry.text(
+            "webhooks.ca_file", .path, example: "/etc/postrider/webhook-ca.pem",
+            "Certificates (PEM) that receivers' ones must descend from; empty means the system's.")
+
+        static let settings = [
+            allowedHosts.setting, timeout.setting, concurrency.setting, perReceiver.setting, caFile.setting,
+        ]
+    }
+
     enum Mail {
         static let defaultFrom = Entry.text(
             "mail.default_from", .mailbox, example: "Example Shop <hello@example.com>",

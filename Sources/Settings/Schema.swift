@@ -26,6 +26,8 @@ package enum Schema {
         Section(
             name: "smtp", meaning: "The relay that outgoing mail is handed to, usually the Postfix of this machine.",
             settings: SMTP.settings),
+        Section(
+            name: "webhooks", meaning: "The HTTP calls that WEBHOOK steps make.", settings: Webhooks.settings),
         Section(name: "mail", meaning: "What outgoing mail says about itself.", settings: Mail.settings),
         Section(
             name: "verdicts",

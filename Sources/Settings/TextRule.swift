@@ -79,6 +79,16 @@ extension TextRule {
         return text
     }
 
+    static let hostMaybePort = TextRule(name: "host or host:port") { text throws(Complaint) in
+        if Hostname.isDomain(text) || Hostname.isAddress(text) { return text.lowercased() }
+        guard let pair = HostPort(text), pair.port > 0 else {
+            throw Complaint(
+                message: "`\(text)` is no host, with or without a port",
+                mend: "write for example hooks.example.com, 127.0.0.1:8080, ::1 or [::1]:8080")
+        }
+        return pair.description
+    }
+
     static let mailAddress = TextRule(name: "mail address") { text throws(Complaint) in
         guard let address = MailboxText.address(text) else {
             throw Complaint(

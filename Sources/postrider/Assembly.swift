@@ -8,6 +8,7 @@ import MilterAdapter
 import SMTPAdapter
 import SQLStore
 import Settings
+import WebhookAdapter
 
 /// Turns the configuration into the plain values and objects that the rooms need. The only place that knows them all.
 struct Assembly {
@@ -88,6 +89,16 @@ struct Assembly {
             // Above the 300 s that Postfix waits for us and lets its own clients wait; a peer that stops within a packet
             // keeps one of libmilter's threads for so long.
             timeout: 600)
+    }
+
+    var webhookDestinations: WebhookDestinations {
+        WebhookDestinations(allowedHosts: configuration.webhooks.allowedHosts)
+    }
+
+    var webhooks: WebhookTransportConfiguration {
+        WebhookTransportConfiguration(
+            destinations: webhookDestinations, workers: configuration.webhooks.concurrency,
+            timeout: configuration.webhooks.timeout, caFile: configuration.webhooks.caFile)
     }
 
     var smtp: SMTPConfiguration {

@@ -17,6 +17,10 @@ import Testing
               on_failure: accept
             http: {address: "::1", port: 0, public_url: "https://Mail.example.com/p/"}
             smtp: {host: Relay.Example, port: 465, tls: implicit, workers: 20, max_lifetime: 2d}
+            webhooks:
+              allowed_hosts: [Hooks.Example, "127.0.0.1:8080", "::1", "[FD00::1]:9", 192.0.2.1]
+              timeout: 3s
+              ca_file: ca.pem
             verdicts: {rspamd_headers: true, stripped_at_border: true, authserv_ids: [MX.example.com]}
             routes:
               - {recipient: Support@EXAMPLE.com, project: news}
@@ -37,6 +41,11 @@ import Testing
         #expect(configuration.smtp.host == "relay.example")
         #expect(configuration.smtp.tls == .implicit)
         #expect(configuration.smtp.maxLifetime == .seconds(172_800))
+        #expect(
+            configuration.webhooks
+                == .init(
+                    allowedHosts: ["hooks.example", "127.0.0.1:8080", "::1", "[fd00::1]:9", "192.0.2.1"],
+                    timeout: .seconds(3), concurrency: 16, perReceiver: 4, caFile: "/etc/postrider/ca.pem"))
         #expect(configuration.verdicts.authservIDs == ["mx.example.com"])
         #expect(
             configuration.routes == [

@@ -47,6 +47,15 @@ struct BadText: Sendable, CustomTestStringConvertible {
         BadText("smtp:\n  verify: yes\n", "2 smtp.verify `yes` is neither true nor false"),
         BadText("smtp:\n  host: smtp.example.com:587\n", "2 smtp.host `smtp.example.com:587` is no host"),
         BadText("smtp:\n  ehlo_name: \"a\\nb\"\n", "2 smtp.ehlo_name holds a control character"),
+        BadText(
+            "webhooks:\n  allowed_hosts: [\"https://a.example/\", \"a.example:0\", \"a.example:65536\", 10.0.0.0/8]\n",
+            "2 webhooks.allowed_hosts[1] `https://a.example/` is no host",
+            "2 webhooks.allowed_hosts[2] `a.example:0` is no host",
+            "2 webhooks.allowed_hosts[3] `a.example:65536` is no host",
+            "2 webhooks.allowed_hosts[4] `10.0.0.0/8` is no host"),
+        BadText("webhooks:\n  timeout: 61s\n", "2 webhooks.timeout 61s is out of range"),
+        BadText("webhooks:\n  concurrency: 0\n", "2 webhooks.concurrency 0 is out of range"),
+        BadText("webhooks:\n  per_receiver: 65\n", "2 webhooks.per_receiver 65 is out of range"),
         BadText("mail:\n  default_from: somebody\n", "2 mail.default_from `somebody` is no mailbox"),
         BadText(
             "own_addresses: [a@b.example, nobody, a@B.example]\n", "1 own_addresses[2] `nobody` is no mail address",
