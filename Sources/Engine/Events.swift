@@ -253,6 +253,12 @@ struct EventRecorder {
             case .updateContact(let contact, _):
                 try store.update(contact)
                 latest = contact
+            case .callWebhook(let request):
+                try store.insert(
+                    WebhookCall(
+                        request: request, projectID: projectID, executionID: execution.id, dueAt: now, createdAt: now))
+            case .cancelWebhook:
+                try store.deleteWebhookCalls(of: execution.id)
             }
         }
         if latest != before {

@@ -61,6 +61,18 @@ final class SimulatedEnvironment: MachineEnvironment {
 
     func makeMailID() -> Identifier { makeID() }
 
+    func makeCallID() -> Identifier { makeID() }
+
+    var zones: any TimeZoneRules { UTCRules() }
+
+    var projectZone: String { "UTC" }
+
+    func firstEvent(named names: [String], since execution: Execution, where test: (Event) -> Bool) -> Event? { nil }
+
+    func lastOccurrence(of event: String, contact: Identifier) -> Timestamp? { nil }
+
+    func isMember(_ contact: Identifier, ofSegment segment: String) -> Bool { false }
+
     // MARK: Mails
 
     /// The mail of a request as it would leave, without the pixel.

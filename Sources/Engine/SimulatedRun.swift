@@ -162,6 +162,7 @@ struct SimulatedRun {
                 let step = position.map { updates[$0].step }
                 if let position { updates.removeFirst(position + 1) }
                 noteChange(from: before, step: step, isReported: true)
+            case .callWebhook, .cancelWebhook: break
             }
         }
         return true

@@ -124,6 +124,7 @@ extension SimulationReport.Wait {
         switch wait {
         case .timer(let due): self.init(events: [], until: due)
         case .event(let names, let due): self.init(events: names, until: due)
+        case .webhook: self.init(events: [], until: nil)
         }
     }
 }

@@ -104,4 +104,17 @@ struct TransactionEnvironment: MachineEnvironment {
     }
 
     func makeMailID() -> Identifier { transaction.makeID() }
+
+    func makeCallID() -> Identifier { transaction.makeID() }
+
+    var zones: any TimeZoneRules { UTCRules() }
+
+    var projectZone: String { "UTC" }
+
+    func firstEvent(named names: [String], since execution: Execution, where test: (Event) -> Bool) -> Event? { nil }
+
+    func lastOccurrence(of event: String, contact: Identifier) -> Timestamp? { nil }
+
+    /// There are no segments yet, and what refers to one is refused when it is saved.
+    func isMember(_ contact: Identifier, ofSegment segment: String) -> Bool { false }
 }

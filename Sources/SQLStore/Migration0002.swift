@@ -32,5 +32,11 @@ enum Migration0002 {
         ALTER TABLE workflows ADD COLUMN deleted_at INTEGER;
         -- 1 when an execution has taken the version, from when on its structure never changes.
         ALTER TABLE workflow_versions ADD COLUMN used INTEGER NOT NULL DEFAULT 1;
+
+        -- What a step was given where that is not its options, and how often it was tried.
+        ALTER TABLE step_executions ADD COLUMN input TEXT;
+        ALTER TABLE step_executions ADD COLUMN attempts INTEGER NOT NULL DEFAULT 1;
+        -- The call that a RUNNING execution is held up by.
+        ALTER TABLE executions ADD COLUMN webhook_call_id BLOB;
         """
 }

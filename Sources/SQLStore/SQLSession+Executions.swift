@@ -95,8 +95,8 @@ extension SQLSession {
             """, id)
         try run(
             """
-            UPDATE executions SET status = 'FAILED', exit_reason = ?, current_step = NULL, wait_events = NULL,
-                due_at = NULL, completed_at = ?
+            UPDATE executions SET status = 'FAILED', exit_reason = ?, wait_events = NULL, due_at = NULL,
+                webhook_call_id = NULL, completed_at = ?
             WHERE id = ?
             """, reason, time, id)
     }
@@ -113,12 +113,12 @@ extension SQLSession {
             """
             INSERT INTO executions (id, project_id, workflow_id, version_id, contact_id, status, once, current_step,
                 wait_events, due_at, context, trigger_event_id, resumed_event_id, exit_reason, step_count, started_at,
-                completed_at)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                completed_at, webhook_call_id)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """, execution.id, stored.projectID, execution.workflowID, stored.versionID, execution.contactID,
             execution.status.rawValue, once, execution.currentStep, execution.wait?.eventText, execution.wait?.due,
             execution.context.textOrNil, execution.trigger?.id, execution.resumedBy?.id, execution.exitReason,
-            execution.stepCount, execution.startedAt, execution.completedAt)
+            execution.stepCount, execution.startedAt, execution.completedAt, execution.wait?.call)
         try markUsed(version: stored.versionID)
         try insertWaits(of: execution)
     }
@@ -128,11 +128,11 @@ extension SQLSession {
         try run(
             """
             UPDATE executions SET status = ?, current_step = ?, wait_events = ?, due_at = ?, context = ?,
-                resumed_event_id = ?, exit_reason = ?, step_count = ?, completed_at = ?
+                resumed_event_id = ?, exit_reason = ?, step_count = ?, completed_at = ?, webhook_call_id = ?
             WHERE id = ?
             """, execution.status.rawValue, execution.currentStep, execution.wait?.eventText, execution.wait?.due,
             execution.context.textOrNil, execution.resumedBy?.id, execution.exitReason, execution.stepCount,
-            execution.completedAt, execution.id)
+            execution.completedAt, execution.wait?.call, execution.id)
         try run("DELETE FROM waits WHERE contact_id = ? AND execution_id = ?", execution.contactID, execution.id)
         try insertWaits(of: execution)
     }
@@ -151,13 +151,15 @@ extension SQLSession {
             try run(
                 """
                 INSERT INTO step_executions (execution_id, sequence, step, type, status, output, error, started_at,
-                    completed_at)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    completed_at, input, attempts)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 ON CONFLICT (execution_id, sequence) DO UPDATE SET status = excluded.status,
                     output = coalesce(excluded.output, output), error = excluded.error,
-                    completed_at = excluded.completed_at
+                    completed_at = excluded.completed_at, input = coalesce(excluded.input, input),
+                    attempts = max(excluded.attempts, attempts)
                 """, execution, step.sequence, step.step, step.type.rawValue, step.status.rawValue,
-                step.output.isNull ? nil : JSONWriter.write(step.output), step.error, step.startedAt, step.completedAt)
+                step.output.isNull ? nil : JSONWriter.write(step.output), step.error, step.startedAt, step.completedAt,
+                step.input.isNull ? nil : JSONWriter.write(step.input), step.attempts)
         }
     }
 
@@ -170,14 +172,15 @@ extension SQLSession {
         let loaded = try first(
             """
             SELECT id, project_id, workflow_id, version_id, contact_id, status, current_step, wait_events, due_at,
-                context, trigger_event_id, resumed_event_id, exit_reason, step_count, started_at, completed_at
+                context, trigger_event_id, resumed_event_id, exit_reason, step_count, started_at, completed_at,
+                webhook_call_id
             FROM executions WHERE id = ?
             """, id
         ) { row in
             let execution = Execution(
                 id: row[0], workflowID: row[2], contactID: row[4],
                 status: try row.decoded(5, as: Execution.Status.self), currentStep: row[6],
-                wait: Execution.Wait(eventText: row[7], due: row[8]), context: try row.object(9),
+                wait: Execution.Wait(eventText: row[7], due: row[8], call: row[16]), context: try row.object(9),
                 exitReason: row[12], stepCount: row[13], startedAt: row[14], completedAt: row[15])
             return Loaded(
                 stored: StoredExecution(execution: execution, projectID: row[1], versionID: row[3]),
@@ -264,26 +267,30 @@ extension SQLSession {
     func steps(of execution: Identifier) throws -> [StepExecution] {
         try rows(
             """
-            SELECT sequence, step, type, status, output, error, started_at, completed_at
+            SELECT sequence, step, type, status, output, error, started_at, completed_at, input, attempts
             FROM step_executions WHERE execution_id = ? ORDER BY sequence
             """, execution
         ) { row in
             StepExecution(
                 sequence: row[0], step: row[1], type: try row.decoded(2, as: StepType.self),
-                status: try row.decoded(3, as: StepExecution.Status.self), output: try row.json(4), error: row[5],
-                startedAt: row[6], completedAt: row[7])
+                status: try row.decoded(3, as: StepExecution.Status.self), input: try row.json(8),
+                output: try row.json(4), error: row[5], attempts: row[9], startedAt: row[6], completedAt: row[7])
         }
     }
 }
 
 extension Execution.Wait {
-    /// The awaited names, one a line; nil for a timer.
+    fileprivate var call: Identifier? { if case .webhook(let call) = self { call } else { nil } }
+
+    /// The awaited names, one a line; nil for anything else.
     fileprivate var eventText: String? {
         if case .event(let names, _) = self { names.joined(separator: "\n") } else { nil }
     }
 
-    fileprivate init?(eventText: String?, due: Timestamp?) {
-        if let eventText {
+    fileprivate init?(eventText: String?, due: Timestamp?, call: Identifier?) {
+        if let call {
+            self = .webhook(call: call)
+        } else if let eventText {
             self = .event(names: eventText.split(separator: "\n").map(String.init), due: due)
         } else if let due {
             self = .timer(due: due)

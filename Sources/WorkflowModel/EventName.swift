@@ -3,6 +3,7 @@ package enum EventName {
     package static let emailReceived = "email.received"
     package static let emailSent = "email.sent"
     package static let emailOpened = "email.opened"
+    package static let contactUpdated = "contact.updated"
     package static let emailBounced = "email.bounced"
     package static let emailFailed = "email.failed"
     package static let contactCreated = "contact.created"
@@ -22,6 +23,14 @@ package enum EventName {
         case "email.complaint": "email.complained"
         default: name
         }
+    }
+
+    /// The rule for names, for error messages.
+    package static let rule = "at most \(lengthLimit) bytes on one line"
+
+    /// Whether it can name an event: stored lists of names are one a line.
+    package static func isUsable(_ name: String) -> Bool {
+        !name.isEmpty && name.utf8.count <= lengthLimit && name.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F }
     }
 
     /// Names that clients may not track, because they would claim something that only this system can know.

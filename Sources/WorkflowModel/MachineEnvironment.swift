@@ -16,6 +16,25 @@ package protocol MachineEnvironment {
 
     /// The id for a mail about to be requested.
     func makeMailID() -> Identifier
+
+    /// The id for a webhook call about to be requested.
+    func makeCallID() -> Identifier
+
+    /// The oldest event of the execution's contact, later than what started the execution, that has one of these names
+    /// and passes the test.
+    func firstEvent(named names: [String], since execution: Execution, where test: (Event) -> Bool) -> Event?
+
+    /// When the contact last had an event of that name; nil when it never had one, or nobody keeps them.
+    func lastOccurrence(of event: String, contact: Identifier) -> Timestamp?
+
+    /// What the clocks of time zones show.
+    var zones: any TimeZoneRules { get }
+
+    /// The project's time zone, by its IANA name.
+    var projectZone: String { get }
+
+    /// Whether the contact belongs to the segment of that slug.
+    func isMember(_ contact: Identifier, ofSegment segment: String) -> Bool
 }
 
 /// What the machine has to know of a mail template.

@@ -6,7 +6,8 @@ package enum StepConfig: Hashable, Sendable {
     case sendEmail(SendEmail)
     case delay(Delay)
     case waitForEvent(WaitForEvent)
-    case condition(Condition)
+    case condition(ConditionStep)
+    case webhook(Webhook)
     case updateContact(UpdateContact)
     case exit(reason: String?)
 
@@ -26,11 +27,17 @@ package enum StepConfig: Hashable, Sendable {
         }
     }
 
-    package enum Delay: Hashable, Sendable {
-        /// A fixed time from the moment when the step begins.
-        case duration(microseconds: Int64, amount: Double, unit: String)
-        /// An RFC 3339 instant, or a template that renders to one.
-        case until(String)
+    package struct Delay: Hashable, Sendable {
+        package enum Kind: Hashable, Sendable {
+            /// A fixed time from the moment when the step begins.
+            case duration(microseconds: Int64, amount: Double, unit: String)
+            /// An RFC 3339 instant, or a template that renders to one.
+            case until(String)
+        }
+
+        package var kind: Kind
+
+        package init(_ kind: Kind) { self.kind = kind }
     }
 
     package struct WaitForEvent: Hashable, Sendable {
@@ -38,10 +45,36 @@ package enum StepConfig: Hashable, Sendable {
         package var eventNames: [String]
         /// Seconds; nil waits for ever.
         package var timeout: Int64?
+        /// What must hold with the event as `event.*`, for it to end the wait.
+        package var filter: Filter?
+        /// Whether an event that came since the execution started counts too.
+        package var looksBack: Bool
 
-        package init(eventNames: [String], timeout: Int64?) {
+        package init(
+            eventNames: [String], timeout: Int64? = nil, filter: Filter? = nil, looksBack: Bool = false
+        ) {
             self.eventNames = eventNames
             self.timeout = timeout
+            self.filter = filter
+            self.looksBack = looksBack
+        }
+    }
+
+    package struct Webhook: Hashable, Sendable {
+        /// An http or https address, or a template that renders to one.
+        package var url: String
+        /// Upper case.
+        package var method: String
+        /// Their values are templates.
+        package var headers: [WebhookRequest.Header]
+        /// Strings in it, at any depth, are templates; nil sends contact, workflow, execution and event.
+        package var body: JSON?
+
+        package init(url: String, method: String = "POST", headers: [WebhookRequest.Header] = [], body: JSON? = nil) {
+            self.url = url
+            self.method = method
+            self.headers = headers
+            self.body = body
         }
     }
 
@@ -65,6 +98,7 @@ package enum StepConfig: Hashable, Sendable {
         case .delay: .delay
         case .waitForEvent: .waitForEvent
         case .condition: .condition
+        case .webhook: .webhook
         case .updateContact: .updateContact
         case .exit: .exit
         }
@@ -77,6 +111,7 @@ package enum StepType: String, Hashable, Sendable, CaseIterable {
     case delay = "DELAY"
     case waitForEvent = "WAIT_FOR_EVENT"
     case condition = "CONDITION"
+    case webhook = "WEBHOOK"
     case updateContact = "UPDATE_CONTACT"
     case exit = "EXIT"
 }

@@ -33,6 +33,7 @@ package struct StepConfigReader {
         case .delay: return delay()
         case .waitForEvent: return waitForEvent()
         case .condition: return condition()
+        case .webhook: return webhook()
         case .updateContact: return updateContact()
         case .exit:
             allow(["reason"])
@@ -41,7 +42,8 @@ package struct StepConfigReader {
     }
 
     private mutating func sendEmail() -> StepConfig? {
-        allow(["templateId", "template", "from", "replyTo", "to"])
+        if config["attachments"] != nil { report("attachments", "are not possible in mails of a workflow") }
+        allow(["templateId", "template", "from", "replyTo", "to", "attachments"])
         guard let template = string("template") ?? string("templateId"), !template.isEmpty else {
             report("template", "names the template to send; it is required")
             return nil
@@ -60,9 +62,9 @@ package struct StepConfigReader {
                 report("until", "must be an RFC 3339 time or a template that renders to one")
                 return nil
             }
-            return .delay(.until(until))
+            return .delay(.init(.until(until)))
         }
-        guard let amount = config["amount"]?.doubleValue, amount > 0 else {
+        guard let amount = config["amount"]?.doubleValue, amount > 0, amount.isFinite else {
             report("amount", "must be a number above 0")
             return nil
         }
@@ -80,11 +82,11 @@ package struct StepConfigReader {
             report("amount", "must not exceed 365 days")
             return nil
         }
-        return .delay(.duration(microseconds: Int64(amount * seconds * 1_000_000), amount: amount, unit: unit))
+        return .delay(.init(.duration(microseconds: Int64(amount * seconds * 1_000_000), amount: amount, unit: unit)))
     }
 
     private mutating func waitForEvent() -> StepConfig? {
-        allow(["eventName", "eventNames", "timeout"])
+        allow(["eventName", "eventNames", "timeout", "filter", "lookback"])
         var names: [String] = []
         if let name = string("eventName") { names.append(name) }
         if let list = config["eventNames"] {
@@ -94,27 +96,137 @@ package struct StepConfigReader {
             }
             names += values.compactMap(\.stringValue)
         }
-        names = names.map(EventName.canonical)
-        guard !names.isEmpty, names.allSatisfy({ !$0.isEmpty && $0.utf8.count <= EventName.lengthLimit }) else {
-            report("eventName", "names the event to wait for; it is required")
+        var seen: Set<String> = []
+        names = names.map(EventName.canonical).filter { seen.insert($0).inserted }
+        guard !names.isEmpty, names.allSatisfy(EventName.isUsable) else {
+            report("eventName", "names the event to wait for; it is required, \(EventName.rule)")
             return nil
         }
-        guard let value = config["timeout"], !value.isNull else {
-            return .waitForEvent(.init(eventNames: names, timeout: nil))
-        }
+        return .waitForEvent(
+            .init(
+                eventNames: names, timeout: timeout(), filter: filter(), looksBack: flag("lookback") ?? false))
+    }
+
+    private mutating func timeout() -> Int64? {
+        guard let value = config["timeout"], !value.isNull else { return nil }
         guard let timeout = value.intValue, timeout > 0, timeout <= Self.longestPause else {
             report("timeout", "must be whole seconds, from 1 to \(Self.longestPause) (365 days)")
             return nil
         }
-        return .waitForEvent(.init(eventNames: names, timeout: timeout))
+        return timeout
     }
 
     private mutating func condition() -> StepConfig? {
+        if config["filter"] != nil {
+            allow(["filter"])
+            return filter().map { .condition(.filter($0)) }
+        }
+        if config["mode"] != nil || config["branches"] != nil { return multiCondition() }
         allow(["field", "operator", "value", "unit"])
-        let (condition, found) = Condition.read(config, path: path)
-        problems += found
-        return condition.map { .condition($0) }
+        return comparison(config, at: path).map { .condition(.single($0)) }
     }
+
+    private mutating func filter() -> Filter? {
+        guard let json = config["filter"], !json.isNull else { return nil }
+        let (filter, found) = Filter.read(json, path: "\(path).filter")
+        problems += found
+        return filter
+    }
+
+    private mutating func comparison(_ object: JSONObject, at path: String) -> Condition? {
+        let (condition, found) = Condition.read(object, path: path)
+        problems += found
+        return condition
+    }
+
+    private mutating func multiCondition() -> StepConfig? {
+        allow(["mode", "field", "branches", "default"])
+        guard string("mode") == "multi" else {
+            report("mode", "must be multi, or left out")
+            return nil
+        }
+        let otherwise = string("default")
+        if let otherwise, !ConditionStep.isBranchID(otherwise) {
+            report("default", "must be a branch: letters, digits, _ and -, at most 64")
+        }
+        guard let field = string("field"), !field.isEmpty else {
+            report("field", "names what to compare, for example event.spamVerdict; it is required")
+            return nil
+        }
+        guard let list = config["branches"]?.arrayValue, (1...ConditionStep.branchLimit).contains(list.count) else {
+            report("branches", "must be a list of 1 to \(ConditionStep.branchLimit) branches")
+            return nil
+        }
+        let branches = list.enumerated().compactMap { branch($1, field: field, at: "branches[\($0)]") }
+        var seen: Set<String> = []
+        for branch in branches where !seen.insert(branch.id).inserted {
+            report("branches", "have the id \(branch.id) twice")
+        }
+        return .condition(.multi(field: field, branches: branches, otherwise: otherwise))
+    }
+
+    private mutating func branch(_ value: JSON, field: String, at key: String) -> ConditionStep.Branch? {
+        guard var object = value.objectValue else {
+            report(key, "must be a mapping")
+            return nil
+        }
+        allow(["id", "name", "operator", "value", "unit"], in: object, at: key)
+        guard let id = object["id"]?.stringValue, ConditionStep.isBranchID(id) else {
+            report("\(key).id", "is required: letters, digits, _ and -, at most 64")
+            return nil
+        }
+        let name = object["name"] ?? .null
+        if !name.isNull, name.stringValue == nil { report("\(key).name", "must be text") }
+        object["field"] = .string(field)
+        return comparison(object, at: path.isEmpty ? key : "\(path).\(key)").map {
+            ConditionStep.Branch(id: id, name: name.stringValue ?? id, condition: $0)
+        }
+    }
+
+    // MARK: WEBHOOK
+
+    private mutating func webhook() -> StepConfig? {
+        allow(["url", "method", "headers", "body"])
+        let method = (string("method") ?? "POST").uppercased()
+        if !WebhookRequest.methods.contains(method) {
+            report("method", "must be one of \(WebhookRequest.methods.sorted().joined(separator: ", "))")
+        }
+        let body = config["body"].flatMap { $0.isNull ? JSON?.none : $0 }
+        if method == "GET", body != nil {
+            report("body", "is not sent with GET: leave it out, or choose another method")
+        }
+        if let body, JSONWriter.write(body).utf8.count > WebhookPlan.bodyLimit {
+            report("body", "must not be larger than \(WebhookPlan.bodyLimit / 1024) KiB")
+        }
+        guard let url = string("url"), !url.isEmpty else {
+            report("url", "names the address to call; it is required")
+            return nil
+        }
+        if let objection = WebhookPlan.objection(toTemplate: url) { report("url", objection) }
+        return .webhook(.init(url: url, method: method, headers: headers(), body: body))
+    }
+
+    private mutating func headers() -> [WebhookRequest.Header] {
+        guard let value = config["headers"], !value.isNull else { return [] }
+        guard let object = value.objectValue, object.count <= WebhookHeaderRule.countLimit else {
+            report("headers", "must be a mapping of at most \(WebhookHeaderRule.countLimit) names to values")
+            return []
+        }
+        var seen: Set<String> = []
+        return object.compactMap { name, value in
+            let key = "headers.\(name)"
+            if let objection = WebhookHeaderRule.objection(toName: name) { report(key, objection) }
+            if !seen.insert(name.lowercased()).inserted { report(key, "is there twice") }
+            guard let text = value.stringValue else {
+                report(key, "must be text")
+                return nil
+            }
+            if let objection = WebhookHeaderRule.objection(toValue: text) { report(key, objection) }
+            return WebhookRequest.Header(name: name, value: text)
+        }
+    }
+
+    // MARK: UPDATE_CONTACT
 
     private mutating func updateContact() -> StepConfig? {
         allow(["data", "updates", "subscriptionAction"])
@@ -141,10 +253,20 @@ package struct StepConfigReader {
 
     // MARK: Values
 
-    private mutating func allow(_ keys: Set<String>) {
-        for key in config.keys where !keys.contains(key) {
-            report(key, "is not an option here; known are \(keys.sorted().joined(separator: ", "))")
+    private mutating func allow(_ keys: Set<String>) { allow(keys, in: config, at: "") }
+
+    private mutating func allow(_ keys: Set<String>, in object: JSONObject, at place: String) {
+        for key in object.keys where !keys.contains(key) {
+            report(
+                place.isEmpty ? key : "\(place).\(key)",
+                "is not an option here; known are \(keys.sorted().joined(separator: ", "))")
         }
+    }
+
+    private mutating func flag(_ key: String) -> Bool? {
+        guard let value = config[key], !value.isNull else { return nil }
+        if value.boolValue == nil { report(key, "must be true or false") }
+        return value.boolValue
     }
 
     private mutating func string(_ key: String) -> String? {

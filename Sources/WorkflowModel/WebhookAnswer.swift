@@ -14,3 +14,11 @@ package enum WebhookAnswer: Hashable, Sendable {
         }
     }
 }
+
+extension WebhookAnswer {
+    package var attempts: Int {
+        switch self {
+        case .succeeded(_, _, _, _, _, let attempts), .failed(_, _, _, let attempts): attempts
+        }
+    }
+}

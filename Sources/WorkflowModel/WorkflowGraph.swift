@@ -142,7 +142,7 @@ package struct WorkflowGraph: Hashable, Sendable {
     /// The branches a step's edges may be tagged with; empty for plain steps.
     package static func branches(of config: StepConfig) -> [String] {
         switch config {
-        case .condition: ["yes", "no"]
+        case .condition(let condition): condition.branchIDs
         case .waitForEvent(let wait): wait.timeout == nil ? ["event"] : ["event", "timeout"]
         default: []
         }
@@ -175,7 +175,7 @@ package struct WorkflowGraph: Hashable, Sendable {
                         : "has the branch \(branch); possible are \(branches.joined(separator: ", "))")
             }
             if case .condition = from.config, edge.branch == nil {
-                report("leaves a CONDITION and needs branch yes or no")
+                report("leaves a CONDITION and needs a branch: \(branches.joined(separator: " or "))")
             }
             if !seen.insert([edge.from, edge.branch ?? ""]).inserted {
                 report("is the second way out of \(edge.from)" + (edge.branch.map { " for \($0)" } ?? ""))

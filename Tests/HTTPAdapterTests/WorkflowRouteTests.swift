@@ -13,7 +13,7 @@ import WorkflowModel
         let graph = try WorkflowGraph(
             steps: [
                 Step(key: "trigger", config: .trigger),
-                Step(key: "pause", name: "A day off", config: .delay(.until("2027-01-01T00:00:00Z"))),
+                Step(key: "pause", name: "A day off", config: .delay(.init(.until("2027-01-01T00:00:00Z")))),
             ],
             transitions: [Transition(from: "trigger", to: "pause")])
         let records = (1...workflows).map { record($0, graph: graph) }

@@ -57,7 +57,7 @@ import WorkflowModel
 
     private let trigger = Step(key: "t", config: .trigger)
     private let exit = Step(key: "x", config: .exit(reason: nil))
-    private let condition = Step(key: "c", config: .condition(Condition(field: "a", operator: .exists)))
+    private let condition = Step(key: "c", config: .condition(.single(Condition(field: "a", operator: .exists))))
 
     @Test func soundGraphHasNoProblems() {
         #expect(
@@ -77,7 +77,7 @@ import WorkflowModel
                 .init(from: "x", to: "c"), .init(from: "c", to: "x"), .init(from: "c", to: "x", branch: "maybe"),
                 .init(from: "t", to: "nowhere"), .init(from: "t", to: "t"),
             ])
-        for part in ["twice", "out of an EXIT", "needs branch", "maybe", "nowhere", "to itself"] {
+        for part in ["twice", "out of an EXIT", "needs a branch", "maybe", "nowhere", "to itself"] {
             #expect(found.contains { $0.contains(part) }, "\(part) in \(found)")
         }
     }

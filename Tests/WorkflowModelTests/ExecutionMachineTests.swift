@@ -86,7 +86,7 @@ import WorkflowModel
     @Test func startRunsToTheEndAndRecordsEveryStep() throws {
         let machine = try machine(
             [
-                ("if", .condition(Condition(field: "contact.plan", operator: .equals, value: "free"))),
+                ("if", .condition(.single(Condition(field: "contact.plan", operator: .equals, value: "free")))),
                 ("mail", .sendEmail(.init(template: "t"))), ("end", .exit(reason: nil)),
             ],
             edges: [
@@ -109,7 +109,7 @@ import WorkflowModel
     @Test func branchWithoutAnEdgeCompletesAndSaysSo() throws {
         let machine = try machine(
             [
-                ("if", .condition(Condition(field: "contact.plan", operator: .equals, value: "pro"))),
+                ("if", .condition(.single(Condition(field: "contact.plan", operator: .equals, value: "pro")))),
                 ("x", .exit(reason: nil)),
             ],
             edges: [Transition(from: "trigger", to: "if"), Transition(from: "if", to: "x", branch: "yes")])
@@ -167,7 +167,7 @@ import WorkflowModel
         let machine = try machine(
             [
                 ("set", .updateContact(.init(data: ["plan": "pro"], subscribes: false))),
-                ("if", .condition(Condition(field: "contact.subscribed", operator: .equals, value: false))),
+                ("if", .condition(.single(Condition(field: "contact.subscribed", operator: .equals, value: false)))),
                 ("end", .exit(reason: "seen")),
             ],
             edges: [
@@ -181,8 +181,8 @@ import WorkflowModel
     @Test(arguments: [
         ("missing template", StepConfig.sendEmail(.init(template: "nope"))),
         ("address", .sendEmail(.init(template: "t", to: "{{fail}}"))),
-        ("until", .delay(.until("tomorrow"))),
-        ("until far", .delay(.until("2099-01-01T00:00:00Z"))),
+        ("until", .delay(.init(.until("tomorrow")))),
+        ("until far", .delay(.init(.until("2099-01-01T00:00:00Z")))),
         ("value", .updateContact(.init(data: ["a": "{{fail}}"]))),
     ])
     func stepThatCannotBeDoneFailsTheExecutionWithAReason(_ name: String, _ config: StepConfig) throws {
@@ -194,7 +194,7 @@ import WorkflowModel
     }
 
     @Test func delayUntilARenderedInstant() throws {
-        let machine = try machine([("until", .delay(.until("{{trigger.at}}")))])
+        let machine = try machine([("until", .delay(.init(.until("{{trigger.at}}"))))])
         let execution = newExecution(trigger: event("e", ["at": "2027-01-20T10:00:00+01:00"], id: 100))
         let move = try #require(machine.advance(execution, contact: ann, input: .started, now: start))
         #expect(move.execution.wait?.due == Timestamp(rfc3339: "2027-01-20T09:00:00Z"))
@@ -289,6 +289,7 @@ import WorkflowModel
                 switch effect {
                 case .sendMail: mails += 1
                 case .updateContact(let changed, _): contact = changed
+                case .callWebhook, .cancelWebhook: break
                 }
             }
             #expect(done.execution.status != .running)

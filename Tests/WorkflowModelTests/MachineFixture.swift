@@ -27,6 +27,22 @@ final class TestEnvironment: MachineEnvironment {
 
     func mayReply(to address: String) -> Bool { allowsReplies }
 
+    var history: [Event] = []
+    var zones: any TimeZoneRules = UTCRules()
+    var projectZone = "UTC"
+
+    func firstEvent(named names: [String], since execution: Execution, where test: (Event) -> Bool) -> Event? {
+        history.first { names.contains($0.name) && test($0) }
+    }
+
+    func lastOccurrence(of event: String, contact: Identifier) -> Timestamp? {
+        history.last { $0.name == event }?.createdAt
+    }
+
+    func isMember(_ contact: Identifier, ofSegment segment: String) -> Bool { false }
+
+    func makeCallID() -> Identifier { makeMailID() }
+
     func makeMailID() -> Identifier {
         nextID += 1
         return Identifier(high: 8, low: nextID)
@@ -61,7 +77,7 @@ func newExecution(trigger: Event? = event("signed_up", ["subject": "Hi"], id: 10
         startedAt: start)
 }
 
-let oneDay = StepConfig.delay(.duration(microseconds: 86_400_000_000, amount: 1, unit: "days"))
+let oneDay = StepConfig.delay(.init(.duration(microseconds: 86_400_000_000, amount: 1, unit: "days")))
 
 func wait(_ names: String..., timeout: Int64? = 60) -> StepConfig {
     .waitForEvent(.init(eventNames: names, timeout: timeout))
