@@ -15,8 +15,7 @@ let strict: [SwiftSetting] = [
 /// All files of `Fuzz/Targets`.
 let names = [
     "Address", "Configuration", "Filter", "HTML", "Header", "Identifier", "JSON", "Journal", "Message", "Postfix",
-    "Reply",
-    "Session", "Template", "Workflow",
+    "Reply", "Session", "Template", "Webhook", "Workflow",
 ]
 
 /// One program for each parser: its name is the file's in `Fuzz/Targets`.
@@ -50,6 +49,8 @@ let package = Package(
         .target(
             name: "MilterAdapter", dependencies: ["MailModel"], path: "Parts/MilterAdapter", swiftSettings: strict),
         .target(name: "SMTPAdapter", dependencies: ["MailModel"], path: "Parts/SMTPAdapter", swiftSettings: strict),
+        .target(
+            name: "WebhookAdapter", dependencies: ["Engine"], path: "Parts/WebhookAdapter", swiftSettings: strict),
         .target(name: "HTTPAdapter", path: "Parts/HTTPAdapter", swiftSettings: strict),
         .target(
             name: "Shell", dependencies: ["JSONValue", .product(name: "Yams", package: "Yams")],
@@ -68,6 +69,7 @@ let package = Package(
         fuzzer("Reply", ["MailModel", "MilterAdapter", "SMTPAdapter"]),
         fuzzer("Session", ["MailModel", "MilterAdapter"]),
         fuzzer("Template", ["JSONValue", "Liquid"]),
+        fuzzer("Webhook", ["Engine", "WebhookAdapter", "WorkflowModel"]),
         fuzzer("Workflow", ["Engine", "JSONValue", "Shell", "WorkflowModel"]),
         .systemLibrary(name: "CGMime", pkgConfig: "gmime-3.0", providers: [.apt(["libgmime-3.0-dev"])]),
     ],

@@ -257,6 +257,7 @@ struct EventRecorder {
                 try store.insert(
                     WebhookCall(
                         request: request, projectID: projectID, executionID: execution.id, dueAt: now, createdAt: now))
+                transaction.wakes.webhooks = true
             case .cancelWebhook:
                 try store.deleteWebhookCalls(of: execution.id)
             }

@@ -12,20 +12,12 @@ final class ResponseReader {
     private(set) var refusal: String?
     /// The stop signal ended the attempt.
     private(set) var isStopped = false
-    /// The answer was cut off on purpose: what was read of it counts.
+    /// The body was cut off on purpose: what was read of it counts.
     private(set) var isEnough = false
-    private(set) var areHeadersEndless = false
-
-    /// Bytes of header fields after which the receiver is not listened to any longer.
-    private static let headerPatience = 1 << 20
 
     private let stopSignal: StopSignal
     private let objection: @Sendable ([UInt8], WebhookURL) -> String?
-    private var status: Int?
-    private var headers: [String: String] = [:]
-    private var lastName: String?
-    private var headerBytes = 0
-    private var areHeadersTruncated = false
+    private var head = ResponseHead()
     private var body: [UInt8] = []
 
     init(stopSignal: StopSignal, objection: @escaping @Sendable ([UInt8], WebhookURL) -> String?) {
@@ -33,12 +25,15 @@ final class ResponseReader {
         self.objection = objection
     }
 
+    /// The receiver's header fields would not end.
+    var areHeadersEndless: Bool { head.isEndless }
+
     /// The answer as far as it was read; nil before its status line.
     var response: WebhookResponse? {
-        status.map {
+        head.status.map {
             WebhookResponse(
-                status: $0, headers: headers, body: body, isBodyTruncated: isEnough,
-                areHeadersTruncated: areHeadersTruncated)
+                status: $0, headers: head.fields, body: body, isBodyTruncated: isEnough,
+                areHeadersTruncated: head.isTruncated)
         }
     }
 
@@ -56,59 +51,11 @@ final class ResponseReader {
         options.set(CURLOPT_NOPROGRESS, 0)
     }
 
-    // MARK: Header fields
+    // MARK: Header, body, sockets, stop
 
-    /// Takes one line, its end included.
+    /// Takes one header line.
     /// - Returns: whether libcurl may go on.
-    fileprivate func take(headerLine line: UnsafeBufferPointer<UInt8>) -> Bool {
-        headerBytes += line.count
-        guard headerBytes <= Self.headerPatience else {
-            areHeadersEndless = true
-            return false
-        }
-        if line.starts(with: "HTTP/".utf8) {
-            // Another one follows an interim answer (RFC 9110 section 15.2).
-            status = Self.status(of: line)
-            headers = [:]
-            lastName = nil
-            return true
-        }
-        guard headerBytes <= WebhookResponse.headerLimit else {
-            areHeadersTruncated = true
-            return true
-        }
-        note(line)
-        return true
-    }
-
-    private static func status(of line: UnsafeBufferPointer<UInt8>) -> Int? {
-        let words = line.split(separator: 0x20, maxSplits: 2)
-        guard words.count > 1 else { return nil }
-        return Int(String(decoding: words[1].prefix { $0 > 0x20 }, as: UTF8.self))
-    }
-
-    private func note(_ line: UnsafeBufferPointer<UInt8>) {
-        // Folding is obsolete, and forbidden to servers (RFC 9112 section 5.2); its text belongs to the field before.
-        if let first = line.first, first == 0x20 || first == 0x09 {
-            let text = Self.text(line)
-            if let lastName, !text.isEmpty { headers[lastName] = (headers[lastName].map { $0 + " " } ?? "") + text }
-            return
-        }
-        guard let colon = line.firstIndex(of: 0x3A), colon > 0 else { return }
-        let name = Self.text(line[..<colon]).lowercased()
-        let value = Self.text(line[(colon + 1)...])
-        headers[name] = headers[name].map { "\($0), \(value)" } ?? value
-        lastName = name
-    }
-
-    /// Without blanks around it and control characters in it.
-    private static func text(_ bytes: some Collection<UInt8>) -> String {
-        var content = Array(bytes.drop { $0 <= 0x20 })
-        while let last = content.last, last <= 0x20 { content.removeLast() }
-        return String(decoding: content.map { $0 < 0x20 || $0 == 0x7F ? 0x20 : $0 }, as: UTF8.self)
-    }
-
-    // MARK: Body, sockets, stop
+    fileprivate func take(headerLine line: UnsafeBufferPointer<UInt8>) -> Bool { head.take(line) }
 
     /// - Returns: whether libcurl may go on.
     fileprivate func take(body bytes: UnsafeBufferPointer<UInt8>) -> Bool {

@@ -7,6 +7,7 @@ import SQLStore
 import ServiceLifecycle
 import Settings
 import Synchronization
+import WebhookAdapter
 
 /// The daemon as one group of services. They stop in the reverse of this order: first no mail is taken in any more, then
 /// what is under way goes out, then the HTTP side goes, at last the database is closed.
@@ -44,6 +45,11 @@ final class Daemon: Sendable {
         let transport = try SMTPTransport(configuration: assembly.smtp, logger: logger)
         let dispatch = Dispatch(context: context, transport: transport)
         try await dispatch.recover()
+        let webhooks = try LibcurlWebhookTransport(configuration: assembly.webhooks)
+        let webhookDispatch = WebhookDispatch(
+            context: context, transport: webhooks, destinations: assembly.webhookDestinations,
+            perReceiver: configuration.webhooks.perReceiver)
+        try await webhookDispatch.recover()
         Opens(context: context).recover()
         let milter = MilterServer(configuration: assembly.milter, intake: intake, logger: logger)
         context.gauges.register("milter") { milter.gauges.numbers }
@@ -55,6 +61,7 @@ final class Daemon: Sendable {
                 services: [
                     .init(service: HTTPService(server: http)),
                     .init(service: LoopService { await Advance(context: context).run() }),
+                    .init(service: LoopService { await webhookDispatch.run() }),
                     .init(
                         service: LoopService {
                             await ready.waitForHTTP()
@@ -71,6 +78,7 @@ final class Daemon: Sendable {
         defer { _ = try? store.close() }
         try await group.run()
         await transport.shutdown()
+        await webhooks.shutdown()
         logger.notice("stopped")
     }
 

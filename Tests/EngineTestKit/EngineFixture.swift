@@ -84,3 +84,21 @@ package struct EngineFixture: Sendable {
         }
     }
 }
+
+extension EngineFixture {
+    /// Claims and makes every webhook call that is due.
+    package func runWebhooks(
+        _ receiver: ScriptedReceiver, destinations: WebhookDestinations = WebhookDestinations()
+    ) async throws {
+        let dispatch = WebhookDispatch(
+            context: context, transport: receiver, destinations: destinations, perReceiver: 100)
+        while true {
+            let now = clock.now()
+            let calls = try await context.store.write {
+                try $0.claimWebhookCalls(dueAt: now, limit: 100, perReceiver: 100, underWay: [:])
+            }
+            if calls.isEmpty { return }
+            for call in calls { await dispatch.attempt(call) }
+        }
+    }
+}
