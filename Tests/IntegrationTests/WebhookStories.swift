@@ -29,10 +29,8 @@ struct WebhookStories {
 
     /// A site with the workflow WEBHOOK → UPDATE_CONTACT → SEND_EMAIL.
     private func stage(
-        path: String, listener: WebhookReceiver.Listener = .good, lists: Bool = true
-    ) async throws
-        -> Stage
-    {
+        path: String, listener: WebhookReceiver.Listener = .good, lists: Bool = true, timeout: String = "10s"
+    ) async throws -> Stage {
         let hooks = try ServerDirectory.temporary()
         let receiver = try await WebhookReceiver(in: hooks)
         let relay = try StoryRelay()
