@@ -50,9 +50,20 @@ package struct Advance: Sendable {
         guard let stored = try transaction.store.execution(id), let due = stored.execution.wait?.due,
             due <= transaction.now
         else { return }
+        let workflow = stored.execution.workflowID
+        let policy = transaction.catalog.workflow(workflow)?.timers ?? TimerPolicy()
+        let isLate = policy.isLate(due, now: transaction.now)
+        if isLate { try transaction.store.count("timers_late", by: 1) }
+        let ends = isLate && policy.late == .end
+        if !ends, let interval = policy.interval,
+            !(stored.hasSlot && TimerPolicy.isGood(slot: due, now: transaction.now))
+        {
+            let slot = try transaction.store.takeTimerSlot(of: workflow, interval: interval, at: transaction.now)
+            if slot > transaction.now { return try transaction.store.postponeTimer(of: id, to: slot) }
+        }
         let recorder = EventRecorder(transaction: transaction, projectID: stored.projectID)
-        if try !recorder.advance(id, input: .timerFired) {
-            // Its contact or workflow is gone. Left as it is, it would be due for ever.
+        if try !recorder.advance(id, input: ends ? .timerMissed : .timerFired) {
+            // The row contradicts itself. Left as it is, it would be due for ever.
             throw StoreError(.damaged, "execution \(id) has a timer and nothing to move")
         }
     }
@@ -68,7 +79,7 @@ package struct Advance: Sendable {
         } catch {
             context.logger.error("execution failed", metadata: ["execution": "\(id)", "error": "\(error)"])
             try await context.transact {
-                try $0.store.failExecution(id, reason: "its stored data cannot be read", at: $0.now)
+                try $0.store.failExecution(id, reason: EventRecorder.damageReason, at: $0.now)
             }
         }
     }

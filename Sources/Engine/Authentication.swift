@@ -38,6 +38,15 @@ package struct UseCaseError: Error, CustomStringConvertible {
         case reservedEvent = "reserved_event"
         case workflowLocked = "WORKFLOW_LOCKED"
         case triggerLocked = "TRIGGER_LOCKED"
+        case workflowDisabled = "WORKFLOW_DISABLED"
+        /// The contact has been here, and the workflow lets nobody in twice.
+        case reentryForbidden = "REENTRY_FORBIDDEN"
+        /// The contact has an execution under way here.
+        case executionActive = "EXECUTION_ACTIVE"
+        /// The execution has ended, and nothing changes it any more.
+        case executionFinal = "EXECUTION_FINAL"
+        /// Only a failed execution can be retried.
+        case executionNotFailed = "EXECUTION_NOT_FAILED"
         case conflict = "conflict"
     }
 

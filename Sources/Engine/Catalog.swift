@@ -27,13 +27,14 @@ package struct WorkflowRecord: Sendable {
     package var versionID: Identifier
     package var versionNumber: Int
     package var graph: WorkflowGraph
+    package var timers: TimerPolicy
     package var createdAt: Timestamp
     package var updatedAt: Timestamp
 
     package init(
         id: Identifier, projectID: Identifier, slug: String, name: String, description: String? = nil,
         isEnabled: Bool, allowsReentry: Bool, trigger: Trigger, versionID: Identifier, versionNumber: Int,
-        graph: WorkflowGraph, createdAt: Timestamp, updatedAt: Timestamp
+        graph: WorkflowGraph, timers: TimerPolicy = TimerPolicy(), createdAt: Timestamp, updatedAt: Timestamp
     ) {
         self.id = id
         self.projectID = projectID
@@ -46,9 +47,15 @@ package struct WorkflowRecord: Sendable {
         self.versionID = versionID
         self.versionNumber = versionNumber
         self.graph = graph
+        self.timers = timers
         self.createdAt = createdAt
         self.updatedAt = updatedAt
     }
+}
+
+extension WorkflowRecord {
+    /// Canonical names of the events whose history it asks for.
+    package var lookedBackEvents: Set<String> { graph.lookedBackEvents }
 }
 
 /// One immutable version of a mail template.
@@ -111,6 +118,10 @@ package struct Catalog: Sendable {
     package let projects: [Project]
     package let workflows: [WorkflowRecord]
     package let templates: [TemplateRecord]
+    /// By project: the events whose occurrences are kept.
+    package let keptEvents: [Identifier: Set<String>]
+    /// Workflows whose rows cannot be read, and why.
+    package let damagedWorkflows: [Identifier: String]
     private let triggered: [String: [Int]]
     private let workflowIndex: [Identifier: Int]
     private let templateIndex: [TemplateKey: Int]
@@ -120,7 +131,12 @@ package struct Catalog: Sendable {
         var reference: String
     }
 
-    package init(version: Int64, projects: [Project], workflows: [WorkflowRecord], templates: [TemplateRecord]) {
+    package init(
+        version: Int64, projects: [Project], workflows: [WorkflowRecord], templates: [TemplateRecord],
+        keptEvents: [Identifier: Set<String>] = [:], damagedWorkflows: [Identifier: String] = [:]
+    ) {
+        self.keptEvents = keptEvents
+        self.damagedWorkflows = damagedWorkflows
         self.version = version
         self.projects = projects
         self.workflows = workflows
@@ -153,6 +169,16 @@ package struct Catalog: Sendable {
     /// By slug or id.
     package func template(_ reference: String, in project: Identifier) -> TemplateRecord? {
         templateIndex[TemplateKey(projectID: project, reference: reference)].map { templates[$0] }
+    }
+
+    func isKept(_ event: String, in project: Identifier) -> Bool { keptEvents[project]?.contains(event) ?? false }
+
+    /// Names that workflows look back on and nobody keeps yet, by project.
+    var missingKeptEvents: [Identifier: Set<String>] {
+        workflows.reduce(into: [:]) { missing, workflow in
+            let names = workflow.lookedBackEvents.subtracting(keptEvents[workflow.projectID] ?? [])
+            if !names.isEmpty { missing[workflow.projectID, default: []].formUnion(names) }
+        }
     }
 
     package func project(slug: String) -> Project? { projects.first { $0.slug == slug } }

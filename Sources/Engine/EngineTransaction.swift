@@ -98,7 +98,7 @@ package final class EngineTransaction {
     init(store: any StoreTransaction, context: EngineContext) throws {
         self.store = store
         self.context = context
-        catalog = try context.catalogs.current(store)
+        catalog = try context.catalogs.current(store, logger: context.logger)
         now = context.clock.now()
     }
 
@@ -129,10 +129,20 @@ package final class EngineSignals: Sendable {
 final class CatalogCache: Sendable {
     private let cached = Mutex<Catalog?>(nil)
 
-    func current(_ store: any StoreTransaction) throws -> Catalog {
+    func current(_ store: any StoreTransaction, logger: Logger) throws -> Catalog {
         let version = try store.catalogVersion()
         if let catalog = cached.withLock({ $0 }), catalog.version == version { return catalog }
-        let catalog = try store.loadCatalog()
+        var catalog = try store.loadCatalog()
+        for (id, reason) in catalog.damagedWorkflows {
+            logger.error("workflow cannot be read", metadata: ["workflow": "\(id)", "error": "\(reason)"])
+        }
+        // The first transaction that sees a workflow is the one that begins to keep what the workflow looks back on:
+        // nothing can be recorded between.
+        let missing = catalog.missingKeptEvents
+        if !missing.isEmpty {
+            for (project, names) in missing { try store.keepEvents(names, in: project) }
+            catalog = try store.loadCatalog()
+        }
         cached.withLock { $0 = catalog }
         return catalog
     }

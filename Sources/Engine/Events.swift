@@ -129,11 +129,11 @@ struct EventRecorder {
             createdAt: now)
         try store.insert(event, contact: contact?.id, in: projectID)
         guard let contact else { return event }
+        if transaction.catalog.isKept(name, in: projectID) {
+            try store.insertOccurrence(of: event, contact: contact.id)
+        }
         guard generation <= transaction.context.configuration.generationLimit else {
-            try store.count("event_loops_stopped", by: 1)
-            transaction.context.logger.warning(
-                "event loop stopped",
-                metadata: ["event": "\(name)", "contact": "\(contact.id)", "generation": "\(generation)"])
+            try stopLoop(event, contact: contact)
             return event
         }
         transaction.eventCount += 1
@@ -146,6 +146,20 @@ struct EventRecorder {
         return event
     }
 
+    /// A chain of events that keeps itself going: what the event would start is there to be seen, and never runs.
+    private func stopLoop(_ event: Event, contact: Contact) throws {
+        try store.count("event_loops_stopped", by: 1)
+        transaction.context.logger.warning(
+            "event loop stopped",
+            metadata: ["event": "\(event.name)", "contact": "\(contact.id)", "generation": "\(event.generation)"])
+        for workflow in transaction.catalog.workflows(triggeredBy: event.name, in: projectID) {
+            try start(
+                workflow, contact: contact.id, trigger: event, context: [:],
+                input: .stopped(
+                    reason: "event_loop: \(event.name) is \(event.generation) events of our own making deep"))
+        }
+    }
+
     private func stopFanOut(_ event: Event, contact: Contact) throws {
         try store.count("event_fanouts_stopped", by: 1)
         // One line for all that this transaction still brings.
@@ -156,8 +170,9 @@ struct EventRecorder {
 
     /// Waits see the event before new executions start, so that no execution is resumed by what started it.
     private func resume(with event: Event, contact: Contact, origin: Identifier?) throws {
-        for id in try store.executions(waitingFor: event.name, contact: contact.id) where id != origin {
+        for id in try store.executions(waitingFor: event.name, contact: contact.id) {
             do {
+                if id == origin, try !looksBack(id) { continue }
                 try advance(id, input: .eventArrived(event))
             } catch let error as StoreError where error.code == .damaged {
                 // One bad row must not keep the contact's events out for ever.
@@ -166,11 +181,22 @@ struct EventRecorder {
         }
     }
 
-    /// Ends an execution whose row cannot be read.
+    /// Whether an execution waits for events since it started, its own included.
+    private func looksBack(_ id: Identifier) throws -> Bool {
+        guard let stored = try store.execution(id), let key = stored.execution.currentStep,
+            let workflow = transaction.catalog.workflow(stored.execution.workflowID),
+            case .waitForEvent(let wait)? = try graph(of: stored, workflow: workflow)?.step(key)?.config
+        else { return false }
+        return wait.looksBack
+    }
+
+    /// Ends an execution that cannot be moved: its row, its version or what they hang on cannot be read.
     func fail(_ id: Identifier, _ error: any Error) throws {
         transaction.context.logger.error("execution failed", metadata: ["execution": "\(id)", "error": "\(error)"])
-        try store.failExecution(id, reason: "its stored data cannot be read", at: now)
+        try store.failExecution(id, reason: Self.damageReason, at: now)
     }
+
+    static let damageReason = "its stored data cannot be read"
 
     private func enrol(with event: Event, contact: Contact) throws {
         for workflow in transaction.catalog.workflows(triggeredBy: event.name, in: projectID) {
@@ -181,13 +207,15 @@ struct EventRecorder {
     // MARK: Executions
 
     /// Starts an execution unless re-entry forbids it.
-    /// - Returns: its id; nil when re-entry forbids it, which is counted.
+    /// - Returns: its id; nil when re-entry forbids it, which is counted, or when there is no such contact.
     @discardableResult
     func start(
-        _ workflow: WorkflowRecord, contact contactID: Identifier, trigger: Event?, context: JSONObject
+        _ workflow: WorkflowRecord, contact contactID: Identifier, trigger: Event?, context: JSONObject,
+        input: ExecutionMachine.Input = .started
     ) throws -> Identifier? {
         guard try !store.hasExecution(of: workflow.id, contact: contactID, onlyActive: workflow.allowsReentry) else {
             try store.count("enrolments_refused", by: 1)
+            try store.countRefusal(of: workflow.id)
             return nil
         }
         guard let contact = try store.contact(contactID) else { return nil }
@@ -195,8 +223,8 @@ struct EventRecorder {
             id: transaction.makeID(), workflowID: workflow.id, contactID: contactID, context: context,
             trigger: trigger, startedAt: now)
         let machine = machine(workflow, graph: workflow.graph)
-        let move = machine.advance(execution, contact: contact, input: .started, now: now)
-        if let failure = transaction.failure { throw failure }
+        let move = machine.advance(execution, contact: contact, input: input, now: now)
+        try throwFailure()
         guard let move else { return nil }
         let stored = StoredExecution(execution: move.execution, projectID: projectID, versionID: workflow.versionID)
         try store.insert(stored, once: !workflow.allowsReentry)
@@ -208,20 +236,31 @@ struct EventRecorder {
     /// - Returns: whether it moved.
     @discardableResult
     func advance(_ id: Identifier, input: ExecutionMachine.Input) throws -> Bool {
-        guard let stored = try store.execution(id), let contact = try store.contact(stored.execution.contactID),
-            let workflow = transaction.catalog.workflow(stored.execution.workflowID)
-        else { return false }
+        guard let stored = try store.execution(id) else { return false }
+        guard let contact = try store.contact(stored.execution.contactID) else {
+            throw StoreError(.damaged, "the contact of execution \(id) is missing")
+        }
+        guard let workflow = transaction.catalog.workflow(stored.execution.workflowID) else {
+            throw StoreError(.damaged, "the workflow of execution \(id) is missing or cannot be read")
+        }
         guard let graph = try graph(of: stored, workflow: workflow) else {
             throw StoreError(.damaged, "version \(stored.versionID) of workflow \(workflow.slug) is missing")
         }
         let machine = machine(workflow, graph: graph)
         let move = machine.advance(stored.execution, contact: contact, input: input, now: now)
-        if let failure = transaction.failure { throw failure }
+        try throwFailure()
         guard let move else { return false }
         try store.update(
             StoredExecution(execution: move.execution, projectID: stored.projectID, versionID: stored.versionID))
         try apply(move, contact: contact)
         return true
+    }
+
+    /// What the machine's surroundings could not throw through it.
+    private func throwFailure() throws {
+        guard let failure = transaction.failure else { return }
+        transaction.failure = nil
+        throw failure
     }
 
     private func graph(of stored: StoredExecution, workflow: WorkflowRecord) throws -> WorkflowGraph? {

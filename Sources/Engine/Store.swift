@@ -54,11 +54,14 @@ package struct StoredExecution: Sendable {
     package var execution: Execution
     package var projectID: Identifier
     package var versionID: Identifier
+    /// Whether its timer is due at a slot that was taken for it. Every `update` gives the slot back.
+    package var hasSlot: Bool
 
-    package init(execution: Execution, projectID: Identifier, versionID: Identifier) {
+    package init(execution: Execution, projectID: Identifier, versionID: Identifier, hasSlot: Bool = false) {
         self.execution = execution
         self.projectID = projectID
         self.versionID = versionID
+        self.hasSlot = hasSlot
     }
 }
 

@@ -2,7 +2,7 @@ import JSONValue
 import WorkflowModel
 
 /// The operations inside one write transaction. All are synchronous and run on the writer.
-package protocol StoreTransaction: WebhookTransaction {
+package protocol StoreTransaction: WebhookTransaction, ExecutionTransaction {
     // MARK: Catalog
 
     /// Another number after every change of projects, workflows or templates, in the transaction of the change. Never one
@@ -23,35 +23,17 @@ package protocol StoreTransaction: WebhookTransaction {
     func delete(workflow id: Identifier, at time: Timestamp) throws
     /// Adds a version and makes it current; makes the template when it is new.
     func save(_ template: Catalog.TemplateRecord, at time: Timestamp) throws
-    func activeExecutionCount(workflow: Identifier) throws -> Int
-    func hasExecutions(of workflow: Identifier) throws -> Bool
     func insert(_ key: APIKey, hash: [UInt8], at time: Timestamp) throws
 
     // MARK: Contacts and events
 
     func contact(email: String, in project: Identifier) throws -> Contact?
     func contact(_ id: Identifier) throws -> Contact?
+    /// Nil also for a contact of another project.
+    func contact(_ id: Identifier, in project: Identifier) throws -> Contact?
     func insert(_ contact: Contact, in project: Identifier) throws
     func update(_ contact: Contact) throws
     func insert(_ event: Event, contact: Identifier?, in project: Identifier) throws
-
-    // MARK: Executions
-
-    /// Whether the contact has one here; any at all, or one that is RUNNING or WAITING.
-    func hasExecution(of workflow: Identifier, contact: Identifier, onlyActive: Bool) throws -> Bool
-    /// - Throws: `StoreError.Code.conflict` when the constraint on re-entry refuses it.
-    func insert(_ execution: StoredExecution, once: Bool) throws
-    /// The one writer of execution state: row, wait and timer together.
-    func update(_ execution: StoredExecution) throws
-    /// Ends an execution as FAILED without reading its row.
-    func failExecution(_ id: Identifier, reason: String, at time: Timestamp) throws
-    func save(_ steps: [StepExecution], of execution: Identifier) throws
-    /// With trigger, last resuming event and outputs.
-    func execution(_ id: Identifier) throws -> StoredExecution?
-    func executions(waitingFor event: String, contact: Identifier) throws -> [Identifier]
-    /// The longest due first.
-    func executions(dueAt time: Timestamp, limit: Int) throws -> [Identifier]
-    func nextTimer() throws -> Timestamp?
 
     // MARK: Outbox
 
@@ -90,7 +72,7 @@ package protocol StoreTransaction: WebhookTransaction {
 }
 
 /// Reads for the API, on a snapshot.
-package protocol StoreReader: AnyObject {
+package protocol StoreReader: ExecutionReader {
     func loadCatalog() throws -> Catalog
     func key(hash: [UInt8]) throws -> APIKey?
     func templateVersion(_ id: Identifier) throws -> TemplateVersion?
@@ -98,12 +80,6 @@ package protocol StoreReader: AnyObject {
     func contact(_ id: Identifier, in project: Identifier) throws -> Contact?
     /// Whether the contact has one here; any at all, or one that is RUNNING or WAITING.
     func hasExecution(of workflow: Identifier, contact: Identifier, onlyActive: Bool) throws -> Bool
-    func executionCounts(in project: Identifier) throws -> [Identifier: [Execution.Status: Int]]
-    func executions(
-        of workflow: Identifier, status: Execution.Status?, limit: Int, offset: Int
-    ) throws -> (rows: [ExecutionListing], total: Int)
-    func execution(_ id: Identifier, workflow: Identifier) throws -> ExecutionListing?
-    func steps(of execution: Identifier) throws -> [StepExecution]
     func outboxCounts() throws -> [OutboxEntry.Status: Int]
     func webhookCounts() throws -> [WebhookCall.Status: Int]
     func webhookCall(_ id: Identifier) throws -> WebhookCall?

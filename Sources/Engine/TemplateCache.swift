@@ -92,15 +92,10 @@ struct TransactionEnvironment: MachineEnvironment {
 
     func mayReply(to address: String) -> Bool {
         let hourAgo = transaction.now.adding(seconds: -3600)
-        do {
-            let count = try transaction.store.automaticReplyCount(
-                to: AutomaticReplyKey.key(for: address), since: hourAgo)
-            return count < transaction.context.configuration.repliesPerHour
-        } catch {
-            // The machine knows no database: the transaction fails when the machine has returned.
-            transaction.failure = error
-            return false
-        }
+        let limit = transaction.context.configuration.repliesPerHour
+        return asking(orElse: limit) {
+            try transaction.store.automaticReplyCount(to: AutomaticReplyKey.key(for: address), since: hourAgo)
+        } < limit
     }
 
     func makeMailID() -> Identifier { transaction.makeID() }
@@ -111,9 +106,25 @@ struct TransactionEnvironment: MachineEnvironment {
 
     var projectZone: String { "UTC" }
 
-    func firstEvent(named names: [String], since execution: Execution, where test: (Event) -> Bool) -> Event? { nil }
+    func firstEvent(named names: [String], since execution: Execution, where test: (Event) -> Bool) -> Event? {
+        asking(orElse: nil) {
+            try transaction.store.firstOccurrence(
+                of: names, contact: execution.contactID, after: execution.trigger?.id, since: execution.startedAt,
+                where: test)
+        }
+    }
 
-    func lastOccurrence(of event: String, contact: Identifier) -> Timestamp? { nil }
+    func lastOccurrence(of event: String, contact: Identifier) -> Timestamp? {
+        asking(orElse: nil) { try transaction.store.lastOccurrence(of: event, contact: contact) }
+    }
+
+    /// The machine knows no database and its errors: the transaction fails when the machine has returned.
+    private func asking<Value>(orElse fallback: Value, _ body: () throws -> Value) -> Value {
+        do { return try body() } catch {
+            transaction.failure = error
+            return fallback
+        }
+    }
 
     /// There are no segments yet, and what refers to one is refused when it is saved.
     func isMember(_ contact: Identifier, ofSegment segment: String) -> Bool { false }

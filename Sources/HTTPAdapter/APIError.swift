@@ -15,6 +15,11 @@ struct APIError: Error {
         case conflict
         case workflowLocked = "WORKFLOW_LOCKED"
         case triggerLocked = "TRIGGER_LOCKED"
+        case workflowDisabled = "WORKFLOW_DISABLED"
+        case reentryForbidden = "REENTRY_FORBIDDEN"
+        case executionActive = "EXECUTION_ACTIVE"
+        case executionFinal = "EXECUTION_FINAL"
+        case executionNotFailed = "EXECUTION_NOT_FAILED"
         case payloadTooLarge = "payload_too_large"
         case uriTooLong = "uri_too_long"
         case unsupportedMediaType = "unsupported_media_type"
@@ -30,7 +35,9 @@ struct APIError: Error {
             case .unauthorized: .unauthorized
             case .notFound: .notFound
             case .methodNotAllowed: .methodNotAllowed
-            case .conflict, .workflowLocked, .triggerLocked: .conflict
+            case .conflict, .workflowLocked, .triggerLocked, .workflowDisabled, .reentryForbidden, .executionActive,
+                .executionFinal, .executionNotFailed:
+                .conflict
             case .payloadTooLarge: .contentTooLarge
             case .uriTooLong: .uriTooLong
             case .unsupportedMediaType: .unsupportedMediaType
@@ -103,6 +110,11 @@ extension APIError {
             case .reservedEvent: .reservedEvent
             case .workflowLocked: .workflowLocked
             case .triggerLocked: .triggerLocked
+            case .workflowDisabled: .workflowDisabled
+            case .reentryForbidden: .reentryForbidden
+            case .executionActive: .executionActive
+            case .executionFinal: .executionFinal
+            case .executionNotFailed: .executionNotFailed
             case .conflict: .conflict
             }
         self.init(

@@ -128,6 +128,7 @@ private final class Writer {
             } else {
                 for job in batch { _ = try session.nested { job.run(session) } }
             }
+            try session.flushTally()
             try session.run("COMMIT")
         } catch {
             failure = StoreError(database: error)

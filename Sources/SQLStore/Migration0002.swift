@@ -38,5 +38,42 @@ enum Migration0002 {
         ALTER TABLE step_executions ADD COLUMN attempts INTEGER NOT NULL DEFAULT 1;
         -- The call that a RUNNING execution is held up by.
         ALTER TABLE executions ADD COLUMN webhook_call_id BLOB;
+        -- 1 when the timer is due at a slot that was taken for it; see timer_slots.
+        ALTER TABLE executions ADD COLUMN has_slot INTEGER;
+
+        -- Executions by status, and with a step's key its step executions by status. `refused` counts enrolments.
+        CREATE TABLE execution_counts (
+            workflow_id BLOB NOT NULL,
+            step TEXT NOT NULL,
+            status TEXT NOT NULL,
+            count INTEGER NOT NULL,
+            PRIMARY KEY (workflow_id, step, status)
+        ) STRICT, WITHOUT ROWID;
+        INSERT INTO execution_counts SELECT workflow_id, '', status, count(*) FROM executions GROUP BY 1, 3;
+        INSERT INTO execution_counts
+            SELECT e.workflow_id, s.step, s.status, count(*)
+            FROM step_executions s JOIN executions e ON e.id = s.execution_id GROUP BY 1, 2, 3;
+
+        -- How a workflow's timers are spread and when they are late, as JSON.
+        ALTER TABLE workflows ADD COLUMN timers TEXT;
+        -- Where timers are spread: when the next free slot is.
+        CREATE TABLE timer_slots (
+            workflow_id BLOB PRIMARY KEY,
+            next_at INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID;
+
+        -- Events that some workflow looks back on; once kept, always kept.
+        CREATE TABLE kept_events (
+            project_id BLOB NOT NULL,
+            name TEXT NOT NULL,
+            PRIMARY KEY (project_id, name)
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE event_occurrences (
+            contact_id BLOB NOT NULL,
+            name TEXT NOT NULL,
+            at INTEGER NOT NULL,
+            event_id BLOB NOT NULL,
+            PRIMARY KEY (contact_id, name, at, event_id)
+        ) STRICT, WITHOUT ROWID;
         """
 }

@@ -10,13 +10,14 @@ extension SQLSession {
         return version
     }
 
-    private func bumpCatalog() throws {
+    func bumpCatalog() throws {
         memory.catalogVersion = nil
         try run("UPDATE settings SET number = random() WHERE name = 'catalog_version'")
     }
 
     func loadCatalog() throws -> Catalog {
-        Catalog(
+        var damaged: [Identifier: String] = [:]
+        return Catalog(
             version: try catalogVersion(),
             projects: try rows("SELECT id, slug, name FROM projects ORDER BY id") {
                 Project(id: $0[0], slug: $0[1], name: $0[2])
@@ -24,10 +25,18 @@ extension SQLSession {
             workflows: try rows(
                 """
                 SELECT w.id, w.project_id, w.slug, w.name, w.enabled, w.allow_reentry, w.trigger_type, w.trigger_event,
-                    w.version_id, v.number, v.definition, w.created_at, w.updated_at, w.description
-                FROM workflows w JOIN workflow_versions v ON v.id = w.version_id
+                    w.version_id, v.number, v.definition, w.created_at, w.updated_at, w.description,
+                    w.timers
+                FROM workflows w LEFT JOIN workflow_versions v ON v.id = w.version_id
                 WHERE w.deleted_at IS NULL ORDER BY w.id
-                """, decode: Self.workflow),
+                """
+            ) { row -> WorkflowRecord? in
+                // One row that cannot be read is the matter of that workflow alone.
+                do { return try Self.workflow(row) } catch let error as StoreError {
+                    damaged[row[0]] = error.description
+                    return nil
+                }
+            }.compactMap(\.self),
             templates: try rows(
                 """
                 SELECT t.project_id, t.slug, v.id, v.template_id, v.kind, v.subject, v.html, v.text, v.from_address,
@@ -38,16 +47,19 @@ extension SQLSession {
                 let version = try Self.templateVersion(row, from: 2)
                 return Catalog.TemplateRecord(
                     id: version.templateID, projectID: row[0], slug: row[1], current: version)
-            })
+            }, keptEvents: try keptEvents(), damagedWorkflows: damaged)
     }
 
     private static func workflow(_ row: SQLRow) throws -> WorkflowRecord {
         let event: String? = row[7]
+        let (timers, problems) = TimerPolicy.read(try row.json(14), path: "timers")
+        guard let timers else { throw StoreError(.damaged, "a stored workflow cannot be read: \(problems)") }
         return WorkflowRecord(
             id: row[0], projectID: row[1], slug: row[2], name: row[3], description: row[13], isEnabled: row[4],
             allowsReentry: row[5],
             trigger: event.map { .event($0) } ?? .manual, versionID: row[8], versionNumber: row[9],
-            graph: try WorkflowDocument.graph(fromDefinition: row.json(10)), createdAt: row[11], updatedAt: row[12])
+            graph: try WorkflowDocument.graph(fromDefinition: row.json(10)), timers: timers, createdAt: row[11],
+            updatedAt: row[12])
     }
 
     private static func templateVersion(_ row: SQLRow, from start: Int) throws -> TemplateVersion {
@@ -94,15 +106,16 @@ extension SQLSession {
         try run(
             """
             INSERT INTO workflows (id, project_id, slug, name, enabled, allow_reentry, trigger_type, trigger_event,
-                version_id, created_at, updated_at, description)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                version_id, created_at, updated_at, description, timers)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             ON CONFLICT (id) DO UPDATE SET name = excluded.name, enabled = excluded.enabled,
                 allow_reentry = excluded.allow_reentry, trigger_type = excluded.trigger_type,
                 trigger_event = excluded.trigger_event, version_id = excluded.version_id,
-                updated_at = excluded.updated_at, description = excluded.description
+                updated_at = excluded.updated_at, description = excluded.description, timers = excluded.timers
             """, workflow.id, workflow.projectID, workflow.slug, workflow.name, workflow.isEnabled,
             workflow.allowsReentry, workflow.trigger.type, event, workflow.versionID, workflow.createdAt,
-            workflow.updatedAt, workflow.description)
+            workflow.updatedAt, workflow.description,
+            workflow.timers.json.isNull ? nil : JSONWriter.write(workflow.timers.json))
         if allowedReentry, !workflow.allowsReentry { try forbidReentry(workflow.id) }
         try bumpCatalog()
     }

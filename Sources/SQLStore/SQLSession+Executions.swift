@@ -88,6 +88,11 @@ extension SQLSession {
     }
 
     func failExecution(_ id: Identifier, reason: String, at time: Timestamp) throws {
+        memory.execution = nil
+        let found: (Identifier, String)? = try first("SELECT workflow_id, status FROM executions WHERE id = ?", id) {
+            ($0[0], $0[1])
+        }
+        guard let (workflow, status) = found else { return }
         try run(
             """
             DELETE FROM waits WHERE execution_id = ?1
@@ -96,15 +101,23 @@ extension SQLSession {
         try run(
             """
             UPDATE executions SET status = 'FAILED', exit_reason = ?, wait_events = NULL, due_at = NULL,
-                webhook_call_id = NULL, completed_at = ?
+                has_slot = NULL, webhook_call_id = NULL, completed_at = ?
             WHERE id = ?
             """, reason, time, id)
-    }
-
-    func activeExecutionCount(workflow: Identifier) throws -> Int {
-        try first(
-            "SELECT count(*) FROM executions WHERE workflow_id = ? AND status IN ('RUNNING', 'WAITING')", workflow
-        ) { $0[0] } ?? 0
+        tally.move(workflow: workflow, from: status, to: Execution.Status.failed.rawValue)
+        try deleteWebhookCalls(of: id)
+        let open: [(String, String)] = try rows(
+            "SELECT step, status FROM step_executions WHERE execution_id = ? AND status IN ('RUNNING', 'WAITING')", id
+        ) { ($0[0], $0[1]) }
+        guard !open.isEmpty else { return }
+        for (step, status) in open {
+            tally.move(workflow: workflow, step: step, from: status, to: StepExecution.Status.failed.rawValue)
+        }
+        try run(
+            """
+            UPDATE step_executions SET status = 'FAILED', error = ?, completed_at = ?
+            WHERE execution_id = ? AND status IN ('RUNNING', 'WAITING')
+            """, reason, time, id)
     }
 
     func insert(_ stored: StoredExecution, once: Bool) throws {
@@ -120,19 +133,45 @@ extension SQLSession {
             execution.context.textOrNil, execution.trigger?.id, execution.resumedBy?.id, execution.exitReason,
             execution.stepCount, execution.startedAt, execution.completedAt, execution.wait?.call)
         try markUsed(version: stored.versionID)
+        tally.add(1, workflow: execution.workflowID, status: execution.status.rawValue)
+        memory.execution = KnownExecution(
+            id: execution.id, workflow: execution.workflowID, status: execution.status.rawValue, stepCount: 0)
         try insertWaits(of: execution)
+    }
+
+    /// What the counts need of a row that this transaction changes: what it was before.
+    struct KnownExecution {
+        var id: Identifier
+        var workflow: Identifier
+        var status: String
+        /// Rows of steps beyond this are new.
+        var stepCount: Int
+    }
+
+    private func known(_ id: Identifier) throws -> KnownExecution? {
+        if let known = memory.execution, known.id == id { return known }
+        memory.execution = try first("SELECT workflow_id, status, step_count FROM executions WHERE id = ?", id) {
+            KnownExecution(id: id, workflow: $0[0], status: $0[1], stepCount: $0[2])
+        }
+        return memory.execution
     }
 
     func update(_ stored: StoredExecution) throws {
         let execution = stored.execution
+        let before = try known(execution.id)
         try run(
             """
             UPDATE executions SET status = ?, current_step = ?, wait_events = ?, due_at = ?, context = ?,
-                resumed_event_id = ?, exit_reason = ?, step_count = ?, completed_at = ?, webhook_call_id = ?
+                resumed_event_id = ?, exit_reason = ?, step_count = ?, completed_at = ?, webhook_call_id = ?,
+                has_slot = NULL
             WHERE id = ?
             """, execution.status.rawValue, execution.currentStep, execution.wait?.eventText, execution.wait?.due,
             execution.context.textOrNil, execution.resumedBy?.id, execution.exitReason, execution.stepCount,
             execution.completedAt, execution.wait?.call, execution.id)
+        if let before {
+            tally.move(workflow: before.workflow, from: before.status, to: execution.status.rawValue)
+            memory.execution?.status = execution.status.rawValue
+        }
         try run("DELETE FROM waits WHERE contact_id = ? AND execution_id = ?", execution.contactID, execution.id)
         try insertWaits(of: execution)
     }
@@ -147,7 +186,17 @@ extension SQLSession {
     }
 
     func save(_ steps: [StepExecution], of execution: Identifier) throws {
+        let known = try known(execution)
         for step in steps {
+            if let known {
+                let before: String? =
+                    step.sequence < known.stepCount
+                    ? try first(
+                        "SELECT status FROM step_executions WHERE execution_id = ? AND sequence = ?", execution,
+                        step.sequence
+                    ) { $0[0] } : nil
+                tally.move(workflow: known.workflow, step: step.step, from: before, to: step.status.rawValue)
+            }
             try run(
                 """
                 INSERT INTO step_executions (execution_id, sequence, step, type, status, output, error, started_at,
@@ -161,6 +210,9 @@ extension SQLSession {
                 step.output.isNull ? nil : JSONWriter.write(step.output), step.error, step.startedAt, step.completedAt,
                 step.input.isNull ? nil : JSONWriter.write(step.input), step.attempts)
         }
+        if let last = steps.map(\.sequence).max(), let known {
+            memory.execution?.stepCount = max(known.stepCount, last + 1)
+        }
     }
 
     func execution(_ id: Identifier) throws -> StoredExecution? {
@@ -173,7 +225,7 @@ extension SQLSession {
             """
             SELECT id, project_id, workflow_id, version_id, contact_id, status, current_step, wait_events, due_at,
                 context, trigger_event_id, resumed_event_id, exit_reason, step_count, started_at, completed_at,
-                webhook_call_id
+                webhook_call_id, has_slot
             FROM executions WHERE id = ?
             """, id
         ) { row in
@@ -182,11 +234,16 @@ extension SQLSession {
                 status: try row.decoded(5, as: Execution.Status.self), currentStep: row[6],
                 wait: Execution.Wait(eventText: row[7], due: row[8], call: row[16]), context: try row.object(9),
                 exitReason: row[12], stepCount: row[13], startedAt: row[14], completedAt: row[15])
+            let hasSlot: Bool? = row[17]
             return Loaded(
-                stored: StoredExecution(execution: execution, projectID: row[1], versionID: row[3]),
+                stored: StoredExecution(
+                    execution: execution, projectID: row[1], versionID: row[3], hasSlot: hasSlot ?? false),
                 triggerID: row[10], resumedID: row[11])
         }
         guard var loaded else { return nil }
+        let execution = loaded.stored.execution
+        memory.execution = KnownExecution(
+            id: id, workflow: execution.workflowID, status: execution.status.rawValue, stepCount: execution.stepCount)
         loaded.stored.execution.trigger = try loaded.triggerID.flatMap(event)
         loaded.stored.execution.resumedBy = try loaded.resumedID.flatMap(event)
         loaded.stored.execution.outputs = try outputs(of: id)
@@ -204,31 +261,19 @@ extension SQLSession {
         try rows("SELECT execution_id FROM waits WHERE contact_id = ? AND event_name = ?", contact, event) { $0[0] }
     }
 
-    func executions(dueAt time: Timestamp, limit: Int) throws -> [Identifier] {
+    func activeExecutions(
+        of workflow: Identifier, after contact: Identifier?, limit: Int
+    ) throws -> [ActiveExecution] {
         try rows(
-            "SELECT id FROM executions WHERE due_at IS NOT NULL AND due_at <= ? ORDER BY due_at LIMIT ?", time, limit
-        ) { $0[0] }
-    }
-
-    func nextTimer() throws -> Timestamp? {
-        try first("SELECT due_at FROM executions WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1") { $0[0] }
+            """
+            SELECT id, contact_id FROM executions
+            WHERE workflow_id = ? AND status IN ('RUNNING', 'WAITING') AND contact_id > ?
+            ORDER BY contact_id LIMIT ?
+            """, workflow, contact?.bytes ?? [], limit
+        ) { ActiveExecution(id: $0[0], contactID: $0[1]) }
     }
 
     // MARK: Reading for the API
-
-    func executionCounts(in project: Identifier) throws -> [Identifier: [Execution.Status: Int]] {
-        var counts: [Identifier: [Execution.Status: Int]] = [:]
-        for (id, status, count) in try rows(
-            "SELECT workflow_id, status, count(*) FROM executions WHERE project_id = ? GROUP BY workflow_id, status",
-            project,
-            decode: { row -> (Identifier, Execution.Status, Int) in
-                (row[0], try row.decoded(1, as: Execution.Status.self), row[2])
-            })
-        {
-            counts[id, default: [:]][status] = count
-        }
-        return counts
-    }
 
     private static func listing(_ row: SQLRow) throws -> ExecutionListing {
         ExecutionListing(
@@ -247,10 +292,13 @@ extension SQLSession {
             FROM executions e JOIN contacts c ON c.id = e.contact_id
             WHERE e.workflow_id = ?1 AND (?2 IS NULL OR ?2 = e.status) ORDER BY e.id DESC LIMIT ?3 OFFSET ?4
             """, workflow, status?.rawValue, limit, offset, decode: Self.listing)
-        let total: Int? = try first(
-            "SELECT count(*) FROM executions WHERE workflow_id = ?1 AND (?2 IS NULL OR ?2 = status)", workflow,
-            status?.rawValue
-        ) { $0[0] }
+        let total: Int? =
+            try first(
+                """
+                SELECT sum(count) FROM execution_counts
+                WHERE workflow_id = ?1 AND step = '' AND (?2 = status OR ?2 IS NULL AND status <> ?3)
+                """, workflow, status?.rawValue, ExecutionTally.refused
+            ) { $0[0] } ?? nil
         return (listed, total ?? 0)
     }
 
@@ -262,6 +310,11 @@ extension SQLSession {
             FROM executions e JOIN contacts c ON c.id = e.contact_id
             WHERE e.id = ? AND e.workflow_id = ?
             """, id, workflow, decode: Self.listing)
+    }
+
+    func graph(ofExecution id: Identifier) throws -> WorkflowGraph? {
+        let version: Identifier? = try first("SELECT version_id FROM executions WHERE id = ?", id) { $0[0] }
+        return try version.flatMap(graph(ofVersion:))
     }
 
     func steps(of execution: Identifier) throws -> [StepExecution] {

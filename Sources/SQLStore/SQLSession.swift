@@ -11,6 +11,8 @@ final class SQLSession {
     private let statements: PreparedStatements
     /// What this transaction has already read and what only it can change meanwhile. Forgotten when work is undone.
     var memory = Memory()
+    /// Changes of counts that the commit has yet to write.
+    var tally = ExecutionTally()
 
     struct Memory {
         var catalogVersion: Int64?
@@ -18,6 +20,8 @@ final class SQLSession {
         var contact: Contact?
         /// Versions known to have executions.
         var usedVersions: Set<Identifier> = []
+        /// The execution last read or written, as the database has it.
+        var execution: KnownExecution?
     }
 
     /// - Parameter statements: those of this connection.
@@ -66,9 +70,11 @@ final class SQLSession {
     /// - Throws: `body`'s error when SQLite has undone the whole transaction because of it, or what SQLite says.
     func nested(_ body: () -> (any Error)?) throws -> (any Error)? {
         try run("SAVEPOINT job")
+        let tally = tally
         let error = body()
         if let error {
             memory = Memory()
+            self.tally = tally
             guard database.isInsideTransaction else { throw error }
             try run("ROLLBACK TO job")
         }
