@@ -15,8 +15,9 @@ enum Migration0002 {
             request TEXT NOT NULL,
             created_at INTEGER NOT NULL
         ) STRICT, WITHOUT ROWID;
-        -- By receiver first: the next call of each is found without reading past the backlog of a slow one.
-        CREATE INDEX webhook_calls_due ON webhook_calls (receiver, due_at) WHERE status = 'pending';
+        CREATE INDEX webhook_calls_due ON webhook_calls (due_at, receiver) WHERE status = 'pending';
+        -- The next call of each receiver, without reading past the backlog of a slow one.
+        CREATE INDEX webhook_calls_by_receiver ON webhook_calls (receiver, due_at) WHERE status = 'pending';
         CREATE INDEX webhook_calls_claimed ON webhook_calls (id) WHERE status = 'claimed';
         CREATE INDEX webhook_calls_by_execution ON webhook_calls (execution_id);
 

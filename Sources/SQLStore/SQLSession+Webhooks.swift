@@ -37,12 +37,50 @@ extension SQLSession {
     func claimWebhookCalls(
         dueAt time: Timestamp, limit: Int, perReceiver: Int, underWay: [String: Int]
     ) throws -> [WebhookCall] {
+        // Usually what is due longest is what there is to do.
+        let window = 4 * limit
+        let first: [(id: Identifier, receiver: String)] = try rows(
+            """
+            SELECT id, receiver FROM webhook_calls WHERE status = 'pending' AND due_at <= ? ORDER BY due_at LIMIT ?
+            """, time, window
+        ) { ($0[0], $0[1]) }
+        var taken = underWay
         var claimed: [WebhookCall] = []
+        for (id, receiver) in first where claimed.count < limit && taken[receiver, default: 0] < perReceiver {
+            taken[receiver, default: 0] += 1
+            if let call = try claim(id, at: time) { claimed.append(call) }
+        }
+        // Behind the backlog of receivers without a place there may be others.
+        guard claimed.count < limit, first.count == window else { return claimed }
         for (receiver, due) in try receivers().sorted(by: { $0.due < $1.due }) where due <= time {
-            let free = min(perReceiver - underWay[receiver, default: 0], limit - claimed.count)
-            if free > 0 { claimed += try claimCalls(to: receiver, dueAt: time, limit: free) }
+            let free = min(perReceiver - taken[receiver, default: 0], limit - claimed.count)
+            guard free > 0 else { continue }
+            let next: [Identifier] = try rows(
+                """
+                SELECT id FROM webhook_calls WHERE status = 'pending' AND receiver = ? AND due_at <= ?
+                ORDER BY due_at LIMIT ?
+                """, receiver, time, free
+            ) { $0[0] }
+            claimed += try next.compactMap { try claim($0, at: time) }
         }
         return claimed
+    }
+
+    /// - Returns: nil for a call that cannot be read, whose execution fails.
+    private func claim(_ id: Identifier, at time: Timestamp) throws -> WebhookCall? {
+        do {
+            guard var call = try webhookCall(id) else { return nil }
+            try run("UPDATE webhook_calls SET status = 'claimed' WHERE id = ?", id)
+            call.status = .claimed
+            return call
+        } catch let error as StoreError where error.code == .damaged {
+            let execution: Identifier? = try first("SELECT execution_id FROM webhook_calls WHERE id = ?", id) { $0[0] }
+            try run("DELETE FROM webhook_calls WHERE id = ?", id)
+            if let execution {
+                try failExecution(execution, reason: "its stored webhook call cannot be read", at: time)
+            }
+            return nil
+        }
     }
 
     /// Every receiver that something is pending for, with the time of its first call: one step into the index for each,
@@ -62,31 +100,14 @@ extension SQLSession {
         ) { ($0[0], $0[1]) }
     }
 
-    private func claimCalls(to receiver: String, dueAt time: Timestamp, limit: Int) throws -> [WebhookCall] {
-        let read = try rows(
-            """
-            SELECT id, project_id, execution_id, status, due_at, attempts, request, created_at
-            FROM webhook_calls WHERE status = 'pending' AND receiver = ? AND due_at <= ? ORDER BY due_at LIMIT ?
-            """, receiver, time, limit
-        ) { row -> (id: Identifier, execution: Identifier, call: WebhookCall?) in
-            (row[0], row[2], try? Self.call(row))
-        }
-        var calls: [WebhookCall] = []
-        for (id, execution, call) in read {
-            if var call {
-                try run("UPDATE webhook_calls SET status = 'claimed' WHERE id = ?", id)
-                call.status = .claimed
-                calls.append(call)
-            } else {
-                try run("DELETE FROM webhook_calls WHERE id = ?", id)
-                try failExecution(execution, reason: "its stored webhook call cannot be read", at: time)
-            }
-        }
-        return calls
-    }
-
     func nextWebhookCall(besides busy: Set<String>) throws -> Timestamp? {
-        try receivers().filter { !busy.contains($0.name) }.map(\.due).min()
+        let window = 64
+        let first: [(receiver: String, due: Timestamp)] = try rows(
+            "SELECT receiver, due_at FROM webhook_calls WHERE status = 'pending' ORDER BY due_at LIMIT ?", window
+        ) { ($0[0], $0[1]) }
+        if let next = first.first(where: { !busy.contains($0.receiver) }) { return next.due }
+        guard first.count == window else { return nil }
+        return try receivers().filter { !busy.contains($0.name) }.map(\.due).min()
     }
 
     func retryWebhookCall(_ id: Identifier, at time: Timestamp) throws {

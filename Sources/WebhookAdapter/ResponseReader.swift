@@ -6,8 +6,6 @@ import WorkflowModel
 /// What libcurl's callbacks work on while one attempt is under way: reads the answer within its limits, and looks at every
 /// address before it is connected to. They all run on the thread inside `curl_easy_perform`, so nothing here is locked.
 final class ResponseReader {
-    /// The receiver; to be set before the attempt.
-    var url: WebhookURL?
     /// Why the address of a socket was refused.
     private(set) var refusal: String?
     /// The stop signal ended the attempt.
@@ -15,12 +13,16 @@ final class ResponseReader {
     /// The body was cut off on purpose: what was read of it counts.
     private(set) var isEnough = false
 
+    private let url: WebhookURL
     private let stopSignal: StopSignal
     private let objection: @Sendable ([UInt8], WebhookURL) -> String?
     private var head = ResponseHead()
     private var body: [UInt8] = []
 
-    init(stopSignal: StopSignal, objection: @escaping @Sendable ([UInt8], WebhookURL) -> String?) {
+    init(
+        url: WebhookURL, stopSignal: StopSignal, objection: @escaping @Sendable ([UInt8], WebhookURL) -> String?
+    ) {
+        self.url = url
         self.stopSignal = stopSignal
         self.objection = objection
     }
@@ -67,7 +69,6 @@ final class ResponseReader {
 
     /// - Returns: whether that address may be connected to.
     fileprivate func permits(_ address: [UInt8]) -> Bool {
-        guard let url else { return false }
         guard let objection = objection(address, url) else { return true }
         refusal = objection
         return false

@@ -3,21 +3,26 @@ import Engine
 import Glibc
 import WorkflowModel
 
-/// One libcurl easy handle for one attempt. Belongs to one thread.
+/// One libcurl easy handle. Belongs to one thread.
 ///
-/// The handle is freed in `deinit`; the callbacks get the `ResponseReader`, which this object keeps alive as long.
+/// The handle serves one attempt after the other and keeps nothing of a receiver between them, neither connection nor TLS
+/// session nor address: only the authorities, which take long to read, stay. It is freed in `deinit`; the callbacks of an
+/// attempt get its `ResponseReader`, which lives as long as the attempt.
 final class WebhookExchange {
     private let configuration: WebhookTransportConfiguration
+    private let stopSignal: StopSignal
     private let handle: UnsafeMutableRawPointer
-    private let reader: ResponseReader
     private let errorText: UnsafeMutablePointer<CChar>
+
+    /// Seconds after which the authorities are read again.
+    private static let authoritiesAge = 3600
 
     /// nil when libcurl has no memory for a handle.
     init?(configuration: WebhookTransportConfiguration, stopSignal: StopSignal) {
         guard let handle = curl_easy_init() else { return nil }
         self.configuration = configuration
+        self.stopSignal = stopSignal
         self.handle = handle
-        reader = ResponseReader(stopSignal: stopSignal, objection: configuration.objection)
         errorText = .allocate(capacity: Int(CURL_ERROR_SIZE))
         errorText.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
     }
@@ -29,7 +34,10 @@ final class WebhookExchange {
 
     /// Makes the attempt. Blocks, at most for the configured time limit.
     func perform(_ webhook: SignedWebhook) -> WebhookOutcome {
-        reader.url = webhook.url
+        curl_easy_reset(handle)
+        errorText.pointee = 0
+        let reader = ResponseReader(
+            url: webhook.url, stopSignal: stopSignal, objection: configuration.objection)
         var headers: UnsafeMutablePointer<curl_slist>?
         // Expect: 100-continue would cost a pause of a second at servers that do not know it.
         for line in webhook.headers.map(Self.line) + ["Expect:"] { headers = Self.append(line, to: headers) }
@@ -49,9 +57,9 @@ final class WebhookExchange {
             if resolution != nil { options.set(CURLOPT_RESOLVE, resolution) }
             reader.install(on: &options)
             if let failure = options.failure { return failure }
-            return curl_easy_perform(handle)
+            return withExtendedLifetime(reader) { curl_easy_perform(handle) }
         }
-        return outcome(code)
+        return outcome(code, reader)
     }
 
     /// Libcurl takes `Name:` as the order to leave a field out, and `Name;` as one without value.
@@ -81,6 +89,9 @@ final class WebhookExchange {
         options.set(CURLOPT_SSL_VERIFYHOST, 2)
         options.set(CURLOPT_SSL_SESSIONID_CACHE, 0)
         if let caFile = configuration.caFile { options.set(CURLOPT_CAINFO, caFile) }
+        // libcurl believes the system's directory beside any file, and reads the authorities anew each time because of it.
+        options.clear(CURLOPT_CAPATH)
+        options.set(CURLOPT_CA_CACHE_TIMEOUT, Self.authoritiesAge)
     }
 
     private func setLimits(_ options: inout OptionSetter) {
@@ -111,7 +122,7 @@ final class WebhookExchange {
 
     // MARK: Outcome
 
-    private func outcome(_ code: CURLcode) -> WebhookOutcome {
+    private func outcome(_ code: CURLcode, _ reader: ResponseReader) -> WebhookOutcome {
         if let response = reader.response, code == CURLE_OK || reader.isEnough { return .answered(response) }
         if let refusal = reader.refusal { return .failed(reason: refusal, isTemporary: false) }
         if reader.isStopped { return .failed(reason: "the attempt was stopped", isTemporary: true) }

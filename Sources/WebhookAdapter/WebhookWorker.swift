@@ -39,19 +39,15 @@ final class WebhookWorker: Sendable {
 
     private func run() {
         blockSignals()
+        var exchange: WebhookExchange?
         while let attempt = queue.next() {
-            attempt.completion(outcome(of: attempt.webhook))
+            exchange = exchange ?? WebhookExchange(configuration: configuration, stopSignal: stopSignal)
+            attempt.completion(
+                exchange?.perform(attempt.webhook)
+                    ?? .failed(reason: "libcurl could not be set up", isTemporary: true))
         }
+        exchange = nil
         queue.threadEnded()
-    }
-
-    private func outcome(of webhook: SignedWebhook) -> WebhookOutcome {
-        // A handle of its own for every attempt: nothing of one receiver (connection, TLS session, cookie, address) is
-        // left for the next.
-        guard let exchange = WebhookExchange(configuration: configuration, stopSignal: stopSignal) else {
-            return .failed(reason: "libcurl could not be set up", isTemporary: true)
-        }
-        return exchange.perform(webhook)
     }
 
     /// UNIX signals are for the main thread; and OpenSSL writes to a closed connection with write(2), whose SIGPIPE

@@ -41,7 +41,7 @@ extension StoreContract {
     static func webhookReceivers(_ store: any Store) async throws {
         try await store.write { transaction in
             // The slow receiver's backlog is older than anything else.
-            for number: UInt64 in 0..<50 { try transaction.insert(call(300 + number, due: Int64(number) - 100)) }
+            for number: UInt64 in 0..<100 { try transaction.insert(call(300 + number, due: Int64(number) - 100)) }
             try transaction.insert(call(400, host: "b.example"))
             try transaction.insert(call(401, due: 9, host: "c.example"))
             let claimed = try transaction.claimWebhookCalls(
@@ -93,12 +93,18 @@ extension StoreContract {
     }
 
     static func webhookDeletion(_ store: any Store) async throws {
+        try await seed(store)
         try await store.write { transaction in
             try transaction.insert(call(300))
             try transaction.insert(call(301))
             try transaction.insert(call(302, execution: 101))
             _ = try transaction.claimWebhookCalls(dueAt: time, limit: 1, perReceiver: 1, underWay: [:])
             try transaction.deleteWebhookCalls(of: id(100))
+            // What fails without an answer takes its calls with it, too.
+            try transaction.insert(execution(102, status: .running), once: false)
+            try transaction.insert(call(303, execution: 102))
+            try transaction.failExecution(id(102), reason: "damaged", at: time)
+            #expect(try transaction.webhookCall(id(303)) == nil)
             // An attempt under way when its execution was cancelled has nothing to record.
             #expect(try !transaction.endWebhookCall(id(300)))
             try transaction.retryWebhookCall(id(300), at: time)
