@@ -81,9 +81,14 @@ let package = Package(
             name: "Settings",
             dependencies: [.product(name: "Yams", package: "Yams")],
             swiftSettings: strict),
+        .target(
+            name: "WorkflowFiles",
+            dependencies: ["Engine", "JSONValue", "WorkflowModel", .product(name: "Yams", package: "Yams")],
+            swiftSettings: strict),
         .executableTarget(
             name: "postrider",
             dependencies: [
+                "WorkflowFiles",
                 "Settings", "MilterAdapter", "SMTPAdapter", "WebhookAdapter", "HTTPAdapter", "SQLStore",
                 "CryptoAdapter", "Engine", "JSONValue", "MailModel", "MailFormat", "WorkflowModel", "Yams",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -142,6 +147,10 @@ let package = Package(
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
             ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "WorkflowFilesTests",
+            dependencies: ["WorkflowFiles", "Engine", "EngineTestKit", "SQLStore", "JSONValue", "WorkflowModel"],
             swiftSettings: strict),
         .testTarget(name: "IntegrationTests", dependencies: ["ServerTestKit", "JSONValue"], swiftSettings: strict),
         .testTarget(name: "SettingsTests", dependencies: ["Settings"], swiftSettings: strict),

@@ -53,8 +53,9 @@ let package = Package(
             name: "WebhookAdapter", dependencies: ["Engine"], path: "Parts/WebhookAdapter", swiftSettings: strict),
         .target(name: "HTTPAdapter", path: "Parts/HTTPAdapter", swiftSettings: strict),
         .target(
-            name: "Shell", dependencies: ["JSONValue", .product(name: "Yams", package: "Yams")],
-            path: "Parts/postrider", swiftSettings: strict),
+            name: "WorkflowFiles",
+            dependencies: ["Engine", "JSONValue", "WorkflowModel", .product(name: "Yams", package: "Yams")],
+            swiftSettings: strict),
         .target(name: "FuzzKit", path: "Fuzz/Kit", swiftSettings: strict),
         fuzzer("Address", ["HTTPAdapter", "MailModel"]),
         fuzzer("Configuration", ["Settings"]),
@@ -70,7 +71,7 @@ let package = Package(
         fuzzer("Session", ["MailModel", "MilterAdapter"]),
         fuzzer("Template", ["JSONValue", "Liquid"]),
         fuzzer("Webhook", ["Engine", "WebhookAdapter", "WorkflowModel"]),
-        fuzzer("Workflow", ["Engine", "JSONValue", "Shell", "WorkflowModel"]),
+        fuzzer("Workflow", ["Engine", "JSONValue", "WorkflowFiles", "WorkflowModel"]),
         .systemLibrary(name: "CGMime", pkgConfig: "gmime-3.0", providers: [.apt(["libgmime-3.0-dev"])]),
     ],
     swiftLanguageModes: [.v6]

@@ -67,9 +67,23 @@ final class SimulatedEnvironment: MachineEnvironment {
 
     var projectZone: String { "UTC" }
 
-    func firstEvent(named names: [String], since execution: Execution, where test: (Event) -> Bool) -> Event? { nil }
+    /// Every event so far, in order.
+    private var history: [Event] = []
 
-    func lastOccurrence(of event: String, contact: Identifier) -> Timestamp? { nil }
+    /// An event happens now: it is there for whoever looks back from here on.
+    func note(_ event: Event) { history.append(event) }
+
+    func firstEvent(named names: [String], since execution: Execution, where test: (Event) -> Bool) -> Event? {
+        history.first {
+            $0.createdAt >= execution.startedAt && $0.id != execution.trigger?.id && names.contains($0.name) && test($0)
+        }
+    }
+
+    func lastOccurrence(of event: String, contact: Identifier) -> Timestamp? {
+        let simulated = history.last { $0.name == event }?.createdAt
+        guard let stored = snapshot.occurrences[event], stored <= now else { return simulated }
+        return simulated.map { max($0, stored) } ?? stored
+    }
 
     func isMember(_ contact: Identifier, ofSegment segment: String) -> Bool { false }
 

@@ -22,6 +22,8 @@ struct SimulatedRun {
     private var contact: Contact
     /// Soonest first; of two at the same time the one that was named first.
     private var pending: [Pending] = []
+    /// The webhook call under way.
+    private var call: SimulatedCall?
     private var drafts = 0
     private var bodyBytes = 0
     private(set) var report: SimulationReport
@@ -64,6 +66,7 @@ struct SimulatedRun {
         for (_, (occurrence, at)) in timed {
             let event = makeEvent(occurrence.name, occurrence.data, at: at, isOwn: false)
             if at < start {
+                environment.note(event)
                 report.events.append(.init(at: at, name: event.name, data: event.data, effect: .past))
             } else {
                 pending.append(Pending(event: event, at: at))
@@ -83,12 +86,12 @@ struct SimulatedRun {
     mutating func run() {
         begin()
         while !execution.status.isFinal {
-            let due = execution.wait?.due.map { max($0, environment.now) }
+            let due = (call?.answeredAt ?? execution.wait?.due).map { max($0, environment.now) }
             if let next = pending.first, next.at <= horizon, due.map({ next.at <= $0 }) ?? true {
                 pending.removeFirst()
                 meet(next)
             } else if let due, due <= horizon {
-                advance(.timerFired, at: due)
+                if let call { answer(call) } else { advance(.timerFired, at: due) }
             } else {
                 break
             }
@@ -102,6 +105,7 @@ struct SimulatedRun {
             let event = makeEvent(name, triggerData(name), at: start, isOwn: false)
             execution.trigger = event
             take(event)
+            environment.note(event)
             report.events.append(.init(at: start, name: name, data: event.data, effect: .started))
         } else if !request.triggerData.isEmpty {
             report.warnings.append("no event starts this workflow, so the trigger's data were not used")
@@ -137,6 +141,7 @@ struct SimulatedRun {
             report.events.append(
                 .init(at: next.at, name: next.event.name, data: next.event.data, effect: .ignored, id: next.event.id))
         }
+        environment.note(next.event)
         let step = execution.currentStep ?? ""
         guard advance(.eventArrived(next.event), at: next.at),
             let index = report.events.lastIndex(where: { $0.id == next.event.id })
@@ -162,7 +167,15 @@ struct SimulatedRun {
                 let step = position.map { updates[$0].step }
                 if let position { updates.removeFirst(position + 1) }
                 noteChange(from: before, step: step, isReported: true)
-            case .callWebhook, .cancelWebhook: break
+            case .callWebhook(let request):
+                let answers = self.request.answers[request.step] ?? []
+                if answers.isEmpty {
+                    report.warnings.append("the webhook of \(request.step) was taken to be answered 200")
+                }
+                call = SimulatedCall(
+                    request, project: workflow.projectID, answers: answers, index: report.calls.count, at: time)
+                report.calls.append(.init(at: time, request: request))
+            case .cancelWebhook: call = nil
             }
         }
         return true
@@ -189,7 +202,24 @@ struct SimulatedRun {
 
     /// An event that the run itself brings about. It resumes no wait of the run, because it came before the wait.
     private mutating func emit(_ name: String, _ data: JSONObject) {
+        environment.note(makeEvent(name, data, at: environment.now, isOwn: true))
         report.events.append(.init(at: environment.now, name: name, data: data, effect: .emitted))
+    }
+
+    // MARK: Webhooks
+
+    /// The attempt under way ends: with the call, or with the time of the next attempt, as it does in production.
+    private mutating func answer(_ under: SimulatedCall) {
+        var under = under
+        environment.now = under.answeredAt
+        let decision = under.answer()
+        report.calls[under.index].attempts.append(under.lastAttempt)
+        switch decision {
+        case .retry: call = under
+        case .end(let answer):
+            call = nil
+            advance(.webhookAnswered(answer), at: under.answeredAt)
+        }
     }
 
     // MARK: Mails
@@ -237,7 +267,7 @@ struct SimulatedRun {
             report.events.append(.init(at: left.at, name: left.event.name, data: left.event.data, effect: .ignored))
         }
         report.end =
-            execution.status.isFinal ? .final : execution.wait?.due == nil ? .waiting : .horizon
+            execution.status.isFinal ? .final : execution.wait?.due == nil && call == nil ? .waiting : .horizon
         report.endedAt = execution.completedAt ?? horizon
     }
 }

@@ -84,6 +84,8 @@ struct SimulationSnapshot: Sendable {
     var isStoredContact: Bool
     /// Whether re-entry would refuse the contact.
     var isRefused: Bool
+    /// When the contact last had the events that the workflow looks back on, of those that are kept.
+    var occurrences: [String: Timestamp] = [:]
 
     init(
         _ workflow: WorkflowRecord, document: WorkflowDocument?, request: SimulationRequest, project: Identifier,
@@ -109,6 +111,11 @@ struct SimulationSnapshot: Sendable {
         if let email = request.contact.email?.lowercased() { contact.email = email }
         if let isSubscribed = request.contact.isSubscribed { contact.isSubscribed = isSubscribed }
         if let data = request.contact.data { contact.data = data.unwrappingTransientValues() }
+        if let stored {
+            for name in workflow.lookedBackEvents {
+                occurrences[name] = try reader.lastOccurrence(of: name, contact: stored.id)
+            }
+        }
         isRefused =
             try stored.map {
                 try reader.hasExecution(of: workflow.id, contact: $0.id, onlyActive: workflow.allowsReentry)

@@ -17,21 +17,26 @@ extension SimulationReport {
                 "email": .string(contact.email), "subscribed": .bool(contact.isSubscribed),
                 "data": .object(contact.data),
             ],
-            "context": .object(execution.context), "path": .array(visits.map(\.json)),
-            "mails": .array(mails.map(\.json)), "contactChanges": .array(changes.map(\.json)),
+            "context": .object(execution.context), "path": .array(visits.map { $0.json(in: workflow.graph) }),
+            "mails": .array(mails.map(\.json)), "webhooks": .array(calls.map(\.json)),
+            "contactChanges": .array(changes.map(\.json)),
             "events": .array(events.map(\.json)), "warnings": .array(warnings.map { .string($0) }),
         ]
     }
 }
 
 extension SimulationReport.Visit {
-    fileprivate var json: JSON {
-        [
+    /// A step that was given nothing but its options has those as input.
+    fileprivate func json(in graph: WorkflowGraph) -> JSON {
+        let input =
+            execution.input.isNull ? .object(graph.step(execution.step)?.config.json ?? [:]) : execution.input
+        return [
             "sequence": .int(Int64(execution.sequence)), "stepId": .string(execution.step),
             "name": .string(name ?? execution.step), "type": .string(execution.type.rawValue),
             "status": .string(execution.status.rawValue), "startedAt": .string("\(execution.startedAt)"),
             "completedAt": JSON(optional: execution.completedAt), "branch": JSON(optional: branch),
-            "wait": wait?.json ?? .null, "output": execution.output, "error": JSON(optional: execution.error),
+            "attempts": .int(Int64(execution.attempts)), "wait": wait?.json ?? .null, "input": input,
+            "output": execution.output, "error": JSON(optional: execution.error),
         ]
     }
 }
@@ -53,6 +58,24 @@ extension SimulationReport.Mail {
             "replyTo": JSON(optional: replyTo), "subject": .string(subject), "text": JSON(optional: text),
             "html": JSON(optional: html), "automaticReply": .bool(isAutomaticReply), "abridged": .bool(isAbridged),
             "error": JSON(optional: error),
+        ]
+    }
+}
+
+extension SimulationReport.Call {
+    fileprivate var json: JSON {
+        [
+            "id": .string("\(request.id)"), "at": .string("\(at)"), "stepId": .string(request.step),
+            "method": .string(request.method), "url": .string(request.url),
+            "headers": .object(JSONObject(request.headers.map { ($0.name, JSON.string($0.value)) })),
+            "body": JSON(optional: request.body),
+            "attempts": .array(
+                attempts.map {
+                    [
+                        "at": .string("\($0.at)"), "status": $0.status.map { .int(Int64($0)) } ?? .null,
+                        "error": JSON(optional: $0.error),
+                    ]
+                }),
         ]
     }
 }

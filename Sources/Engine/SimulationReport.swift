@@ -45,6 +45,20 @@ package struct SimulationReport: Sendable {
         package var isAbridged = false
     }
 
+    /// A WEBHOOK step's call.
+    package struct Call: Sendable {
+        package var at: Timestamp
+        package var request: WebhookRequest
+        package var attempts: [Attempt] = []
+    }
+
+    package struct Attempt: Sendable {
+        /// When it ended.
+        package var at: Timestamp
+        package var status: Int?
+        package var error: String?
+    }
+
     package struct Change: Sendable {
         package var at: Timestamp
         /// Nil for a change by an event's data.
@@ -90,6 +104,7 @@ package struct SimulationReport: Sendable {
     package var execution: Execution
     package var visits: [Visit] = []
     package var mails: [Mail] = []
+    package var calls: [Call] = []
     package var changes: [Change] = []
     package var events: [EventNote] = []
     package var warnings: [String] = []
@@ -113,7 +128,8 @@ package struct SimulationReport: Sendable {
             }
             var visit = Visit(execution: step, name: workflow.graph.step(step.step)?.name)
             visit.branch = step.output["branch"]?.stringValue
-            if step.status == .waiting, let wait = move.execution.wait { visit.wait = Wait(wait) }
+            if !step.status.isFinal, let wait = move.execution.wait { visit.wait = Wait(wait) }
+            if step.type == .waitForEvent, step.status == .completed { visit.branch = "event" }
             visits.append(visit)
         }
     }
@@ -130,11 +146,12 @@ extension SimulationReport.Wait {
 }
 
 extension SimulationReport.Visit {
-    fileprivate mutating func end(with step: StepExecution, input: ExecutionMachine.Input) {
-        let startedAt = execution.startedAt
+    fileprivate mutating func end(with step: StepExecution, input cause: ExecutionMachine.Input) {
+        let (startedAt, input) = (execution.startedAt, execution.input)
         execution = step
         execution.startedAt = startedAt
-        switch input {
+        if execution.input.isNull { execution.input = input }
+        switch cause {
         case .timerFired:
             let isTimeout = wait?.events.isEmpty == false
             wait?.endedBy = isTimeout ? .timeout : .timer
@@ -143,6 +160,7 @@ extension SimulationReport.Visit {
             wait?.endedBy = .event
             wait?.event = event.name
             branch = "event"
+        case .webhookAnswered: wait?.endedBy = .webhook
         default: break
         }
     }

@@ -109,44 +109,49 @@ extension SimulationRequest {
             return nil
         }
 
-        private mutating func answers(_ value: JSON?) -> [String: Answer] {
-            var answers: [String: Answer] = [:]
+        private mutating func answers(_ value: JSON?) -> [String: [Answer]] {
+            var answers: [String: [Answer]] = [:]
             for (step, value) in object(value, "webhooks") {
                 let path = "webhooks.\(step)"
-                let object = object(value, path)
-                allow(["status", "headers", "body", "error", "attempts", "after"], in: object, path: path)
-                var answer = Answer(status: nil)
-                if let error = object["error"] {
-                    answer.error = error.stringValue
-                    if error.stringValue == nil { report("\(path).error", "must be a text") }
-                    if object["status"] != nil { report("\(path).error", "stands alone: give status or error") }
-                } else {
-                    let status = object["status"] ?? 200
-                    answer.status = status.intValue.flatMap { (100...599).contains($0) ? Int($0) : nil }
-                    if answer.status == nil { report("\(path).status", "must be an HTTP status, 100 to 599") }
+                guard let list = value.arrayValue else {
+                    answers[step] = [answer(value, path)]
+                    continue
                 }
-                for (name, value) in self.object(object["headers"], "\(path).headers") {
-                    answer.headers[name.lowercased()] = value.stringValue
-                    if value.stringValue == nil { report("\(path).headers.\(name)", "must be a text") }
-                }
-                if let body = object["body"] {
-                    // A client may write the JSON that the endpoint would send.
-                    answer.body = body.stringValue ?? JSONWriter.write(body)
-                }
-                if let attempts = object["attempts"] {
-                    answer.attempts = attempts.intValue.flatMap { (1...100).contains($0) ? Int($0) : nil } ?? 0
-                    if answer.attempts == 0 { report("\(path).attempts", "must be a number from 1 to 100") }
-                }
-                if let after = object["after"] {
-                    if case .offset(let microseconds)? = moment(after, "\(path).after"), microseconds >= 0 {
-                        answer.microseconds = microseconds
-                    } else {
-                        report("\(path).after", "must be a distance, for example +5s")
-                    }
-                }
-                answers[step] = answer
+                if list.isEmpty || list.count > 20 { report(path, "must be an answer, or a list of 1 to 20 answers") }
+                answers[step] = list.prefix(20).enumerated().map { answer($1, "\(path)[\($0)]") }
             }
             return answers
+        }
+
+        private mutating func answer(_ value: JSON, _ path: String) -> Answer {
+            let object = object(value, path)
+            allow(["status", "headers", "body", "error", "after"], in: object, path: path)
+            var answer = Answer(status: nil)
+            if let error = object["error"] {
+                answer.error = error.stringValue
+                if error.stringValue == nil { report("\(path).error", "must be a text") }
+                if object["status"] != nil { report("\(path).error", "stands alone: give status or error") }
+            } else {
+                let status = object["status"] ?? 200
+                answer.status = status.intValue.flatMap { (100...599).contains($0) ? Int($0) : nil }
+                if answer.status == nil { report("\(path).status", "must be an HTTP status, 100 to 599") }
+            }
+            for (name, value) in self.object(object["headers"], "\(path).headers") {
+                answer.headers[name.lowercased()] = value.stringValue
+                if value.stringValue == nil { report("\(path).headers.\(name)", "must be a text") }
+            }
+            if let body = object["body"] {
+                // A client may write the JSON that the endpoint would send.
+                answer.body = body.stringValue ?? JSONWriter.write(body)
+            }
+            if let after = object["after"] {
+                if case .offset(let microseconds)? = moment(after, "\(path).after"), microseconds >= 0 {
+                    answer.microseconds = microseconds
+                } else {
+                    report("\(path).after", "must be a distance, for example +5s")
+                }
+            }
+            return answer
         }
     }
 }

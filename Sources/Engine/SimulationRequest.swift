@@ -9,7 +9,8 @@ import WorkflowModel
 ///     context   the initial context
 ///     trigger   {data}: the data of the starting event
 ///     events    [{event, at, data}], at most 1000; those before the start have already happened
-///     webhooks  {step: {status, headers, body, attempts, after}} or {step: {error, attempts, after}}
+///     webhooks  {step: answer} or {step: [answer, …]}, one for each attempt, the last for all that follow; an answer is
+///               {status, headers, body, after} or {error, after}; a step without one is answered 200
 ///     startAt   RFC 3339; default now
 ///     horizon   where the simulation stops; default +400d
 ///
@@ -43,15 +44,16 @@ package struct SimulationRequest: Sendable {
         }
     }
 
-    /// What a WEBHOOK step is answered.
+    /// What one attempt of a WEBHOOK step is answered.
     package struct Answer: Sendable {
         /// Nil when no answer came: see `error`.
         package var status: Int?
+        /// Names in lower case.
         package var headers: [String: String] = [:]
         package var body = ""
+        /// Why no answer came, which is a reason to try again.
         package var error: String?
-        package var attempts = 1
-        /// How long it takes, all attempts together.
+        /// How long the attempt takes.
         package var microseconds: Int64 = 0
 
         package init(status: Int?, body: String = "", error: String? = nil) {
@@ -65,8 +67,8 @@ package struct SimulationRequest: Sendable {
     package var context: JSONObject
     package var triggerData: JSONObject
     package var events: [Occurrence]
-    /// By step.
-    package var answers: [String: Answer]
+    /// By step; one for each attempt, the last for all that follow.
+    package var answers: [String: [Answer]]
     /// Nil takes the clock's now.
     package var startAt: Timestamp?
     package var horizon: Moment
@@ -78,7 +80,7 @@ package struct SimulationRequest: Sendable {
 
     package init(
         contact: Contact, context: JSONObject = [:], triggerData: JSONObject = [:], events: [Occurrence] = [],
-        answers: [String: Answer] = [:], startAt: Timestamp? = nil, horizon: Moment = Self.defaultHorizon
+        answers: [String: [Answer]] = [:], startAt: Timestamp? = nil, horizon: Moment = Self.defaultHorizon
     ) {
         self.contact = contact
         self.context = context

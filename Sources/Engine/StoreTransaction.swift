@@ -76,10 +76,16 @@ package protocol StoreReader: ExecutionReader {
     func loadCatalog() throws -> Catalog
     func key(hash: [UInt8]) throws -> APIKey?
     func templateVersion(_ id: Identifier) throws -> TemplateVersion?
+    func activeExecutionCount(workflow: Identifier) throws -> Int
+    func hasExecutions(of workflow: Identifier) throws -> Bool
+    /// Whether an execution has ever taken the version.
+    func isUsed(version id: Identifier) throws -> Bool
     func contact(email: String, in project: Identifier) throws -> Contact?
     func contact(_ id: Identifier, in project: Identifier) throws -> Contact?
     /// Whether the contact has one here; any at all, or one that is RUNNING or WAITING.
     func hasExecution(of workflow: Identifier, contact: Identifier, onlyActive: Bool) throws -> Bool
+    /// Nil also for an event whose occurrences are not kept.
+    func lastOccurrence(of name: String, contact: Identifier) throws -> Timestamp?
     func outboxCounts() throws -> [OutboxEntry.Status: Int]
     func webhookCounts() throws -> [WebhookCall.Status: Int]
     func webhookCall(_ id: Identifier) throws -> WebhookCall?

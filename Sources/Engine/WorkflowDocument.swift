@@ -12,9 +12,11 @@ package struct WorkflowDocument: Sendable {
     package var slug: String
     package var project: String
     package var name: String
+    package var description: String?
     package var isEnabled: Bool
     package var allowsReentry: Bool
     package var trigger: WorkflowRecord.Trigger
+    package var timers: TimerPolicy
     package var templates: [Template]
     package var graph: WorkflowGraph
     /// Steps and transitions as JSON, the form in which a version is stored.
@@ -30,10 +32,17 @@ package struct WorkflowDocument: Sendable {
         let (steps, transitions, definition) = reader.graph()
         let name = reader.text(json["name"], "name") ?? slug
         let project = reader.text(json["project"], "project") ?? Project.defaultSlug
+        let description = reader.text(json["description"], "description")
+        let (timers, found) = TimerPolicy.read(json["timers"] ?? .null, path: "timers")
+        reader.problems += found
         let isEnabled = reader.flag("enabled", default: false)
         let allowsReentry = reader.flag("allowReentry", default: false)
         reader.allow(
-            json, ["workflow", "name", "project", "enabled", "allowReentry", "trigger", "templates", "steps"], path: "")
+            json,
+            [
+                "workflow", "name", "description", "project", "enabled", "allowReentry", "trigger", "timers",
+                "templates", "steps",
+            ], path: "")
         guard reader.problems.isEmpty else { throw Self.invalid(reader.problems) }
         do {
             graph = try WorkflowGraph(steps: steps, transitions: transitions)
@@ -43,9 +52,11 @@ package struct WorkflowDocument: Sendable {
         self.slug = slug
         self.project = project
         self.name = name
+        self.description = description
         self.isEnabled = isEnabled
         self.allowsReentry = allowsReentry
         self.trigger = trigger ?? .manual
+        self.timers = timers ?? TimerPolicy()
         self.templates = templates
         self.definition = definition
     }

@@ -21,40 +21,48 @@ package struct Workflows: Sendable {
 
     /// Makes the project's workflow and templates be as the document says; applying it again changes nothing.
     ///
+    /// - Parameter asNewVersion: publishes changed steps beside the current version: executions under way finish on theirs,
+    ///   new ones take the new one.
     /// - Throws: `UseCaseError`: `invalid` with every problem, `notFound` for the project, `workflowLocked` when steps
     ///   would change while executions are under way, `triggerLocked` when the trigger would change after the first.
-    package func apply(_ document: WorkflowDocument) async throws -> Applied {
-        for template in document.templates { try Self.check(template) }
+    package func apply(_ document: WorkflowDocument, asNewVersion: Bool = false) async throws -> Applied {
+        try Self.check(document.templates)
         return try await context.transact { transaction in
             guard let project = transaction.catalog.project(slug: document.project) else {
                 throw UseCaseError(.notFound, "there is no project \(document.project)")
             }
             let templatesChanged = try Self.applyTemplates(document, project: project, in: transaction)
             let known = transaction.catalog.workflows.first { $0.projectID == project.id && $0.slug == document.slug }
-            try Self.checkReferences(document, project: project, in: transaction)
+            try Self.checkReferences(document, project: project, catalog: transaction.catalog)
             return try Self.applyWorkflow(
-                document, known: known, project: project, templatesChanged: templatesChanged, in: transaction)
+                document, known: known, project: project, templatesChanged: templatesChanged,
+                asNewVersion: asNewVersion, in: transaction)
         }
     }
 
-    /// A template that does not parse is refused here, with line and column, and never reaches a mail.
-    private static func check(_ template: WorkflowDocument.Template) throws {
-        do {
-            _ = try CompiledTemplate(template.content)
-        } catch {
-            throw UseCaseError(
-                .invalid, "template \(template.slug) has an error",
-                problems: [.init(path: "templates.\(template.slug)", message: "\(error)")])
+    /// Templates that do not parse are refused here, with line and column, and never reach a mail.
+    /// - Throws: `UseCaseError.invalid` with every one of them.
+    package static func check(_ templates: [WorkflowDocument.Template]) throws {
+        let problems = templates.compactMap { template -> WorkflowProblem? in
+            do {
+                _ = try CompiledTemplate(template.content)
+                return nil
+            } catch {
+                return .init(path: "templates.\(template.slug)", message: "\(error)")
+            }
+        }
+        guard problems.isEmpty else {
+            throw UseCaseError(.invalid, "the templates have errors", problems: problems)
         }
     }
 
     private static func checkReferences(
-        _ document: WorkflowDocument, project: Project, in transaction: EngineTransaction
+        _ document: WorkflowDocument, project: Project, catalog: Catalog
     ) throws {
         let own = Set(document.templates.map(\.slug))
         let problems = document.graph.steps.compactMap { step -> WorkflowProblem? in
             guard case .sendEmail(let send) = step.config, !own.contains(send.template),
-                transaction.catalog.template(send.template, in: project.id) == nil
+                catalog.template(send.template, in: project.id) == nil
             else { return nil }
             return .init(path: "steps.\(step.key).config.template", message: "there is no template \(send.template)")
         }
@@ -81,48 +89,99 @@ package struct Workflows: Sendable {
 
     private static func applyWorkflow(
         _ document: WorkflowDocument, known: WorkflowRecord?, project: Project, templatesChanged: Bool,
-        in transaction: EngineTransaction
+        asNewVersion: Bool, in transaction: EngineTransaction
     ) throws -> Applied {
-        let trigger = document.trigger
         guard let known else {
             let record = WorkflowRecord(
                 id: transaction.makeID(), projectID: project.id, slug: document.slug, name: document.name,
-                isEnabled: document.isEnabled, allowsReentry: document.allowsReentry, trigger: trigger,
-                versionID: transaction.makeID(), versionNumber: 1, graph: document.graph,
-                createdAt: transaction.now, updatedAt: transaction.now)
+                description: document.description, isEnabled: document.isEnabled,
+                allowsReentry: document.allowsReentry, trigger: document.trigger, versionID: transaction.makeID(),
+                versionNumber: 1, graph: document.graph, timers: document.timers, createdAt: transaction.now,
+                updatedAt: transaction.now)
             try transaction.store.save(record, definition: document.definition)
             return .created(version: 1)
         }
-        if known.trigger != trigger, try transaction.store.hasExecutions(of: known.id) {
-            throw UseCaseError(
-                .triggerLocked,
-                "\(known.slug) has had executions, so its trigger stays: apply the file under another workflow name")
-        }
-        var record = known
-        record.name = document.name
-        record.isEnabled = document.isEnabled
-        record.allowsReentry = document.allowsReentry
-        record.trigger = trigger
-        record.updatedAt = transaction.now
-        let isStructural = known.graph != document.graph || known.trigger != trigger
-        if isStructural {
-            let active = try transaction.store.activeExecutionCount(workflow: known.id)
-            guard active == 0 else {
-                throw UseCaseError(
-                    .workflowLocked,
-                    "\(known.slug) has \(active) executions under way: apply again when they have ended, or under another workflow name"
-                )
-            }
-            record.versionID = transaction.makeID()
-            record.versionNumber += 1
-            record.graph = document.graph
-        }
-        let isUpdated =
-            known.name != record.name || known.isEnabled != record.isEnabled
-            || known.allowsReentry != record.allowsReentry
-        guard isStructural || isUpdated else { return templatesChanged ? .updated : .unchanged }
+        let change = WorkflowChange(
+            document, to: known,
+            facts: .init(
+                active: try transaction.store.activeExecutionCount(workflow: known.id),
+                hasExecutions: try transaction.store.hasExecutions(of: known.id),
+                isVersionUsed: try transaction.store.isUsed(version: known.versionID)), catalog: transaction.catalog)
+        let applied = try change.decide(asNewVersion: asNewVersion)
+        guard applied != .unchanged else { return templatesChanged ? .updated : .unchanged }
+        let record = change.record(applied, in: transaction)
         try transaction.store.save(record, definition: document.definition)
-        return isStructural ? .changed(version: record.versionNumber) : .updated
+        if record.versionID == known.versionID,
+            record.graph.steps != known.graph.steps || applied == .changed(version: known.versionNumber)
+        {
+            try transaction.store.replaceDefinition(document.definition, ofVersion: known.versionID)
+        }
+        return applied
+    }
+
+    // MARK: Comparing
+
+    /// How a document and what is stored under its name differ.
+    package struct Comparison: Sendable {
+        /// Nil when there is no such workflow yet.
+        package var stored: WorkflowDocument?
+        /// 0 without one.
+        package var storedVersion: Int
+        /// What applying the document would do, or why it would be refused.
+        package var outcome: Result<Applied, UseCaseError>
+    }
+
+    /// - Throws: `UseCaseError.notFound` for the project; `invalid` when the document names a template that is not there.
+    package func compare(_ document: WorkflowDocument, asNewVersion: Bool = false) async throws -> Comparison {
+        try await context.store.read { reader in
+            let catalog = try reader.loadCatalog()
+            guard let project = catalog.project(slug: document.project) else {
+                throw UseCaseError(.notFound, "there is no project \(document.project)")
+            }
+            try Self.checkReferences(document, project: project, catalog: catalog)
+            guard
+                let known = catalog.workflows.first(where: {
+                    $0.projectID == project.id && $0.slug == document.slug
+                })
+            else { return Comparison(stored: nil, storedVersion: 0, outcome: .success(.created(version: 1))) }
+            let change = WorkflowChange(
+                document, to: known,
+                facts: .init(
+                    active: try reader.activeExecutionCount(workflow: known.id),
+                    hasExecutions: try reader.hasExecutions(of: known.id),
+                    isVersionUsed: try reader.isUsed(version: known.versionID)), catalog: catalog)
+            let outcome: Result<Applied, UseCaseError>
+            do {
+                outcome = .success(try change.decide(asNewVersion: asNewVersion))
+            } catch let error as UseCaseError {
+                outcome = .failure(error)
+            }
+            var stored = WorkflowDocument(known, catalog: catalog)
+            // Templates that only the file names, because no mail of the stored version is made from them.
+            for template in document.templates where !stored.templates.contains(where: { $0.slug == template.slug }) {
+                guard let record = catalog.template(template.slug, in: project.id) else { continue }
+                stored.templates.append(
+                    .init(slug: record.slug, kind: record.current.kind, content: record.current.content))
+            }
+            return Comparison(stored: stored, storedVersion: known.versionNumber, outcome: outcome)
+        }
+    }
+
+    /// A stored workflow as a document that applies back unchanged, its templates included.
+    /// - Throws: `UseCaseError.notFound`.
+    package func export(_ slug: String, project: String) async throws -> WorkflowDocument {
+        let catalog = try await context.store.read { try $0.loadCatalog() }
+        guard let project = catalog.project(slug: project) else {
+            throw UseCaseError(.notFound, "there is no project \(project)")
+        }
+        let workflows = catalog.workflows.filter { $0.projectID == project.id }
+        guard let record = workflows.first(where: { $0.slug == slug }) else {
+            let known = workflows.map(\.slug).sorted().joined(separator: ", ")
+            throw UseCaseError(
+                .notFound,
+                "there is no workflow \(slug)" + (known.isEmpty ? "" : "; known are \(known)"))
+        }
+        return WorkflowDocument(record, catalog: catalog)
     }
 
     // MARK: Looking

@@ -31,6 +31,26 @@ struct Assembly {
         return (store, context)
     }
 
+    /// An engine without an installation: a new database with that project, and a sender made up.
+    static func makeScratchEngine(
+        path: String, project: String
+    ) async throws -> (store: SQLiteStore, context: EngineContext) {
+        let store = try SQLiteStore(path: path, exclusively: false)
+        let clock = SystemClock()
+        let cryptography = OpenSSLCryptography()
+        let secret = try await EngineContext.prepare(store: store, clock: clock, cryptography: cryptography)
+        var configuration = EngineConfiguration()
+        configuration.defaultFrom = "postrider@localhost"
+        let context = EngineContext(
+            store: store, clock: clock, cryptography: cryptography, configuration: configuration, secret: secret,
+            logger: .quiet)
+        if project != Project.defaultSlug {
+            let made = Project(id: context.identifiers.make(at: clock.now()), slug: project, name: project)
+            try await store.write { try $0.insert(made, at: clock.now()) }
+        }
+        return (store, context)
+    }
+
     private var engineConfiguration: EngineConfiguration {
         var engine = EngineConfiguration()
         engine.generationLimit = configuration.limits.generations

@@ -71,13 +71,14 @@ import WorkflowModel
             root.keys == [
                 "workflow", "status", "exitReason", "end", "currentStepId", "startedAt", "endedAt", "contact",
                 "context",
-                "path", "mails", "contactChanges", "events", "warnings",
+                "path", "mails", "webhooks", "contactChanges", "events", "warnings",
             ])
         #expect(root["exitReason"] == "quiet")
         let visit = try #require(root["path"]?.arrayValue?[3].objectValue)
         #expect(
             visit.keys.starts(with: [
-                "sequence", "stepId", "name", "type", "status", "startedAt", "completedAt", "branch", "wait",
+                "sequence", "stepId", "name", "type", "status", "startedAt", "completedAt", "branch",
+                "attempts", "wait", "input", "output", "error",
             ]))
         #expect(visit["branch"] == "timeout" && visit["wait"]?["endedBy"] == "timeout")
         #expect(try JSONParser.parse(JSONWriter.bytes(json)) == json)
@@ -124,6 +125,133 @@ import WorkflowModel
         let report = try await simulate(engine, ["contact": ["email": "a@b.example"]])
         #expect(report.mails.first?.error?.contains("no From address") == true)
         #expect(report.events.contains { $0.name == "email.failed" })
+    }
+
+    private let webhook: JSONObject = [
+        "call": [
+            "type": "WEBHOOK",
+            "config": [
+                "url": "https://crm.example.com/{{ event.id }}", "headers": ["X-Plan": "{{ plan }}"],
+                "body": ["who": "{{ contact.email }}"],
+            ], "next": "check",
+        ],
+        "check": [
+            "type": "CONDITION",
+            "config": ["field": "steps.call.response.tier", "operator": "equals", "value": "gold"],
+            "next": ["yes": "gold", "no": "other"],
+        ],
+        "gold": ["type": "EXIT", "config": ["reason": "gold"]],
+        "other": ["type": "EXIT", "config": ["reason": "other"]],
+    ]
+
+    @Test func aWebhookIsAnsweredAsTold() async throws {
+        let (engine, _database) = try await makeEngine()
+        _ = _database
+        let report = try await simulate(
+            engine,
+            [
+                "contact": ["email": "ann@example.org"], "startAt": "2026-03-01T08:00:00Z",
+                "trigger": ["data": ["id": 7, "plan": "pro"]],
+                "webhooks": [
+                    "call": [
+                        ["status": 503], ["error": "connection refused"], ["body": ["tier": "gold"], "after": "+3s"],
+                    ]
+                ],
+            ], steps: webhook)
+        #expect(report.execution.exitReason == "gold")
+        let call = try #require(report.calls.first)
+        #expect(call.request.url == "https://crm.example.com/7" && call.request.method == "POST")
+        #expect(call.request.body == #"{"who":"ann@example.org"}"#)
+        #expect(call.request.headers.contains(.init(name: "X-Plan", value: "pro")))
+        #expect(call.attempts.map(\.status) == [503, nil, 200])
+        #expect(call.attempts.map(\.error) == [nil, "connection refused", nil])
+        #expect(report.visits[1].execution.attempts == 3 && report.visits[1].wait?.endedBy == .webhook)
+        // 1 s and 4 s with up to a quarter more, and the 3 s of the last answer.
+        let seconds = (report.endedAt.microseconds - report.startedAt.microseconds) / 1_000_000
+        #expect((8...9).contains(seconds))
+        #expect(report.warnings.allSatisfy { !$0.contains("answered 200") })
+    }
+
+    @Test func aWebhookThatNeverSucceedsFailsTheRun() async throws {
+        let (engine, _database) = try await makeEngine()
+        _ = _database
+        for (answer, attempts) in [(["status": 500], 5), (["status": 404], 1)] as [(JSON, Int)] {
+            let report = try await simulate(
+                engine, ["contact": ["email": "a@b.example"], "webhooks": ["call": answer]], steps: webhook)
+            #expect(report.execution.status == .failed && report.execution.currentStep == "call")
+            #expect(report.calls.first?.attempts.count == attempts)
+            #expect(report.execution.exitReason?.contains("answered \(answer["status"]?.intValue ?? 0)") == true)
+        }
+    }
+
+    @Test func aWebhookWithoutAnAnswerIsTakenToSucceedAndThatIsSaid() async throws {
+        let (engine, _database) = try await makeEngine()
+        _ = _database
+        let report = try await simulate(engine, ["contact": ["email": "a@b.example"]], steps: webhook)
+        #expect(report.execution.exitReason == "other")
+        #expect(report.warnings.contains("the webhook of call was taken to be answered 200"))
+    }
+
+    @Test func theHistoryBeforeTheStartCounts() async throws {
+        let (engine, _database) = try await makeEngine()
+        _ = _database
+        let steps: JSONObject = [
+            "check": [
+                "type": "CONDITION",
+                "config": [
+                    "filter": [
+                        "logic": "AND",
+                        "groups": [
+                            [
+                                "filters": [
+                                    ["field": "event.paid", "operator": "triggeredWithin", "value": 3, "unit": "days"]
+                                ]
+                            ]
+                        ],
+                    ]
+                ],
+                "next": ["yes": "paid", "no": "unpaid"],
+            ],
+            "paid": ["type": "EXIT", "config": ["reason": "paid"]],
+            "unpaid": ["type": "EXIT", "config": ["reason": "unpaid"]],
+        ]
+        for (at, reason) in [("-2d", "paid"), ("-4d", "unpaid"), ("+1d", "unpaid")] {
+            let report = try await simulate(
+                engine, ["contact": ["email": "a@b.example"], "events": [["event": "paid", "at": .string(at)]]],
+                steps: steps)
+            #expect(report.execution.exitReason == reason, "\(at)")
+        }
+    }
+
+    @Test func aWaitLooksBackToTheStartOfTheRunAndSeesOnlyWhatPasses() async throws {
+        let (engine, _database) = try await makeEngine()
+        _ = _database
+        let filter: JSON = [
+            "logic": "AND",
+            "groups": [["filters": [["field": "event.amount", "operator": "greaterThan", "value": 10]]]],
+        ]
+        for lookback in [true, false] {
+            let report = try await simulate(
+                engine,
+                [
+                    "contact": ["email": "a@b.example"],
+                    "events": [
+                        ["event": "paid", "at": "+1h", "data": ["amount": 5]],
+                        ["event": "paid", "at": "+2h", "data": ["amount": 50]],
+                        ["event": "paid", "at": "+3d", "data": ["amount": 7]],
+                        ["event": "paid", "at": "+4d", "data": ["amount": 70]],
+                    ],
+                ],
+                steps: [
+                    "pause": ["type": "DELAY", "config": ["amount": 1, "unit": "days"], "next": "paid"],
+                    "paid": [
+                        "type": "WAIT_FOR_EVENT",
+                        "config": ["eventName": "paid", "filter": filter, "lookback": .bool(lookback)],
+                    ],
+                ])
+            #expect(report.execution.context["amount"] == (lookback ? 50 : 70))
+            #expect(report.visits.last?.branch == "event")
+        }
     }
 
     @Test func nothingIsWrittenAndNothingIsSent() async throws {
@@ -191,13 +319,13 @@ import WorkflowModel
                     "contact": ["id": "x", "email": 5, "subscribed": "yes", "data": 1, "name": ""], "startAt": "noon",
                     "horizon": "soon", "trigger": ["event": "x"],
                     "events": [["event": "", "at": "later"], 5, ["event": "a"]],
-                    "webhooks": ["call": ["status": 42, "after": "-1d", "attempts": 0, "headers": ["a": 1]]],
+                    "webhooks": ["call": ["status": 42, "after": "-1d", "headers": ["a": 1]]],
                     "color": 1,
                 ],
                 [
                     "color", "contact.name", "contact.id", "contact.email", "contact.subscribed", "contact.data",
                     "trigger.event", "events[0].event", "events[0].at", "events[1]", "events[2].at",
-                    "webhooks.call.status", "webhooks.call.headers.a", "webhooks.call.attempts", "webhooks.call.after",
+                    "webhooks.call.status", "webhooks.call.headers.a", "webhooks.call.after",
                     "startAt", "horizon",
                 ]
             ),

@@ -1,0 +1,142 @@
+import ArgumentParser
+import Engine
+import Foundation
+import JSONValue
+import SQLStore
+import WorkflowFiles
+import WorkflowModel
+
+extension WorkflowCommand {
+    struct Simulate: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Shows what a workflow file would do for a contact; nothing is written, nothing is sent.",
+            discussion: """
+                Without --config nothing but the file is read, and the contact is made up. With it, the stored contact, the \
+                project's templates and the configured sender are taken.
+
+                Times are RFC 3339 or count from the start: +2d, +1d12h, -3h.
+                """)
+
+        @Option(help: "The configuration file of an installation to look into.")
+        var config: String?
+
+        @Option(help: "The contact's address.")
+        var contact = "ann@example.org"
+
+        @Option(help: "The contact's data as JSON, in place of what is stored.")
+        var contactData: String?
+
+        @Flag(help: "Take the contact to be unsubscribed.")
+        var unsubscribed = false
+
+        @Option(help: "An event that happens meanwhile: NAME@TIME or NAME@TIME=JSON. May be given many times.")
+        var event: [String] = []
+
+        @Option(help: "The data of the event that starts the run, as JSON.")
+        var trigger: String?
+
+        @Option(help: "The initial context as JSON.")
+        var context: String?
+
+        @Option(help: "What a WEBHOOK step is answered: STEP=STATUS or STEP=JSON. May be given many times.")
+        var webhook: [String] = []
+
+        @Option(help: "When the run starts (RFC 3339); default now.")
+        var start: String?
+
+        @Option(help: "Where the simulation stops; default +400d.")
+        var horizon: String?
+
+        @Flag(help: "Print everything as JSON, mails included.")
+        var json = false
+
+        @Argument(help: "The workflow file (YAML).")
+        var file: String
+
+        func run() throws {
+            let file = try WorkflowCommand.read([file])[0]
+            try file.checkTemplates()
+            for warning in file.warnings { complain(warning) }
+            let request = try request()
+            let configuration = try config.map(loadConfiguration)
+            let report = try runBlocking {
+                if let configuration {
+                    let (store, context) = try await Assembly(configuration: configuration, logger: .quiet)
+                        .makeEngine(exclusively: false)
+                    defer { try? store.close() }
+                    return try await Simulation(context: context).run(request, document: file.document)
+                }
+                return try await Self.withNothing(project: file.document.project) { context in
+                    try await Simulation(context: context).run(request, document: file.document)
+                }
+            }
+            print(json ? JSONWriter.write(report.json) : SimulationTimeline(report).text)
+        }
+
+        /// An engine over a database of its own, which is gone afterwards.
+        private static func withNothing<Value: Sendable>(
+            project: String, _ body: (EngineContext) async throws -> Value
+        ) async throws -> Value {
+            let folder = FileManager.default.temporaryDirectory.appendingPathComponent("postrider-\(UUID().uuidString)")
+            try FileManager.default.createDirectory(
+                at: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+            defer { try? FileManager.default.removeItem(at: folder) }
+            let (store, context) = try await Assembly.makeScratchEngine(
+                path: folder.appendingPathComponent("scratch.db").path, project: project)
+            defer { try? store.close() }
+            return try await body(context)
+        }
+
+        // MARK: The request
+
+        private func request() throws -> SimulationRequest {
+            var contact: JSONObject = ["email": .string(self.contact)]
+            contact["data"] = try contactData.map { try parsed($0, "--contact-data") }
+            if unsubscribed { contact["subscribed"] = false }
+            var body: JSONObject = [
+                "contact": .object(contact), "events": .array(try event.map(readEvent)),
+                "webhooks": .object(JSONObject(try webhook.map(readWebhook))),
+            ]
+            body["context"] = try context.map { try parsed($0, "--context") }
+            body["trigger"] = try trigger.map { ["data": try parsed($0, "--trigger")] }
+            body["startAt"] = start.map { .string($0) }
+            body["horizon"] = horizon.map { .string($0) }
+            do {
+                return try SimulationRequest(json: .object(body))
+            } catch let error as UseCaseError {
+                throw CommandFailure(error.problems.map(\.description).joined(separator: "\n"))
+            }
+        }
+
+        private func readEvent(_ text: String) throws -> JSON {
+            // The name may hold an at sign, the data too: the last one before the data counts.
+            let head = text.prefix { $0 != "=" }
+            guard let at = head.lastIndex(of: "@") else {
+                throw CommandFailure("--event \(text): must be NAME@TIME or NAME@TIME=JSON, for example opened@+2d")
+            }
+            var event: JSONObject = [
+                "event": .string(String(head[..<at])), "at": .string(String(head[head.index(after: at)...])),
+            ]
+            if head.endIndex != text.endIndex {
+                event["data"] = try parsed(String(text[head.endIndex...].dropFirst()), "--event \(head)")
+            }
+            return .object(event)
+        }
+
+        private func readWebhook(_ text: String) throws -> (String, JSON) {
+            let step = text.prefix { $0 != "=" }
+            let answer = String(text[step.endIndex...].dropFirst())
+            guard !answer.isEmpty else { throw CommandFailure("--webhook \(text): must be STEP=STATUS or STEP=JSON") }
+            if let status = Int64(answer) { return (String(step), ["status": .int(status)]) }
+            return (String(step), try parsed(answer, "--webhook \(step)"))
+        }
+
+        private func parsed(_ text: String, _ option: String) throws -> JSON {
+            do {
+                return try JSONParser.parse(text)
+            } catch {
+                throw CommandFailure("\(option): is no JSON: \(error)")
+            }
+        }
+    }
+}
