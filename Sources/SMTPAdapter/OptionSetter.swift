@@ -20,6 +20,9 @@ struct OptionSetter {
         note(postrider_curl_set_string(handle, option, value))
     }
 
+    /// Takes back a text that libcurl has set by itself.
+    mutating func clear(_ option: CURLoption) { note(postrider_curl_set_string(handle, option, nil)) }
+
     /// libcurl keeps the pointer.
     mutating func set(_ option: CURLoption, _ value: UnsafeMutableRawPointer) {
         note(postrider_curl_set_pointer(handle, option, value))

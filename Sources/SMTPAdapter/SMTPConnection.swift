@@ -119,7 +119,11 @@ final class SMTPConnection {
         options.set(CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
         options.set(CURLOPT_SSL_VERIFYPEER, configuration.verifiesPeer ? 1 : 0)
         options.set(CURLOPT_SSL_VERIFYHOST, configuration.verifiesPeer ? 2 : 0)
-        if let caFile = configuration.caFile { options.set(CURLOPT_CAINFO, caFile) }
+        if let caFile = configuration.caFile {
+            options.set(CURLOPT_CAINFO, caFile)
+            // Or the system's directory of authorities would be believed beside the file.
+            options.clear(CURLOPT_CAPATH)
+        }
         if let credentials = configuration.credentials {
             options.set(CURLOPT_USERNAME, credentials.username)
             options.set(CURLOPT_PASSWORD, credentials.password)

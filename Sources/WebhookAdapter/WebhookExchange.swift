@@ -39,8 +39,7 @@ final class WebhookExchange {
         let reader = ResponseReader(
             url: webhook.url, stopSignal: stopSignal, objection: configuration.objection)
         var headers: UnsafeMutablePointer<curl_slist>?
-        // Expect: 100-continue would cost a pause of a second at servers that do not know it.
-        for line in webhook.headers.map(Self.line) + ["Expect:"] { headers = Self.append(line, to: headers) }
+        for line in Self.lines(webhook.headers) { headers = Self.append(line, to: headers) }
         var resolution: UnsafeMutablePointer<curl_slist>?
         for entry in configuration.resolution(webhook.url) { resolution = Self.append(entry, to: resolution) }
         defer {
@@ -62,9 +61,13 @@ final class WebhookExchange {
         return outcome(code, reader)
     }
 
-    /// Libcurl takes `Name:` as the order to leave a field out, and `Name;` as one without value.
-    private static func line(_ header: WebhookRequest.Header) -> String {
-        header.value.isEmpty ? "\(header.name);" : "\(header.name): \(header.value)"
+    /// libcurl takes `Name:` as the order to leave a field out, and `Name;` as one without value.
+    private static func lines(_ headers: [WebhookRequest.Header]) -> [String] {
+        let names = Set(headers.map { $0.name.lowercased() })
+        let lines = headers.map { $0.value.isEmpty ? "\($0.name);" : "\($0.name): \($0.value)" }
+        // Expect: 100-continue would cost a pause of a second at servers that do not know it, and a body without a type is
+        // no form.
+        return lines + ["Expect:"] + (names.contains("content-type") ? [] : ["Content-Type:"])
     }
 
     private static func append(

@@ -68,7 +68,9 @@ package struct WebhookURL: Hashable, Sendable {
                 default: false
                 }
             }
-            guard isName, !host.isEmpty, host.utf8.count <= 253, !host.hasPrefix("."), !host.contains("..") else {
+            guard isName, !host.isEmpty, host.utf8.count <= 253, !host.hasPrefix("."), !host.hasSuffix("."),
+                !host.contains("..")
+            else {
                 throw Objection("has no host name")
             }
         }

@@ -78,7 +78,7 @@ struct WebhookStories {
         ])
         #expect(try await daemon.track("order", Self.contact, data: ["number": "A-7"]) == 200)
         try await stage.relay.waitForMessages(to: Self.contact)
-        let requests = stage.receiver.requests
+        let requests = try await stage.receiver.waitForRequests(3)
         #expect(requests.count == 3)
         #expect(Set(requests.map(\.id)).count == 1 && requests.allSatisfy { !$0.id.isEmpty })
         #expect(requests.allSatisfy { $0.verified == [0] })
@@ -121,6 +121,7 @@ struct WebhookStories {
         let third = try await stage.story.start()
         #expect(try await third.track("order", "ben@customer.example") == 200)
         try await third.waitForExecution(of: "tier", contact: "ben@customer.example", status: "COMPLETED")
+        try await stage.receiver.waitForRequests(3)
         #expect(stage.receiver.requests.count == 3)
         #expect(try await third.counter("webhooks_repeated") == 1)
         try await third.process.terminate()

@@ -38,12 +38,12 @@ import WebhookAdapter
         let webhook = try caller.webhook(caller.receiver.url("/silent"))
         try await caller.withTransport { transport in
             async let underWay = transport.call(webhook)
-            try await eventually("the call has come") { !caller.arrived.isEmpty }
+            try await eventually("the call has come") { !caller.seen.isEmpty }
             transport.stop()
             #expect(await underWay == .failed(reason: "the attempt was stopped", isTemporary: true))
             #expect(await transport.call(webhook).reason.contains("not begun"))
         }
-        #expect(caller.arrived.count == 1)
+        #expect(try await caller.arrived().count == 1)
     }
 
     @Test func shutdownLetsWhatIsUnderWayEnd() async throws {
@@ -52,7 +52,7 @@ import WebhookAdapter
         let webhook = try caller.webhook(caller.receiver.url("/silent"))
         try await caller.withTransport { transport in
             async let underWay = transport.call(webhook)
-            try await eventually("the call has come") { !caller.arrived.isEmpty }
+            try await eventually("the call has come") { !caller.seen.isEmpty }
             await transport.shutdown()
             #expect(await underWay.reason.contains("no answer in time"))
         }

@@ -31,8 +31,23 @@ struct Caller {
         caFile = receiver.authority
     }
 
-    /// The calls of this test that came in.
-    var arrived: [WebhookReceiver.Request] { receiver.requests.filter { $0.path.contains(mark) } }
+    /// The calls of this test that came in and were told of.
+    var seen: [WebhookReceiver.Request] { receiver.requests.filter { $0.path.contains(mark) } }
+
+    /// All calls of this test that came in until now: the receiver tells of calls in their order, so that one more call
+    /// brings the news of all before it.
+    func arrived() async throws -> [WebhookReceiver.Request] {
+        let last = UUID().uuidString
+        let url = try WebhookURL("\(receiver.url("/status/200", at: .plain))?\(last)")
+        let transport = try LibcurlWebhookTransport(
+            configuration: WebhookTransportConfiguration(
+                destinations: WebhookDestinations(allowedHosts: ["127.0.0.1"]), workers: 1))
+        let outcome = await transport.call(SignedWebhook(method: "GET", url: url, headers: [], body: nil))
+        await transport.shutdown()
+        guard outcome.response?.status == 200 else { throw FixtureError(.malformed, "\(outcome)") }
+        try await eventually("the last call is told of") { receiver.requests.contains { $0.path.contains(last) } }
+        return seen
+    }
 
     func webhook(_ url: String, method: String = "POST", headers: [(String, String)] = [], body: String? = "{}") throws
         -> SignedWebhook

@@ -25,7 +25,7 @@ import WorkflowModel
         "https://example.com:65536/",
         "https://example.com:/", "https://example.com:443x/", "https://example.com:+443/", "https://%31%32/",
         "https://127.0.0.1%00.example/", "https://[::1", "https://[::1]x/", "https://[::1%25lo]/", "https://[12]/",
-        "https://a..b/", "https://.a/", "https://ex(ample/", "https://{{ host }}/",
+        "https://a..b/", "https://.a/", "https://a../", "https://ex(ample/", "https://{{ host }}/",
     ])
     func doubtfulAddressIsRefused(text: String) {
         #expect(throws: WebhookURL.Objection.self) { try WebhookURL(text) }
