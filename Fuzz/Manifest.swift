@@ -15,7 +15,7 @@ let strict: [SwiftSetting] = [
 /// All files of `Fuzz/Targets`.
 let names = [
     "Address", "Configuration", "Filter", "HTML", "Header", "Identifier", "JSON", "Journal", "Message", "Postfix",
-    "Reply", "Session", "Template", "Webhook", "Workflow",
+    "Reply", "Schedule", "Session", "Template", "Webhook", "Workflow",
 ]
 
 /// One program for each parser: its name is the file's in `Fuzz/Targets`.
@@ -68,6 +68,7 @@ let package = Package(
         fuzzer("Message", ["Engine", "JSONValue", "MailFormat", "MailModel", "WorkflowModel"]),
         fuzzer("Postfix", ["Settings"]),
         fuzzer("Reply", ["MailModel", "MilterAdapter", "SMTPAdapter"]),
+        fuzzer("Schedule", ["JSONValue", "WorkflowModel"]),
         fuzzer("Session", ["MailModel", "MilterAdapter"]),
         fuzzer("Template", ["JSONValue", "Liquid"]),
         fuzzer("Webhook", ["Engine", "WebhookAdapter", "WorkflowModel"]),

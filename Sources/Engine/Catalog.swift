@@ -3,19 +3,6 @@ import WorkflowModel
 
 /// A workflow as it is now: its name and switches, and the version that new executions take.
 package struct WorkflowRecord: Sendable {
-    package enum Trigger: Hashable, Sendable {
-        case event(String)
-        case manual
-
-        /// The specification's name of the type.
-        package var type: String {
-            switch self {
-            case .event: "EVENT"
-            case .manual: "MANUAL"
-            }
-        }
-    }
-
     package var id: Identifier
     package var projectID: Identifier
     package var slug: String
@@ -55,7 +42,12 @@ package struct WorkflowRecord: Sendable {
 
 extension WorkflowRecord {
     /// Canonical names of the events whose history it asks for.
-    package var lookedBackEvents: Set<String> { graph.lookedBackEvents }
+    package var lookedBackEvents: Set<String> {
+        guard case .schedule(let schedule) = trigger, case .filter(let filter) = schedule.audience else {
+            return graph.lookedBackEvents
+        }
+        return graph.lookedBackEvents.union(filter.lookedBackEvents)
+    }
 }
 
 /// One immutable version of a mail template.
@@ -180,6 +172,9 @@ package struct Catalog: Sendable {
             if !names.isEmpty { missing[workflow.projectID, default: []].formUnion(names) }
         }
     }
+
+    /// The project's time zone.
+    package func timezone(of project: Identifier) -> String { projects.first { $0.id == project }?.timezone ?? "UTC" }
 
     package func project(slug: String) -> Project? { projects.first { $0.slug == slug } }
 }

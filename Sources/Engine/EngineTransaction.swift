@@ -8,6 +8,7 @@ package struct EngineContext: Sendable {
     package let clock: any WallClock
     package let cryptography: any Cryptography
     package let identifiers: IdentifierSource
+    package let zones: any TimeZoneRules
     package let configuration: EngineConfiguration
     package let logger: Logger
     package let signals: EngineSignals
@@ -25,12 +26,13 @@ package struct EngineContext: Sendable {
     package init(
         store: any Store, clock: any WallClock, cryptography: any Cryptography,
         identifiers: IdentifierSource = IdentifierSource(), configuration: EngineConfiguration, secret: [UInt8],
-        fetchLog: (any FetchLog)? = nil, logger: Logger
+        fetchLog: (any FetchLog)? = nil, zones: any TimeZoneRules = SystemZones(), logger: Logger
     ) {
         self.store = store
         self.clock = clock
         self.cryptography = cryptography
         self.identifiers = identifiers
+        self.zones = zones
         self.configuration = configuration
         self.logger = logger
         fetches = FetchJournal(fetchLog)
@@ -61,7 +63,7 @@ package struct EngineContext: Sendable {
     ) async throws -> Value {
         let (value, wakes) = try await store.write { store in
             let transaction = try EngineTransaction(store: store, context: self)
-            return (try body(transaction), transaction.wakes)
+            return (try body(transaction), try transaction.finish())
         }
         signals.send(wakes)
         return value
@@ -74,7 +76,7 @@ package struct EngineContext: Sendable {
     ) {
         store.submit { store in
             let transaction = try EngineTransaction(store: store, context: self)
-            return (try body(transaction), transaction.wakes)
+            return (try body(transaction), try transaction.finish())
         } completion: { result in
             if case .success(let (_, wakes)) = result { signals.send(wakes) }
             completion(result.map { $0.0 })
@@ -102,6 +104,12 @@ package final class EngineTransaction {
         now = context.clock.now()
     }
 
+    /// - Returns: who must be woken after the commit. A catalog that has changed may hold another schedule.
+    func finish() throws -> EngineSignals.Wakes {
+        if try store.catalogVersion() != catalog.version { wakes.schedule = true }
+        return wakes
+    }
+
     func makeID() -> Identifier { context.identifiers.make(at: now) }
 }
 
@@ -110,16 +118,19 @@ package final class EngineSignals: Sendable {
     package struct Wakes: Sendable {
         var advance = false
         var dispatch = false
+        var schedule = false
         var webhooks = false
     }
 
     package let advance = Wakeup()
     package let dispatch = Wakeup()
+    package let schedule = Wakeup()
     package let webhooks = Wakeup()
 
     func send(_ wakes: Wakes) {
         if wakes.advance { advance.signal() }
         if wakes.dispatch { dispatch.signal() }
+        if wakes.schedule { schedule.signal() }
         if wakes.webhooks { webhooks.signal() }
     }
 }

@@ -6,11 +6,14 @@ package struct Project: Hashable, Sendable {
     /// Unique; what configuration and commands call it.
     package var slug: String
     package var name: String
+    /// The IANA name of the zone whose clock counts where nothing else says one.
+    package var timezone: String
 
-    package init(id: Identifier, slug: String, name: String) {
+    package init(id: Identifier, slug: String, name: String, timezone: String = "UTC") {
         self.id = id
         self.slug = slug
         self.name = name
+        self.timezone = timezone
     }
 
     /// The project that is made at the first start.

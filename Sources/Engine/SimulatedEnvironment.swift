@@ -63,7 +63,7 @@ final class SimulatedEnvironment: MachineEnvironment {
 
     func makeCallID() -> Identifier { makeID() }
 
-    var zones: any TimeZoneRules { UTCRules() }
+    var zones: any TimeZoneRules { SystemZones() }
 
     var projectZone: String { "UTC" }
 

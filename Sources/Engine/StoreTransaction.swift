@@ -2,7 +2,7 @@ import JSONValue
 import WorkflowModel
 
 /// The operations inside one write transaction. All are synchronous and run on the writer.
-package protocol StoreTransaction: WebhookTransaction, ExecutionTransaction {
+package protocol StoreTransaction: WebhookTransaction, ExecutionTransaction, ScheduleTransaction {
     // MARK: Catalog
 
     /// Another number after every change of projects, workflows or templates, in the transaction of the change. Never one
@@ -91,6 +91,8 @@ package protocol StoreReader: ExecutionReader {
     func webhookCall(_ id: Identifier) throws -> WebhookCall?
     func webhookSecret(of project: Identifier) throws -> WebhookSecret?
     func counters() throws -> [String: Int]
+    /// Of one workflow, the newest first.
+    func ticks(of workflow: Identifier, limit: Int) throws -> [ScheduleTick]
 }
 
 /// An execution as the API lists it.

@@ -102,9 +102,9 @@ struct TransactionEnvironment: MachineEnvironment {
 
     func makeCallID() -> Identifier { transaction.makeID() }
 
-    var zones: any TimeZoneRules { UTCRules() }
+    var zones: any TimeZoneRules { transaction.context.zones }
 
-    var projectZone: String { "UTC" }
+    var projectZone: String { transaction.catalog.timezone(of: projectID) }
 
     func firstEvent(named names: [String], since execution: Execution, where test: (Event) -> Bool) -> Event? {
         asking(orElse: nil) {

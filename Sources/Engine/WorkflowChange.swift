@@ -32,7 +32,7 @@ struct WorkflowChange {
     /// - Throws: `UseCaseError`: `triggerLocked`, `workflowLocked` with the number of executions.
     func decide(asNewVersion: Bool) throws -> Workflows.Applied {
         guard isStructural else { return isCosmetic ? .updated : .unchanged }
-        if case .event = known.trigger, known.trigger != document.trigger, facts.hasExecutions {
+        if known.trigger.isFrozen(against: document.trigger), facts.hasExecutions {
             throw UseCaseError(
                 .triggerLocked,
                 "\(known.slug) has had executions, so its trigger stays: apply the file under another workflow name")

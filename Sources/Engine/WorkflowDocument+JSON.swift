@@ -46,6 +46,7 @@ extension WorkflowRecord.Trigger {
         switch self {
         case .event(let name): ["event": .string(name)]
         case .manual: ["manual": true]
+        case .schedule(let schedule): .object(schedule.json)
         }
     }
 }

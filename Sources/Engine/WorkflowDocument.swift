@@ -123,8 +123,13 @@ private struct Reader {
 
     mutating func trigger() -> WorkflowRecord.Trigger? {
         guard let trigger = root["trigger"] else {
-            report("trigger", "is required: {event: NAME} or {manual: true}")
+            report("trigger", "is required: {event: NAME}, {schedule: CRON, all: true} or {manual: true}")
             return nil
+        }
+        if let object = trigger.objectValue, object["schedule"] != nil {
+            let (schedule, found) = ScheduleTrigger.read(object, path: "trigger", zones: SystemZones())
+            problems += found
+            return schedule.map { .schedule($0) }
         }
         allow(trigger, ["event", "manual"], path: "trigger")
         if trigger["manual"] == true { return .manual }

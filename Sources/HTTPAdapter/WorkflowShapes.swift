@@ -6,12 +6,10 @@ import WorkflowModel
 
 extension Workflows.Listing {
     var json: JSON {
-        let event: JSON
-        if case .event(let name) = workflow.trigger { event = ["eventName": .string(name)] } else { event = .null }
-        return [
+        [
             "id": .string("\(workflow.id)"), "slug": .string(workflow.slug), "name": .string(workflow.name),
             "enabled": .bool(workflow.isEnabled), "allowReentry": .bool(workflow.allowsReentry),
-            "triggerType": .string(workflow.trigger.type), "triggerConfig": event,
+            "triggerType": .string(workflow.trigger.type), "triggerConfig": workflow.trigger.config,
             "version": .int(Int64(workflow.versionNumber)), "projectId": .string("\(workflow.projectID)"),
             "createdAt": .string("\(workflow.createdAt)"), "updatedAt": .string("\(workflow.updatedAt)"),
             "_count": [

@@ -1,4 +1,4 @@
-/// The whole workflow engine: webhooks, workflows that are edited.
+/// The whole workflow engine: webhooks, workflows that are edited, schedules.
 ///
 /// The rules of the first schema hold here too.
 enum Migration0002 {
@@ -27,6 +27,37 @@ enum Migration0002 {
             previous BLOB,
             previous_ends_at INTEGER
         ) STRICT, WITHOUT ROWID;
+
+        ALTER TABLE projects ADD COLUMN timezone TEXT NOT NULL DEFAULT 'UTC';
+        -- The options of a SCHEDULE.
+        ALTER TABLE workflows ADD COLUMN trigger_config TEXT;
+        -- Enabled workflows with a SCHEDULE. `due_at` is the next tick; while `planned` is 0, the moment from which on the
+        -- schedule holds.
+        CREATE TABLE schedules (
+            workflow_id BLOB PRIMARY KEY,
+            due_at INTEGER NOT NULL,
+            planned INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX schedules_due ON schedules (due_at);
+        -- The key is what makes a tick fire once. `cursor` is the contact last looked at, `last_contact` the last to look
+        -- at.
+        CREATE TABLE schedule_ticks (
+            workflow_id BLOB NOT NULL,
+            tick_at INTEGER NOT NULL,
+            status TEXT NOT NULL,
+            fired_at INTEGER NOT NULL,
+            cursor BLOB,
+            last_contact BLOB,
+            missed INTEGER NOT NULL,
+            enrolled INTEGER NOT NULL,
+            refused INTEGER NOT NULL,
+            failed INTEGER NOT NULL,
+            completed_at INTEGER,
+            PRIMARY KEY (workflow_id, tick_at)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX schedule_ticks_open ON schedule_ticks (tick_at) WHERE completed_at IS NULL;
+        -- A tick goes through the contacts of one project in this order; new ones append.
+        CREATE INDEX contacts_by_project ON contacts (project_id, id);
 
         ALTER TABLE workflows ADD COLUMN description TEXT;
         -- A deleted workflow is seen by nobody; its executions and versions stay as history.

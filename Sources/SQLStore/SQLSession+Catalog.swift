@@ -19,14 +19,14 @@ extension SQLSession {
         var damaged: [Identifier: String] = [:]
         return Catalog(
             version: try catalogVersion(),
-            projects: try rows("SELECT id, slug, name FROM projects ORDER BY id") {
-                Project(id: $0[0], slug: $0[1], name: $0[2])
+            projects: try rows("SELECT id, slug, name, timezone FROM projects ORDER BY id") {
+                Project(id: $0[0], slug: $0[1], name: $0[2], timezone: $0[3])
             },
             workflows: try rows(
                 """
                 SELECT w.id, w.project_id, w.slug, w.name, w.enabled, w.allow_reentry, w.trigger_type, w.trigger_event,
                     w.version_id, v.number, v.definition, w.created_at, w.updated_at, w.description,
-                    w.timers
+                    w.timers, w.trigger_config
                 FROM workflows w LEFT JOIN workflow_versions v ON v.id = w.version_id
                 WHERE w.deleted_at IS NULL ORDER BY w.id
                 """
@@ -51,15 +51,24 @@ extension SQLSession {
     }
 
     private static func workflow(_ row: SQLRow) throws -> WorkflowRecord {
-        let event: String? = row[7]
         let (timers, problems) = TimerPolicy.read(try row.json(14), path: "timers")
         guard let timers else { throw StoreError(.damaged, "a stored workflow cannot be read: \(problems)") }
         return WorkflowRecord(
             id: row[0], projectID: row[1], slug: row[2], name: row[3], description: row[13], isEnabled: row[4],
-            allowsReentry: row[5],
-            trigger: event.map { .event($0) } ?? .manual, versionID: row[8], versionNumber: row[9],
+            allowsReentry: row[5], trigger: try trigger(row), versionID: row[8], versionNumber: row[9],
             graph: try WorkflowDocument.graph(fromDefinition: row.json(10)), timers: timers, createdAt: row[11],
             updatedAt: row[12])
+    }
+
+    private static func trigger(_ row: SQLRow) throws -> WorkflowRecord.Trigger {
+        let event: String? = row[7]
+        if let event { return .event(event) }
+        let type: String = row[6]
+        guard type == "SCHEDULE" else { return .manual }
+        // Its zone was known when it was saved. One that is not any more stops the schedule, and nothing else.
+        let (schedule, problems) = ScheduleTrigger.read(try row.object(15), path: "trigger_config", zones: nil)
+        guard let schedule else { throw StoreError(.damaged, "a stored schedule cannot be read: \(problems)") }
+        return .schedule(schedule)
     }
 
     private static func templateVersion(_ row: SQLRow, from start: Int) throws -> TemplateVersion {
@@ -87,12 +96,13 @@ extension SQLSession {
 
     func insert(_ project: Project, at time: Timestamp) throws {
         try run(
-            "INSERT INTO projects (id, slug, name, created_at) VALUES (?, ?, ?, ?)", project.id, project.slug,
-            project.name, time)
+            "INSERT INTO projects (id, slug, name, timezone, created_at) VALUES (?, ?, ?, ?, ?)", project.id,
+            project.slug, project.name, project.timezone, time)
         try bumpCatalog()
     }
 
     func save(_ workflow: WorkflowRecord, definition: JSON) throws {
+        let schedule = try scheduleState(of: workflow.id)
         let allowedReentry: Bool =
             try first("SELECT allow_reentry FROM workflows WHERE id = ?", workflow.id) { $0[0] } ?? false
         try run(
@@ -103,20 +113,23 @@ extension SQLSession {
             """, workflow.versionID, workflow.id, workflow.versionNumber, JSONWriter.write(definition),
             workflow.updatedAt)
         let event: String? = if case .event(let name) = workflow.trigger { name } else { nil }
+        let config: String? = if case .schedule(let schedule) = workflow.trigger { schedule.json.text } else { nil }
         try run(
             """
             INSERT INTO workflows (id, project_id, slug, name, enabled, allow_reentry, trigger_type, trigger_event,
-                version_id, created_at, updated_at, description, timers)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                version_id, created_at, updated_at, description, timers, trigger_config)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             ON CONFLICT (id) DO UPDATE SET name = excluded.name, enabled = excluded.enabled,
                 allow_reentry = excluded.allow_reentry, trigger_type = excluded.trigger_type,
                 trigger_event = excluded.trigger_event, version_id = excluded.version_id,
-                updated_at = excluded.updated_at, description = excluded.description, timers = excluded.timers
+                updated_at = excluded.updated_at, description = excluded.description, timers = excluded.timers,
+                trigger_config = excluded.trigger_config
             """, workflow.id, workflow.projectID, workflow.slug, workflow.name, workflow.isEnabled,
             workflow.allowsReentry, workflow.trigger.type, event, workflow.versionID, workflow.createdAt,
             workflow.updatedAt, workflow.description,
-            workflow.timers.json.isNull ? nil : JSONWriter.write(workflow.timers.json))
+            workflow.timers.json.isNull ? nil : JSONWriter.write(workflow.timers.json), config)
         if allowedReentry, !workflow.allowsReentry { try forbidReentry(workflow.id) }
+        try renewSchedule(of: workflow.id, before: schedule, at: workflow.updatedAt)
         try bumpCatalog()
     }
 
@@ -136,8 +149,10 @@ extension SQLSession {
     }
 
     func delete(workflow id: Identifier, at time: Timestamp) throws {
+        let schedule = try scheduleState(of: id)
         try run(
             "UPDATE workflows SET deleted_at = ?, enabled = 0, slug = slug || '~' || hex(id) WHERE id = ?", time, id)
+        try renewSchedule(of: id, before: schedule, at: time)
         try bumpCatalog()
     }
 

@@ -62,6 +62,7 @@ final class Daemon: Sendable {
                     .init(service: HTTPService(server: http)),
                     .init(service: LoopService { await Advance(context: context).run() }),
                     .init(service: LoopService { await webhookDispatch.run() }),
+                    .init(service: LoopService { await Scheduler(context: context).run() }),
                     .init(
                         service: LoopService {
                             await ready.waitForHTTP()

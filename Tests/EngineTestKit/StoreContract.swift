@@ -31,6 +31,10 @@ package enum StoreContract: String, CaseIterable, Sendable, CustomTestStringConv
     case releasedWebhookClaimsCountAsAttempts
     case webhookCallsGoWithTheirExecution
     case webhookSecretsAreKeptByProject
+    case scheduleComesBackWhole
+    case scheduleEntryFollowsItsWorkflow
+    case scheduleTickIsThereOnce
+    case contactsComeInTheOrderOfTheirIDs
 
     package var testDescription: String { rawValue }
 
@@ -62,6 +66,10 @@ package enum StoreContract: String, CaseIterable, Sendable, CustomTestStringConv
         case .releasedWebhookClaimsCountAsAttempts: try await Self.webhookRelease(store)
         case .webhookCallsGoWithTheirExecution: try await Self.webhookDeletion(store)
         case .webhookSecretsAreKeptByProject: try await Self.webhookSecrets(store)
+        case .scheduleComesBackWhole: try await Self.scheduleComesBackWhole(store)
+        case .scheduleEntryFollowsItsWorkflow: try await Self.scheduleEntries(store)
+        case .scheduleTickIsThereOnce: try await Self.scheduleTicks(store)
+        case .contactsComeInTheOrderOfTheirIDs: try await Self.scheduleContacts(store)
         }
     }
 

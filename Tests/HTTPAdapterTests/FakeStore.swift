@@ -98,6 +98,7 @@ extension FakeSession: StoreReader {
         tables.entries.reduce(into: [.pending: 0, .claimed: 0]) { $0[$1.status, default: 0] += 1 }
     }
     func counters() throws -> [String: Int] { tables.counters }
+    func ticks(of workflow: Identifier, limit: Int) throws -> [ScheduleTick] { [] }
 }
 
 extension FakeSession: StoreTransaction {
