@@ -70,11 +70,12 @@ package struct EngineContext: Sendable {
     }
 
     /// The same for callers that are no tasks.
+    /// - Parameter mayBlock: see `Store.submit`.
     package func submit<Value: Sendable>(
-        _ body: @escaping @Sendable (EngineTransaction) throws -> Value,
+        mayBlock: Bool, _ body: @escaping @Sendable (EngineTransaction) throws -> Value,
         completion: @escaping @Sendable (Result<Value, any Error>) -> Void
     ) {
-        store.submit { store in
+        store.submit(mayBlock: mayBlock) { store in
             let transaction = try EngineTransaction(store: store, context: self)
             return (try body(transaction), try transaction.finish())
         } completion: { result in

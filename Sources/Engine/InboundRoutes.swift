@@ -47,7 +47,9 @@ package struct InboundRoutes: Sendable {
     package func routes(for recipient: String) -> [Route] {
         let recipient = recipient.lowercased()
         let exact = byRecipient[recipient] ?? []
-        let domain = recipient.lastIndex(of: "@").map { String(recipient[recipient.index(after: $0)...]) }
+        let domain = recipient.utf8.lastIndex(of: UInt8(ascii: "@")).map {
+            String(recipient[recipient.utf8.index(after: $0)...])
+        }
         var seen: Set<String> = []
         return (exact + (domain.flatMap { byDomain[$0] } ?? [])).filter { seen.insert($0.project).inserted }
     }

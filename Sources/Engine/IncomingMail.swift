@@ -71,7 +71,9 @@ struct IncomingMail: Sendable {
         data["text"] = .string(text)
         data["isTextTruncated"] = .bool(text.utf8.count < read.text.utf8.count)
         for key in ["text", "recipients", "attachments", "references", "inReplyTo"] {
-            if JSONWriter.bytes(.object(data)).count <= limit { break }
+            if JSONWriter.largestCount(.object(data)) <= limit || JSONWriter.bytes(.object(data)).count <= limit {
+                break
+            }
             data[key] = nil
             data["isTextTruncated"] = true
         }

@@ -46,7 +46,7 @@ package struct Opens: Sendable {
     }
 
     private func submit(_ noted: NotedFetch) {
-        context.submit { transaction in
+        context.submit(mayBlock: false) { transaction in
             try Self.record(noted, in: transaction)
         } completion: { result in
             switch result {

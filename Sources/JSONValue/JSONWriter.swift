@@ -13,6 +13,18 @@ package enum JSONWriter {
         return output
     }
 
+    /// At least as many bytes as the text has: every character as if it had to be escaped. Nothing is written for it.
+    package static func largestCount(_ value: JSON) -> Int {
+        switch value {
+        case .null, .bool: 5
+        case .int, .double: 32
+        case .string(let text): text.utf8.count * 6 + 2
+        case .array(let values): values.reduce(2) { $0 + largestCount($1) + 1 }
+        case .object(let object):
+            zip(object.keys, object.values).reduce(2) { $0 + $1.0.utf8.count * 6 + 4 + largestCount($1.1) }
+        }
+    }
+
     private static func append(_ value: JSON, to output: inout [UInt8]) {
         switch value {
         case .null: output.append(contentsOf: "null".utf8)
@@ -51,15 +63,44 @@ package enum JSONWriter {
         var text = text
         text.withUTF8 { bytes in
             var start = 0
-            for (position, byte) in bytes.enumerated()
-            where byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") {
-                output.append(contentsOf: bytes[start..<position])
-                escape(byte, to: &output)
-                start = position + 1
+            var position = 0
+            while true {
+                position = nextEscaped(in: bytes, from: position)
+                if start < position {
+                    output.append(contentsOf: UnsafeBufferPointer(rebasing: bytes[start..<position]))
+                }
+                guard position < bytes.count else { break }
+                escape(bytes[position], to: &output)
+                position += 1
+                start = position
             }
-            output.append(contentsOf: bytes[start...])
         }
         output.append(UInt8(ascii: "\""))
+    }
+
+    /// The position of the next byte that must be escaped, or the end. Looks at eight bytes at once: most text has few of
+    /// them.
+    private static func nextEscaped(in bytes: UnsafeBufferPointer<UInt8>, from start: Int) -> Int {
+        let raw = UnsafeRawBufferPointer(bytes)
+        var position = start
+        while position + 8 <= raw.count {
+            let word = UInt64(littleEndian: raw.loadUnaligned(fromByteOffset: position, as: UInt64.self))
+            let quote = word ^ 0x2222_2222_2222_2222
+            let backslash = word ^ 0x5C5C_5C5C_5C5C_5C5C
+            // A byte's top bit is set where it is below the subtrahend; borrows only reach bytes behind a hit.
+            let hits =
+                (word &- 0x2020_2020_2020_2020) & ~word | (quote &- 0x0101_0101_0101_0101) & ~quote
+                | (backslash &- 0x0101_0101_0101_0101) & ~backslash
+            let marks = hits & 0x8080_8080_8080_8080
+            if marks != 0 { return position + marks.trailingZeroBitCount / 8 }
+            position += 8
+        }
+        while position < raw.count, !isEscaped(raw[position]) { position += 1 }
+        return position
+    }
+
+    private static func isEscaped(_ byte: UInt8) -> Bool {
+        byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\")
     }
 
     private static func escape(_ byte: UInt8, to output: inout [UInt8]) {

@@ -1,3 +1,4 @@
+import Glibc
 import MailModel
 
 /// The readable side of a message's parts.
@@ -82,18 +83,34 @@ struct BodyReader {
 
     /// CRLF as one LF; a lone CR, which some programs send, as well.
     static func withLineFeeds(_ text: String) -> String {
-        guard text.utf8.contains(0x0D) else { return text }
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(text.utf8.count)
-        var wasReturn = false
-        for byte in text.utf8 {
-            if byte == 0x0D {
-                bytes.append(0x0A)
-            } else if byte != 0x0A || !wasReturn {
-                bytes.append(byte)
+        var text = text
+        return text.withUTF8 { source in
+            guard let start = source.baseAddress, memchr(start, 0x0D, source.count) != nil else { return nil }
+            return String(unsafeUninitializedCapacity: source.count) { target in
+                guard let room = target.baseAddress else { return 0 }
+                return copy(start, source.count, to: room)
             }
-            wasReturn = byte == 0x0D
+        } ?? text
+    }
+
+    /// Whole runs between carriage returns, because every line of every mail ends with one.
+    /// - Returns: the bytes written, at most as many as there were.
+    private static func copy(_ source: UnsafePointer<UInt8>, _ count: Int, to target: UnsafeMutablePointer<UInt8>)
+        -> Int
+    {
+        var position = 0
+        var written = 0
+        while position < count {
+            let found = memchr(source + position, 0x0D, count - position)
+            let end = found.map { UnsafeRawPointer(source).distance(to: UnsafeRawPointer($0)) } ?? count
+            (target + written).update(from: source + position, count: end - position)
+            written += end - position
+            guard end < count else { break }
+            target[written] = 0x0A
+            written += 1
+            position = end + 1
+            if position < count, source[position] == 0x0A { position += 1 }
         }
-        return String(decoding: bytes, as: UTF8.self)
+        return written
     }
 }

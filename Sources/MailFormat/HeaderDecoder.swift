@@ -20,6 +20,7 @@ struct HeaderDecoder {
     /// The mailboxes of a list, members of groups included, in order.
     mutating func mailboxes(_ field: HeaderField) -> [Mailbox] {
         let bytes = withoutDeepGroups(unfolded(field))
+        if let mailbox = HeaderDecoder.plainMailbox(bytes) { return [mailbox] }
         let list = HeaderDecoder.withCString(EncodedWordRepair.joined(bytes)) {
             internet_address_list_parse(GMimeRuntime.options, $0)
         }
@@ -70,6 +71,41 @@ struct HeaderDecoder {
         let start = bytes.firstIndex { $0 != 0x20 } ?? bytes.endIndex
         let end = bytes.lastIndex { $0 != 0x20 }.map { $0 + 1 } ?? bytes.endIndex
         return start == 0 && end == bytes.count ? bytes : Array(bytes[min(start, end)..<end])
+    }
+
+    /// One mailbox of the usual forms `a@b.example`, `<a@b.example>` and `Words <a@b.example>`, in ASCII without quotes,
+    /// comments or encoded words: nothing for GMime to decide.
+    private static func plainMailbox(_ bytes: [UInt8]) -> Mailbox? {
+        guard bytes.allSatisfy(isPlainPhrase) else { return nil }
+        guard let open = bytes.firstIndex(of: UInt8(ascii: "<")) else {
+            return bytes.contains(UInt8(ascii: ">")) ? nil : mailbox(name: nil, bytes[...])
+        }
+        guard bytes.firstIndex(of: UInt8(ascii: ">")) == bytes.count - 1 else { return nil }
+        let name = bytes[..<open]
+        let address = bytes[(open + 1)..<(bytes.count - 1)]
+        guard !address.contains(UInt8(ascii: "<")),
+            !name.contains(where: { $0 == UInt8(ascii: "@") || $0 == UInt8(ascii: ".") })
+        else {
+            return nil
+        }
+        if name.isEmpty { return mailbox(name: nil, address) }
+        guard name.last == 0x20 else { return nil }
+        let words = String(decoding: name, as: UTF8.self).trimmingBlanks()
+        return mailbox(name: words, address)
+    }
+
+    private static func mailbox(name: String?, _ address: ArraySlice<UInt8>) -> Mailbox? {
+        MailAddress.parse(received: String(decoding: address, as: UTF8.self)).map { Mailbox(name: name, address: $0) }
+    }
+
+    /// What the usual names and addresses are made of.
+    private static func isPlainPhrase(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"): true
+        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: " "), UInt8(ascii: "-"), UInt8(ascii: "_"): true
+        case UInt8(ascii: "."), UInt8(ascii: "+"), UInt8(ascii: "@"), UInt8(ascii: "<"), UInt8(ascii: ">"): true
+        default: false
+        }
     }
 
     /// Colons beyond the limit become blanks. GMime opens a group inside a group by recursion, once for every colon, and a

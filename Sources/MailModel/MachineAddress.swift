@@ -19,6 +19,6 @@ package enum MachineAddress {
         if ["srs0=", "srs0+", "srs0-", "srs1=", "srs1+", "srs1-"].contains(where: name.hasPrefix) { return false }
         return names.contains(name) || beginnings.contains(where: name.hasPrefix)
             || ends.contains(where: name.hasSuffix)
-            || name.contains("+caf_=")
+            || (name.utf8.contains(UInt8(ascii: "+")) && name.contains("+caf_="))
     }
 }

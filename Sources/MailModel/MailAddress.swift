@@ -32,6 +32,13 @@ package struct MailAddress: Hashable, Sendable, CustomStringConvertible {
     /// Throws when the text is no single addr-spec.
     package init(_ text: some StringProtocol, localPartLimit: Int = 64) throws(Failure) {
         let text = String(text)
+        if let at = MailAddress.plainSeparator(of: text, localPartLimit: localPartLimit) {
+            let index = text.utf8.index(text.startIndex, offsetBy: at)
+            localPart = String(text[..<index])
+            domain = String(text[text.utf8.index(after: index)...])
+            normalized = text.lowercased()
+            return
+        }
         guard !text.isEmpty else { throw .empty }
         guard !text.unicodeScalars.contains(where: MailAddress.isForbidden) else { throw .forbiddenCharacter }
         let (local, domain) = try MailAddress.split(text)
@@ -76,7 +83,7 @@ package struct MailAddress: Hashable, Sendable, CustomStringConvertible {
     /// Whether a text (an address that was never parsed; empty for the null reverse path) can be written between angle
     /// brackets without starting another command or parameter.
     package static func isSafeForSMTP(_ text: String) -> Bool {
-        if text.isEmpty { return true }
+        if text.isEmpty || plainSeparator(of: text, localPartLimit: observedLocalPartLimit) != nil { return true }
         var isQuoted = false
         var isEscaped = false
         for scalar in text.unicodeScalars {
@@ -137,6 +144,49 @@ extension MailAddress {
         }
         // The closing quote was escaped: the string never ended.
         if isEscaped { throw .invalidLocalPart }
+    }
+
+    /// The offset of the `@` in an address of ASCII atoms and a domain name, which nearly all are, found in one pass over the
+    /// bytes; nil for any other text, which is then looked at in full.
+    private static func plainSeparator(of text: String, localPartLimit: Int) -> Int? {
+        guard text.utf8.count <= 254 else { return nil }
+        var at: Int?
+        var labelStart = 0
+        var previous: UInt8 = 0
+        var position = 0
+        for byte in text.utf8 {
+            defer {
+                previous = byte
+                position += 1
+            }
+            if byte == UInt8(ascii: "@") {
+                guard at == nil, position > 0, position <= localPartLimit else { return nil }
+                at = position
+                labelStart = position + 1
+            } else if at == nil {
+                guard isASCIIAtomText(byte) else { return nil }
+            } else if byte == UInt8(ascii: ".") {
+                guard isLabelEnd(position, labelStart, previous) else { return nil }
+                labelStart = position + 1
+            } else {
+                guard isASCIILabelText(byte), byte != UInt8(ascii: "-") || position > labelStart else { return nil }
+            }
+        }
+        guard let at, isLabelEnd(position, labelStart, previous) else { return nil }
+        return at
+    }
+
+    private static func isLabelEnd(_ position: Int, _ start: Int, _ last: UInt8) -> Bool {
+        position > start && position - start <= 63 && last != UInt8(ascii: "-")
+    }
+
+    private static func isASCIILabelText(_ byte: UInt8) -> Bool {
+        (byte | 0x20) &- UInt8(ascii: "a") < 26 || byte &- UInt8(ascii: "0") < 10 || byte == UInt8(ascii: "-")
+            || byte == UInt8(ascii: "_")
+    }
+
+    private static func isASCIIAtomText(_ byte: UInt8) -> Bool {
+        byte < 0x80 && isAtomText(Unicode.Scalar(byte))
     }
 
     /// atext of RFC 5322 section 3.2.3 with the letters of RFC 6531, and the dot.

@@ -44,7 +44,10 @@ package enum MessageFingerprint {
     }
 
     private static func put(_ text: String, into sink: (UnsafeRawBufferPointer) -> Void) {
-        let bytes = Array((String(text.utf8.count) + ":" + text + "\n").utf8)
+        var bytes = Array(String(text.utf8.count).utf8)
+        bytes.append(UInt8(ascii: ":"))
+        bytes.append(contentsOf: text.utf8)
+        bytes.append(UInt8(ascii: "\n"))
         bytes.withUnsafeBytes(sink)
     }
 }

@@ -6,6 +6,7 @@ import GRDB
 package final class SQLiteStore: Store {
     private let pool: DatabasePool
     private let writer: GroupCommit
+    private let checkpointer: Checkpointer
     private let lock: DatabaseLock?
 
     /// Opens the database, makes it when it is not there, and brings its schema up to date.
@@ -24,7 +25,9 @@ package final class SQLiteStore: Store {
                 try database.execute(sql: "PRAGMA synchronous = FULL")
                 try Migrations.migrate(database, path: path)
             }
-            writer = GroupCommit(pool: pool)
+            checkpointer = Checkpointer(
+                connection: try DatabaseQueue(path: path, configuration: Self.checkpointConfiguration))
+            writer = GroupCommit(pool: pool, checkpointer: checkpointer)
         } catch let error as StoreError {
             throw error
         } catch {
@@ -39,10 +42,21 @@ package final class SQLiteStore: Store {
         configuration.foreignKeysEnabled = true
         configuration.prepareDatabase { database in
             try database.execute(sql: "PRAGMA cache_size = -16384")
-            try database.execute(sql: "PRAGMA wal_autocheckpoint = 4000")
+            // The checkpointer does it.
+            try database.execute(sql: "PRAGMA wal_autocheckpoint = 0")
             // After a burst the log gives its space back.
             try database.execute(sql: "PRAGMA journal_size_limit = 67108864")
             try database.execute(sql: "PRAGMA temp_store = MEMORY")
+        }
+        return configuration
+    }
+
+    private static var checkpointConfiguration: Configuration {
+        var configuration = Configuration()
+        configuration.prepareDatabase { database in
+            // What it copies must be on the disk before the log is written over.
+            try database.execute(sql: "PRAGMA synchronous = FULL")
+            try database.execute(sql: "PRAGMA wal_autocheckpoint = 0")
         }
         return configuration
     }
@@ -51,15 +65,15 @@ package final class SQLiteStore: Store {
         _ body: @escaping @Sendable (any StoreTransaction) throws -> Value
     ) async throws -> Value {
         try await withCheckedThrowingContinuation { continuation in
-            submit(body) { continuation.resume(with: $0) }
+            submit(mayBlock: false, body) { continuation.resume(with: $0) }
         }
     }
 
     package func submit<Value: Sendable>(
-        _ body: @escaping @Sendable (any StoreTransaction) throws -> Value,
+        mayBlock: Bool, _ body: @escaping @Sendable (any StoreTransaction) throws -> Value,
         completion: @escaping @Sendable (Result<Value, any Error>) -> Void
     ) {
-        writer.submit(TypedWriteJob(body, completion: completion))
+        writer.submit(TypedWriteJob(body, completion: completion), mayBlock: mayBlock)
     }
 
     package func read<Value: Sendable>(
@@ -77,6 +91,7 @@ package final class SQLiteStore: Store {
 
     /// Writes the log back into the database file and lets it go. Nothing may be under way.
     package func close() throws {
+        checkpointer.close()
         // A command beside the daemon leaves the log to it. And a reader that keeps the log busy is no failure: the next
         // start goes on with it.
         if lock != nil { try? pool.writeWithoutTransaction { _ = try $0.checkpoint(.truncate) } }

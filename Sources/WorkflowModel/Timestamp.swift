@@ -28,9 +28,20 @@ extension Timestamp: CustomStringConvertible {
         let secondOfDay = seconds - days * 86_400
         let date = CivilDate(daysSinceEpoch: days)
         let fraction = milliseconds - seconds * 1000
-        return "\(padded(date.year, 4))-\(padded(Int64(date.month), 2))-\(padded(Int64(date.day), 2))"
-            + "T\(padded(secondOfDay / 3600, 2)):\(padded(secondOfDay / 60 % 60, 2)):\(padded(secondOfDay % 60, 2))"
-            + ".\(padded(fraction, 3))Z"
+        guard (0...9999).contains(date.year) else {
+            // Nobody writes such a year; RFC 3339 has no place for it.
+            return "\(date.year)-\(date.month)-\(date.day)"
+        }
+        return String(unsafeUninitializedCapacity: 24) { text in
+            text.put(date.year, width: 4, at: 0, before: "-")
+            text.put(Int64(date.month), width: 2, at: 5, before: "-")
+            text.put(Int64(date.day), width: 2, at: 8, before: "T")
+            text.put(secondOfDay / 3600, width: 2, at: 11, before: ":")
+            text.put(secondOfDay / 60 % 60, width: 2, at: 14, before: ":")
+            text.put(secondOfDay % 60, width: 2, at: 17, before: ".")
+            text.put(fraction, width: 3, at: 20, before: "Z")
+            return 24
+        }
     }
 
     /// From RFC 3339 (`2026-11-23T06:00:00Z`, fractions and numeric offsets allowed, also a space for the `T`);
@@ -49,10 +60,17 @@ extension Timestamp: CustomStringConvertible {
         let seconds = days * 86_400 + hour * 3600 + minute * 60 + second - offset
         self.init(microseconds: seconds * 1_000_000 + fraction)
     }
+}
 
-    private func padded(_ number: Int64, _ width: Int) -> String {
-        let digits = String(number)
-        return digits.count >= width ? digits : String(repeating: "0", count: width - digits.count) + digits
+extension UnsafeMutableBufferPointer<UInt8> {
+    /// Writes the digits of a number that has at most `width` of them, zeros in front, and one character behind.
+    fileprivate func put(_ number: Int64, width: Int, at start: Int, before character: Unicode.Scalar) {
+        var rest = number
+        for position in (start..<start + width).reversed() {
+            self[position] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
+            rest /= 10
+        }
+        self[start + width] = UInt8(ascii: character)
     }
 }
 

@@ -26,12 +26,23 @@ struct LineLogHandler: LogHandler {
     }
 
     func log(event: LogEvent) {
-        let all = metadata.merging(event.metadata ?? [:]) { $1 }.sorted { $0.key < $1.key }
-        let line: String
+        let own = event.metadata ?? [:]
+        let all = (metadata.isEmpty ? own : metadata.merging(own) { $1 }).sorted { $0.key < $1.key }
+        var line = ""
         switch format {
         case .text:
-            let fields = all.map { " \($0.key)=\(Self.quoted("\($0.value)"))" }.joined()
-            line = "\(SystemClock().now()) \(event.level) \(Self.oneLine("\(event.message)"))\(fields)"
+            line.reserveCapacity(256)
+            line += SystemClock().now().description
+            line += " "
+            line += event.level.rawValue
+            line += " "
+            line += Self.oneLine(event.message.description)
+            for (key, value) in all {
+                line += " "
+                line += key
+                line += "="
+                line += Self.quoted(value.description)
+            }
         case .json:
             var object: JSONObject = [
                 "time": .string("\(SystemClock().now())"), "level": .string(event.level.rawValue),
@@ -41,8 +52,8 @@ struct LineLogHandler: LogHandler {
             line = JSONWriter.write(.object(object))
         }
         // One write, so that lines of different threads do not mix.
-        var bytes = Array((line + "\n").utf8)
-        _ = Glibc.write(2, &bytes, bytes.count)
+        line += "\n"
+        line.withUTF8 { _ = Glibc.write(2, $0.baseAddress, $0.count) }
     }
 
     /// Values come from strangers' mail; they must not make lines of their own.

@@ -18,6 +18,18 @@ import Testing
         #expect(JSONWriter.bytes(value) == Array(expected.utf8))
     }
 
+    /// Eight bytes are looked at together: each place in such a word, with every neighbour.
+    @Test(arguments: ["\"", "\\", "\n", "\u{1}", "\u{1F}"], ["a", " ", "!", "#", "[", "]", "é", "\u{7F}", "\""])
+    func escapesAreFoundInEveryPlace(escaped: String, neighbour: String) throws {
+        for place in 0...17 {
+            let text =
+                String(repeating: neighbour, count: place) + escaped + String(repeating: neighbour, count: 17 - place)
+            let written = JSONWriter.write(.string(text))
+            #expect(try JSONParser.parse(written) == .string(text))
+            #expect(!written.unicodeScalars.contains { $0.value < 0x20 })
+        }
+    }
+
     /// A seed reproduces its value: a failure names it.
     @Test(arguments: UInt64(1)...200)
     func whatIsWrittenReadsBackTheSame(seed: UInt64) throws {
@@ -27,6 +39,7 @@ import Testing
         let read = try JSONParser.parse(text)
         #expect(read == value, "seed \(seed)")
         #expect(JSONWriter.write(read) == text, "seed \(seed)")
+        #expect(JSONWriter.largestCount(value) >= text.utf8.count, "seed \(seed)")
         #expect(read.hashValue == value.hashValue, "seed \(seed)")
     }
 

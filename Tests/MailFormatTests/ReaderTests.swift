@@ -44,6 +44,32 @@ struct ReaderTests {
         #expect(read([("Subject", value)]).subject == text)
     }
 
+    /// The usual forms, which are read without GMime, and their neighbours, which are not.
+    @Test(
+        arguments: [
+            ("a@b.example", nil), ("<a@b.example>", nil), ("Ann Lee <a@b.example>", "Ann Lee"),
+            (" Ann\n Lee <a@b.example> ", "Ann Lee"),
+            ("Ann  Lee  <a@b.example>", "Ann  Lee"), ("Ann<a@b.example>", "Ann"),
+            ("\"Ann Lee\" <a@b.example>", "Ann Lee"),
+            ("Dr. Ann Lee <a@b.example>", "Dr. Ann Lee"), ("=?utf-8?q?J=C3=BCrgen?= <a@b.example>", "Jürgen"),
+            ("Ann (here) <a@b.example>", "Ann"), ("a-b_c <a@b.example>", "a-b_c"),
+        ] as [(String, String?)])
+    func mailboxIsReadInEveryForm(value: String, name: String?) {
+        let message = read([("From", value)])
+        #expect(message.from?.address.description == "a@b.example")
+        #expect(message.from?.name == name)
+        #expect(message.defects.isEmpty)
+    }
+
+    @Test(arguments: [
+        ("a\r\nb\r\n", "a\nb\n"), ("a\rb\r\rc", "a\nb\n\nc"), ("\r\n\r\n", "\n\n"), ("a\n\rb\r", "a\n\nb\n"),
+        ("a\nb", "a\nb"),
+        ("ä\r\nö\r", "ä\nö\n"),
+    ])
+    func lineEndsBecomeOneFeed(body: String, text: String) {
+        #expect(read([("Content-Type", "text/plain; charset=utf-8")], body).text == text)
+    }
+
     @Test func rawBytesInHeadersAreGuessed() {
         let latin = HeaderField(name: "Subject", value: [0x4B, 0xF6, 0x6C, 0x6E])
         #expect(MessageReader.read(ReceivedMessage(headers: [latin])).subject == "Köln")

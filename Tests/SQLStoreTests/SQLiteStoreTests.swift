@@ -2,6 +2,7 @@ import Engine
 import EngineTestKit
 import Foundation
 import SQLStore
+import Synchronization
 import Testing
 import WorkflowModel
 
@@ -68,5 +69,76 @@ import WorkflowModel
         let second = try SQLiteStore(path: database.path, exclusively: false)
         let counters = try await second.read { try $0.counters() }
         #expect(counters["c"] == 7)
+    }
+
+    /// A writer that never rests must not let the log grow for ever.
+    @Test func logStartsOverUnderConstantWork() async throws {
+        let database = try TemporaryDatabase()
+        let store = try SQLiteStore(path: database.path, exclusively: true)
+        // 40 MB in transactions of some pages each; the log is copied back from 16 MB.
+        for number in 0..<1200 {
+            try await store.write { transaction in
+                for part in 0..<8 {
+                    _ = try transaction.secret("filler-\(number)-\(part)", orInsert: Array(repeating: 7, count: 4000))
+                }
+            }
+        }
+        let log = try FileManager.default.attributesOfItem(atPath: database.path + "-wal")[.size] as? Int ?? .max
+        #expect(log < 36_000_000, "the log has \(log) bytes")
+        let file = try FileManager.default.attributesOfItem(atPath: database.path)[.size] as? Int ?? 0
+        #expect(file > 10_000_000, "nothing was copied back")
+        try store.close()
+    }
+
+    @Test func callerThatMayBlockIsServedOnTheSpotByAnIdleStore() throws {
+        let database = try TemporaryDatabase()
+        let store = try SQLiteStore(path: database.path, exclusively: true)
+        let caller = pthread_self()
+        let answer = Mutex<(isDone: Bool, isHere: Bool)>((false, false))
+        store.submit(mayBlock: true) { transaction in
+            try transaction.count("c", by: 1)
+            return pthread_equal(pthread_self(), caller) != 0
+        } completion: { result in
+            answer.withLock { $0 = (true, (try? result.get()) ?? false) }
+        }
+        #expect(answer.withLock { $0.isDone && $0.isHere })
+        try store.close()
+        // A closed store says so at once as well.
+        let refusal = Mutex<StoreError?>(nil)
+        store.submit(mayBlock: true) {
+            try $0.count("c", by: 1)
+        } completion: { result in
+            if case .failure(let error) = result { refusal.withLock { $0 = error as? StoreError } }
+        }
+        #expect(refusal.withLock { $0 } != nil)
+    }
+
+    /// Threads that may block and tasks that may not, all at once: every one is done, and once.
+    @Test func turnsOfCallersAndOfTheWriterDoNotMix() async throws {
+        let database = try TemporaryDatabase()
+        let store = try SQLiteStore(path: database.path, exclusively: true)
+        await withTaskGroup(of: Void.self) { group in
+            for _ in 0..<4 {
+                group.addTask {
+                    await withCheckedContinuation { done in
+                        Thread.detachNewThread {
+                            for _ in 0..<100 {
+                                let isCommitted = DispatchSemaphore(value: 0)
+                                store.submit(mayBlock: true) {
+                                    try $0.count("c", by: 1)
+                                } completion: { _ in
+                                    isCommitted.signal()
+                                }
+                                isCommitted.wait()
+                            }
+                            done.resume()
+                        }
+                    }
+                }
+                group.addTask { for _ in 0..<100 { try? await store.write { try $0.count("c", by: 1) } } }
+            }
+        }
+        #expect(try await store.read { try $0.counters() }["c"] == 800)
+        try store.close()
     }
 }
