@@ -190,13 +190,26 @@ private func answered(_ status: Int, _ body: String = "{}", _ headers: [String: 
     }
 
     private func cancel(_ id: Identifier, _ engine: EngineFixture) async throws {
-        try await engine.context.transact { transaction in
-            guard var stored = try transaction.store.execution(id) else { return }
-            try transaction.store.deleteWebhookCalls(of: id)
-            stored.execution.status = .cancelled
-            stored.execution.wait = nil
-            try transaction.store.update(stored)
-        }
+        let workflow = try #require(try await engine.executions().first?.workflowID)
+        _ = try await Executions(context: engine.context).cancel(id, of: workflow, project: engine.project.id)
+    }
+
+    @Test func retriedExecutionCallsAnewUnderAnotherID() async throws {
+        let (engine, database) = try await prepared()
+        _ = database
+        let receiver = ScriptedReceiver()
+        receiver.answer([answered(404)])
+        try await engine.runWebhooks(receiver)
+        let failed = try #require(try await engine.executions().first)
+        #expect(failed.status == .failed)
+        let retried = try await Executions(context: engine.context).retry(
+            failed.id, of: failed.workflowID, project: engine.project.id)
+        #expect(retried.status == .running)
+        receiver.answer([answered(200, #"{"tier":"gold"}"#)])
+        try await engine.runWebhooks(receiver)
+        #expect(try await engine.executions().map(\.status) == [.completed])
+        #expect(Set(receiver.calls.map { $0["webhook-id"] }).count == 2)
+        #expect(try await engine.contact()?.data["tier"] == "gold")
     }
 
     @Test func plainHTTPIsRefusedUnlessTheHostIsListed() async throws {

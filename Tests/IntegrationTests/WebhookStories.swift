@@ -128,6 +128,25 @@ struct WebhookStories {
         try await stage.stop()
     }
 
+    @Test func pauseBetweenTwoAttemptsOutlivesTheDaemon() async throws {
+        let stage = try await stage(path: "/then/503,200/\(Self.goldBody)")
+        let first = try await stage.story.start()
+        #expect(try await first.track("order", Self.contact) == 200)
+        try await first.process.waitForLine(containing: "webhook deferred")
+        try await first.process.kill()
+
+        let second = try await stage.story.start()
+        try await second.waitForExecution(of: "tier", contact: Self.contact, status: "COMPLETED")
+        let requests = try await stage.receiver.waitForRequests(2)
+        #expect(requests.count == 2 && requests[0].id == requests[1].id)
+        let whole = try #require(try await second.executions().first)
+        #expect(whole.output(ofStep: "call")?["attempts"] == 2)
+        // Recorded, the first attempt is no repetition.
+        #expect(try await second.counter("webhooks_repeated") == 0)
+        try await second.process.terminate()
+        try await stage.stop()
+    }
+
     @Test func receiverAtAPrivateAddressIsRefusedUnlessItIsListed() async throws {
         let stage = try await stage(path: "/status/200", lists: false)
         let daemon = try await stage.story.start()
