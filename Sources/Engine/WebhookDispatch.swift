@@ -147,6 +147,9 @@ package struct WebhookDispatch: Sendable {
     }
 
     private func record(_ outcome: WebhookOutcome, of call: WebhookCall, _ places: WebhookPlaces?) async {
+        if case .answered(let response) = outcome, response.areHeadersTruncated {
+            context.logger.notice("webhook answer's header fields were cut", metadata: ["call": "\(call.id)"])
+        }
         let decision = WebhookRetries.decide(outcome, call: call, now: context.clock.now())
         await persist("webhook not recorded", call, places) {
             do {
