@@ -8,7 +8,7 @@ import WorkflowModel
 package func fuzzSchedule(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     var input = FuzzInput(start, count)
     let text = input.text(to: 0)
-    let begin = Timestamp(seconds: Int64(input.text(to: 0)) ?? 1_800_000_000)
+    let begin = Timestamp(seconds: 0).adding(seconds: Int64(input.text(to: 0)) ?? 1_800_000_000)
     let json = (try? JSONParser.parse(input.bytes())) ?? .null
     fire(text, begin)
     read(json, begin)

@@ -25,7 +25,7 @@ package struct WorkflowDocument: Sendable {
     /// Reads a document, and names everything that is wrong with it at once.
     /// - Throws: `UseCaseError.invalid`.
     package init(_ json: JSON) throws {
-        var reader = Reader(root: json)
+        var reader = Reader(root: json, zones: SystemZones())
         let slug = reader.slug("workflow")
         let trigger = reader.trigger()
         let templates = reader.templates()
@@ -68,7 +68,7 @@ package struct WorkflowDocument: Sendable {
     /// Steps and transitions from their stored form.
     /// - Throws: `StoreError.Code.unusable` when they make no workflow.
     package static func graph(fromDefinition definition: JSON) throws -> WorkflowGraph {
-        var reader = Reader(root: definition)
+        var reader = Reader(root: definition, zones: nil)
         let (steps, transitions, _) = reader.graph()
         guard reader.problems.isEmpty, let graph = try? WorkflowGraph(steps: steps, transitions: transitions) else {
             throw StoreError(.damaged, "a stored workflow version cannot be read: \(reader.problems)")
@@ -82,7 +82,13 @@ private struct Reader {
     let root: JSON
     var problems: [WorkflowProblem] = []
 
-    init(root: JSON) { self.root = root }
+    /// Nil takes any name of a time zone.
+    private let zones: (any TimeZoneRules)?
+
+    init(root: JSON, zones: (any TimeZoneRules)?) {
+        self.root = root
+        self.zones = zones
+    }
 
     mutating func report(_ path: String, _ message: String) { problems.append(.init(path: path, message: message)) }
 
@@ -127,7 +133,7 @@ private struct Reader {
             return nil
         }
         if let object = trigger.objectValue, object["schedule"] != nil {
-            let (schedule, found) = ScheduleTrigger.read(object, path: "trigger", zones: SystemZones())
+            let (schedule, found) = ScheduleTrigger.read(object, path: "trigger", zones: zones)
             problems += found
             return schedule.map { .schedule($0) }
         }
@@ -202,7 +208,7 @@ private struct Reader {
             report("\(path).config", "must be a mapping")
             return nil
         }
-        let (config, found) = StepConfigReader.read(type, options, path: "\(path).config")
+        let (config, found) = StepConfigReader.read(type, options, path: "\(path).config", zones: zones)
         problems += found
         return config
     }

@@ -78,7 +78,7 @@ extension ExecutionRun {
     private func perform(_ delay: StepConfig.Delay) -> Result {
         switch delay.kind {
         case .duration(let microseconds, let amount, let unit):
-            let due = now.adding(microseconds: microseconds)
+            let due = moved(now.adding(microseconds: microseconds), into: delay.window)
             return .paused(
                 .timer(due: due),
                 output: ["delayAmount": .double(amount), "delayUnit": .string(unit), "resumeAt": .string("\(due)")])
@@ -91,11 +91,21 @@ extension ExecutionRun {
                 guard due <= now.adding(seconds: StepConfigReader.longestPause) else {
                     return .failed(reason: "until is more than 365 days away: \(due)")
                 }
-                return .paused(.timer(due: due), output: ["resumeAt": .string("\(due)")])
+                let end = moved(due, into: delay.window)
+                return .paused(.timer(due: end), output: ["resumeAt": .string("\(end)")])
             } catch {
                 return .failed(reason: "until cannot be rendered: \(error)")
             }
         }
+    }
+
+    /// The first moment inside the window from then on, which is not before now.
+    private func moved(_ due: Timestamp, into window: SendWindow?) -> Timestamp {
+        guard let window else { return due }
+        let rules = environment.zones
+        let zone = window.zone(
+            contact: scope.contact.data["timezone"]?.stringValue, project: environment.projectZone, rules: rules)
+        return window.earliest(notBefore: max(due, now), zone: zone, rules: rules)
     }
 
     // MARK: WAIT_FOR_EVENT

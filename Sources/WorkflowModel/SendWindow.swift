@@ -54,9 +54,10 @@ extension SendWindow {
     /// Reads `{days, from, to, timezone}`. Days are names (`MON`, `monday`), all of them when there are none; times are
     /// `HH:MM`, and `24:00` is the end of the day.
     ///
+    /// - Parameter zones: the time zones that may be named; nil takes any name, for what was read before.
     /// - Returns: the window, or nil with at least one problem.
     package static func read(
-        _ json: JSON, path: String, zones: any TimeZoneRules
+        _ json: JSON, path: String, zones: (any TimeZoneRules)?
     ) -> (window: SendWindow?, problems: [WorkflowProblem]) {
         guard let object = json.objectValue else {
             return (nil, [.init(path: path, message: "must be a mapping of days, from, to and timezone")])
@@ -75,7 +76,7 @@ extension SendWindow {
         if to == nil { report("to", "must be a time of the day from 00:00 to 24:00, as HH:MM") }
         if let from, from == to { report("to", "must not equal from; the whole day is from 00:00 to 24:00") }
         let timezone = object["timezone"].flatMap { $0.isNull ? nil : $0 }
-        if let timezone, !(timezone.stringValue.map(zones.isKnown) ?? false) {
+        if let timezone, !(timezone.stringValue.map { zones?.isKnown($0) ?? true } ?? false) {
             report("timezone", TimeZoneName.problem(timezone))
         }
         guard problems.isEmpty, let from, let to else { return (nil, problems) }

@@ -36,8 +36,13 @@ package enum StepConfig: Hashable, Sendable {
         }
 
         package var kind: Kind
+        /// The end is moved to the first moment inside; nil leaves it where it falls.
+        package var window: SendWindow?
 
-        package init(_ kind: Kind) { self.kind = kind }
+        package init(_ kind: Kind, window: SendWindow? = nil) {
+            self.kind = kind
+            self.window = window
+        }
     }
 
     package struct WaitForEvent: Hashable, Sendable {

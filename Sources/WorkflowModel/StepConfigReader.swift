@@ -6,20 +6,23 @@ package struct StepConfigReader {
     package private(set) var problems: [WorkflowProblem] = []
     private let path: String
     private let config: JSONObject
+    private let zones: (any TimeZoneRules)?
 
     /// A year: the longest delay and the longest timeout.
     package static let longestPause: Int64 = 365 * 86_400
 
-    private init(_ config: JSONObject, path: String) {
+    private init(_ config: JSONObject, path: String, zones: (any TimeZoneRules)?) {
         self.config = config
         self.path = path
+        self.zones = zones
     }
 
+    /// - Parameter zones: the time zones that may be named; nil takes any name, for what was read before.
     /// - Returns: the options, or nil with at least one problem.
     package static func read(
-        _ type: StepType, _ config: JSONObject, path: String
+        _ type: StepType, _ config: JSONObject, path: String, zones: (any TimeZoneRules)? = nil
     ) -> (config: StepConfig?, problems: [WorkflowProblem]) {
-        var reader = StepConfigReader(config, path: path)
+        var reader = StepConfigReader(config, path: path, zones: zones)
         let result = reader.read(type)
         return (reader.problems.isEmpty ? result : nil, reader.problems)
     }
@@ -52,7 +55,8 @@ package struct StepConfigReader {
     }
 
     private mutating func delay() -> StepConfig? {
-        allow(["amount", "unit", "until"])
+        allow(["amount", "unit", "until", "window"])
+        let window = window()
         if config["until"] != nil {
             guard config["amount"] == nil, config["unit"] == nil else {
                 report("until", "stands alone: give either until, or amount and unit")
@@ -62,7 +66,7 @@ package struct StepConfigReader {
                 report("until", "must be an RFC 3339 time or a template that renders to one")
                 return nil
             }
-            return .delay(.init(.until(until)))
+            return .delay(.init(.until(until), window: window))
         }
         guard let amount = config["amount"]?.doubleValue, amount > 0, amount.isFinite else {
             report("amount", "must be a number above 0")
@@ -82,7 +86,17 @@ package struct StepConfigReader {
             report("amount", "must not exceed 365 days")
             return nil
         }
-        return .delay(.init(.duration(microseconds: Int64(amount * seconds * 1_000_000), amount: amount, unit: unit)))
+        return .delay(
+            .init(
+                .duration(microseconds: Int64(amount * seconds * 1_000_000), amount: amount, unit: unit),
+                window: window))
+    }
+
+    private mutating func window() -> SendWindow? {
+        guard let json = config["window"], !json.isNull else { return nil }
+        let (window, found) = SendWindow.read(json, path: path.isEmpty ? "window" : "\(path).window", zones: zones)
+        problems += found
+        return window
     }
 
     private mutating func waitForEvent() -> StepConfig? {
