@@ -48,6 +48,8 @@ package struct UseCaseError: Error, CustomStringConvertible {
         /// Only a failed execution can be retried.
         case executionNotFailed = "EXECUTION_NOT_FAILED"
         case conflict = "conflict"
+        /// The steps and transitions would break a rule of graphs.
+        case invalidGraph = "invalid_graph"
     }
 
     package var code: Code

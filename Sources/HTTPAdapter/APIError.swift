@@ -9,6 +9,7 @@ struct APIError: Error {
     /// The closed list of codes. The raw values are what clients read and never change.
     enum Code: String, CaseIterable, Sendable {
         case invalidJSON = "invalid_json"
+        case invalidGraph = "invalid_graph"
         case unauthorized
         case notFound = "not_found"
         case methodNotAllowed = "method_not_allowed"
@@ -31,7 +32,7 @@ struct APIError: Error {
         /// RFC 9110 section 15.
         var status: HTTPResponse.Status {
             switch self {
-            case .invalidJSON: .badRequest
+            case .invalidJSON, .invalidGraph: .badRequest
             case .unauthorized: .unauthorized
             case .notFound: .notFound
             case .methodNotAllowed: .methodNotAllowed
@@ -116,6 +117,7 @@ extension APIError {
             case .executionFinal: .executionFinal
             case .executionNotFailed: .executionNotFailed
             case .conflict: .conflict
+            case .invalidGraph: .invalidGraph
             }
         self.init(
             code, error.description, problems: error.problems.map { Problem(field: $0.path, message: $0.message) })
