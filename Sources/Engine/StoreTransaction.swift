@@ -93,6 +93,11 @@ package protocol StoreReader: ExecutionReader {
     func counters() throws -> [String: Int]
     /// Of one workflow, the newest first.
     func ticks(of workflow: Identifier, limit: Int) throws -> [ScheduleTick]
+    /// Data of the project's contacts among the newest so many of all. Data of more than 16 KiB are left out.
+    func newestContactData(in project: Identifier, among limit: Int) throws -> [JSONObject]
+    /// Data of the project's events among the newest so many of all; of one name, or of any. Data of more than 16 KiB are left
+    /// out.
+    func newestEventData(of name: String?, in project: Identifier, among limit: Int) throws -> [JSONObject]
 }
 
 /// An execution as the API lists it.

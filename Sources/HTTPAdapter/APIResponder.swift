@@ -62,9 +62,11 @@ package struct APIResponder: HTTPResponder {
         case .health: return try await health()
         case .pixel: return pixel(exchange)
         case .track: return try await track(&exchange)
-        case .workflows: return try await workflows(exchange)
-        case .executions: return try await executions(exchange)
-        case .execution: return try await execution(exchange)
+        case .workflows, .workflowFields, .bulkUpdate, .workflow, .duplicate:
+            return try await answerWorkflows(&exchange, at: endpoint)
+        case .steps, .step, .transitions, .transition, .insertStep:
+            return try await answerGraph(&exchange, at: endpoint)
+        case .executions, .cancelAll, .execution: return try await answerExecutions(&exchange, at: endpoint)
         }
     }
 
@@ -123,6 +125,9 @@ package struct APIResponder: HTTPResponder {
             headers: [.contentType: "application/json", .cacheControl: "no-store", .xContentTypeOptions: "nosniff"],
             body: ResponseBody(byteBuffer: ByteBuffer(bytes: JSONWriter.bytes(json))))
     }
+
+    /// RFC 9110 section 15.3.5.
+    static let noContent = Response(status: .noContent, headers: [.cacheControl: "no-store"])
 
     private static func response(to error: APIError, requestID: String) -> Response {
         var response = response(error.code.status, json: error.body(requestID: requestID))

@@ -6,14 +6,30 @@ package enum Endpoint: String, CaseIterable, Sendable {
     case pixel = "/o/{token}.gif"
     case track = "/v1/track"
     case workflows = "/workflows"
+    // Literal segments stand before parameters: the first match counts.
+    case workflowFields = "/workflows/fields"
+    case bulkUpdate = "/workflows/bulk-update"
+    case workflow = "/workflows/{workflowId}"
+    case duplicate = "/workflows/{workflowId}/duplicate"
+    case steps = "/workflows/{workflowId}/steps"
+    case step = "/workflows/{workflowId}/steps/{stepId}"
+    case transitions = "/workflows/{workflowId}/transitions"
+    case transition = "/workflows/{workflowId}/transitions/{transitionId}"
+    case insertStep = "/workflows/{workflowId}/transitions/{transitionId}/insert-step"
     case executions = "/workflows/{workflowId}/executions"
+    case cancelAll = "/workflows/{workflowId}/executions/cancel-all"
     case execution = "/workflows/{workflowId}/executions/{executionId}"
 
     /// The methods it has; any other is answered with 405 and this list (RFC 9110 section 15.5.6).
     package var methods: [HTTPRequest.Method] {
         switch self {
-        case .track: [.post]
-        case .health, .pixel, .workflows, .executions, .execution: [.get, .head]
+        case .health, .pixel, .workflowFields: [.get, .head]
+        case .track, .bulkUpdate, .duplicate, .steps, .transitions, .insertStep, .cancelAll: [.post]
+        case .workflows, .executions: [.get, .head, .post]
+        case .workflow: [.get, .head, .patch, .delete]
+        case .step: [.patch, .delete]
+        case .transition: [.delete]
+        case .execution: [.get, .head, .delete]
         }
     }
 

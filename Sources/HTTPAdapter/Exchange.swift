@@ -68,6 +68,13 @@ struct Exchange {
         }
     }
 
+    /// For requests whose body says nothing: there is none, or it is an object without members.
+    mutating func readNoBody(upTo limit: Int, within timeout: Int64) async throws {
+        guard hasUnreadBody else { return }
+        let body = try BodyReader(try await readJSON(upTo: limit, within: timeout), keys: [])
+        try body.finish()
+    }
+
     /// A missing type counts as JSON, because that is what the body must be.
     private func checkContentType() throws {
         if let encoding = request.headers[.contentEncoding], encoding.lowercased() != "identity" {

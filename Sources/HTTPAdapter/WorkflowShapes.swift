@@ -4,19 +4,26 @@ import WorkflowModel
 
 // How workflows and executions look in the API. Steps are named by their key, which is their id within the workflow.
 
+extension WorkflowRecord {
+    var fields: JSONObject {
+        [
+            "id": .string("\(id)"), "slug": .string(slug), "name": .string(name), "description": JSON(description),
+            "enabled": .bool(isEnabled), "allowReentry": .bool(allowsReentry), "triggerType": .string(trigger.type),
+            "triggerConfig": trigger.config, "version": .int(Int64(versionNumber)),
+            "projectId": .string("\(projectID)"), "createdAt": .string("\(createdAt)"),
+            "updatedAt": .string("\(updatedAt)"),
+        ]
+    }
+}
+
 extension Workflows.Listing {
     var json: JSON {
-        [
-            "id": .string("\(workflow.id)"), "slug": .string(workflow.slug), "name": .string(workflow.name),
-            "enabled": .bool(workflow.isEnabled), "allowReentry": .bool(workflow.allowsReentry),
-            "triggerType": .string(workflow.trigger.type), "triggerConfig": workflow.trigger.config,
-            "version": .int(Int64(workflow.versionNumber)), "projectId": .string("\(workflow.projectID)"),
-            "createdAt": .string("\(workflow.createdAt)"), "updatedAt": .string("\(workflow.updatedAt)"),
-            "_count": [
-                "steps": .int(Int64(workflow.graph.steps.count)),
-                "executions": .int(Int64(executionCounts.values.reduce(0, +))),
-            ],
+        var fields = workflow.fields
+        fields["_count"] = [
+            "steps": .int(Int64(workflow.graph.steps.count)),
+            "executions": .int(Int64(executionCounts.values.reduce(0, +))),
         ]
+        return .object(fields)
     }
 }
 
@@ -64,6 +71,6 @@ extension WorkflowGraph {
 }
 
 extension JSON {
-    fileprivate init(_ text: String?) { self = text.map { .string($0) } ?? .null }
-    fileprivate init(_ time: Timestamp?) { self = time.map { .string("\($0)") } ?? .null }
+    init(_ text: String?) { self = text.map { .string($0) } ?? .null }
+    init(_ time: Timestamp?) { self = time.map { .string("\($0)") } ?? .null }
 }

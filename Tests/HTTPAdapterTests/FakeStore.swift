@@ -99,6 +99,12 @@ extension FakeSession: StoreReader {
     }
     func counters() throws -> [String: Int] { tables.counters }
     func ticks(of workflow: Identifier, limit: Int) throws -> [ScheduleTick] { [] }
+    func newestContactData(in project: Identifier, among limit: Int) throws -> [JSONObject] {
+        tables.contacts.map(\.data)
+    }
+    func newestEventData(of name: String?, in project: Identifier, among limit: Int) throws -> [JSONObject] {
+        tables.events.filter { name == nil || $0.name == name }.map(\.data)
+    }
 }
 
 extension FakeSession: StoreTransaction {

@@ -1,0 +1,65 @@
+import Engine
+import JSONValue
+import WorkflowModel
+
+// How steps and transitions look in the API.
+
+extension WorkflowDetail {
+    var json: JSON {
+        var fields = workflow.fields
+        fields["steps"] = .array(workflow.graph.steps.map { json(of: $0) })
+        fields["transitions"] = .array(workflow.graph.transitions.map { $0.json(in: workflow.id) })
+        fields["warnings"] = .array(
+            workflow.graph.warnings.map { ["field": .string($0.path), "message": .string($0.message)] })
+        return .object(fields)
+    }
+
+    fileprivate func json(of step: Step) -> JSON {
+        let graph = workflow.graph
+        let template = templates[step.key]
+        return [
+            "id": .string(step.key), "workflowId": .string("\(workflow.id)"),
+            "type": .string(step.config.type.rawValue), "name": .string(step.name ?? step.key),
+            "position": step.position.map { ["x": Self.number($0.x), "y": Self.number($0.y)] } ?? ["x": 0, "y": 0],
+            "config": .object(step.config == .trigger ? workflow.trigger.config ?? [:] : step.options),
+            "templateId": template.map { .string("\($0.id)") } ?? .null,
+            "template": template.map { ["id": .string("\($0.id)"), "name": .string($0.slug)] } ?? .null,
+            "outgoingTransitions": .array(graph.transitions(from: step.key).map { $0.json(in: workflow.id) }),
+            "incomingTransitions": .array(
+                graph.transitions.filter { $0.to == step.key }.map { $0.json(in: workflow.id) }),
+        ]
+    }
+
+    private static func number(_ value: Double) -> JSON { Int64(exactly: value).map { .int($0) } ?? .double(value) }
+}
+
+extension StepDetail {
+    var json: JSON { workflow.workflow.graph.step(key).map { workflow.json(of: $0) } ?? .null }
+}
+
+extension Transition {
+    /// With `condition` beside `branch`, for clients that know it by that.
+    func json(in workflow: Identifier) -> JSON {
+        [
+            "id": .string(id), "workflowId": .string("\(workflow)"), "fromStepId": .string(from),
+            "toStepId": .string(to), "branch": JSON(branch),
+            "condition": branch.map { ["branch": .string($0)] } ?? .null, "priority": .int(Int64(priority)),
+        ]
+    }
+}
+
+extension [WorkflowFields.Field] {
+    var json: JSON {
+        [
+            "fields": .array(map { .string($0.name) }),
+            "typedFields": .array(
+                map {
+                    [
+                        "field": .string($0.name), "type": .string($0.type),
+                        "category": .string($0.category.rawValue),
+                    ]
+                }),
+            "count": .int(Int64(count)),
+        ]
+    }
+}
