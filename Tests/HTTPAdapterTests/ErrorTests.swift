@@ -5,7 +5,8 @@ import Testing
 
 @Suite struct ErrorTests {
     private static let secretRoutes = [
-        "/workflows", "/workflows/00000000-0000-0000-0000-000000000000/executions",
+        "/workflows", "/workflows/fields", "/workflows/00000000-0000-0000-0000-000000000000",
+        "/workflows/00000000-0000-0000-0000-000000000000/executions",
         "/workflows/00000000-0000-0000-0000-000000000000/executions/00000000-0000-0000-0000-000000000000",
     ]
     private static let badCredentials: [String?] = [
@@ -33,7 +34,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "/", "/nothing", "/workflows/", "/workflows/x", "/v1", "/v1/track/", "/o/a.gif/b", "/o/.gif", "/o/a.png",
+        "/", "/nothing", "/workflows/", "/workflows/x/", "/workflows/x/y", "/workflows/x/steps/y/z", "/v1",
+        "/v1/track/", "/o/a.gif/b", "/o/.gif", "/o/a.png",
         "//healthz",
         "/healthz/../workflows", "/HEALTHZ", "/%68ealthz", "*",
     ])
@@ -44,9 +46,13 @@ import Testing
     }
 
     @Test(arguments: [
-        ("POST", "/healthz", "GET, HEAD"), ("DELETE", "/workflows", "GET, HEAD"), ("GET", "/v1/track", "POST"),
+        ("POST", "/healthz", "GET, HEAD"), ("DELETE", "/workflows", "GET, HEAD, POST"),
+        ("POST", "/workflows/x", "GET, HEAD, PATCH, DELETE"),
+        ("GET", "/workflows/bulk-update", "POST"), ("PUT", "/workflows/x/steps/y", "PATCH, DELETE"),
+        ("OPTIONS", "/workflows/x/transitions", "POST"), ("GET", "/v1/track", "POST"),
         ("HEAD", "/v1/track", "POST"), ("OPTIONS", "/v1/track", "POST"),
-        ("PUT", "/workflows/x/executions", "GET, HEAD"), ("PATCH", "/workflows/x/executions/y", "GET, HEAD"),
+        ("PUT", "/workflows/x/executions", "GET, HEAD, POST"),
+        ("PATCH", "/workflows/x/executions/y", "GET, HEAD, DELETE"),
     ])
     func otherMethodsAreToldTheRightOnes(method: String, path: String, allowed: String) async throws {
         try await withServer { server in

@@ -64,6 +64,7 @@ import WorkflowModel
                     "data": [
                         [
                             "id": .string("\(Identifier(high: 10, low: 1))"), "slug": "w1", "name": "Workflow 1",
+                            "description": nil,
                             "enabled": true, "allowReentry": false, "triggerType": "EVENT",
                             "triggerConfig": ["eventName": "email.received"], "version": 3,
                             "projectId": .string("\(ServerFixture.project.id)"),
