@@ -33,10 +33,11 @@ package struct WorkflowChanges: Sendable {
     /// The specification's name of a type; the present one when only the configuration is given.
     package var triggerType: String?
     package var triggerConfig: JSON?
+    package var timers: TimerPolicy?
 
     package init(
         name: String? = nil, description: String?? = nil, isEnabled: Bool? = nil, allowsReentry: Bool? = nil,
-        triggerType: String? = nil, triggerConfig: JSON? = nil
+        triggerType: String? = nil, triggerConfig: JSON? = nil, timers: TimerPolicy? = nil
     ) {
         self.name = name
         self.description = description
@@ -44,6 +45,7 @@ package struct WorkflowChanges: Sendable {
         self.allowsReentry = allowsReentry
         self.triggerType = triggerType
         self.triggerConfig = triggerConfig
+        self.timers = timers
     }
 }
 

@@ -58,6 +58,7 @@ package struct WorkflowEditor: Sendable {
             if let name = changes.name { revision.after.name = name }
             if let description = changes.description { revision.after.description = description }
             if let allowsReentry = changes.allowsReentry { revision.after.allowsReentry = allowsReentry }
+            if let timers = changes.timers { revision.after.timers = timers }
             if changes.triggerType != nil || changes.triggerConfig != nil {
                 try revision.setTrigger(
                     try TriggerReader.read(

@@ -167,7 +167,7 @@ struct WorkflowRevision {
 
     private var hasNewSwitches: Bool {
         before.name != after.name || before.description != after.description || before.isEnabled != after.isEnabled
-            || before.allowsReentry != after.allowsReentry
+            || before.allowsReentry != after.allowsReentry || before.timers != after.timers
     }
 
     private static func refuseUnlessSmall(_ definition: JSON) throws {

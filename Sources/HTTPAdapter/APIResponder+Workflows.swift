@@ -20,7 +20,7 @@ extension APIResponder {
                 ).json)
         case (.bulkUpdate, _): return try await update(try BulkUpdate(try await json(&exchange)), with: editor)
         case (.duplicate, _):
-            try await exchange.readNoBody(upTo: configuration.bodyLimit, within: configuration.bodyTimeout)
+            try await readNoBody(&exchange)
             return Self.response(.created, json: try await editor.duplicate(try workflowID(exchange)).json)
         case (_, .patch):
             let changes = try WorkflowChanges(try await json(&exchange))
@@ -62,6 +62,10 @@ extension APIResponder {
 
     func json(_ exchange: inout Exchange) async throws -> JSON {
         try await exchange.readJSON(upTo: configuration.bodyLimit, within: configuration.bodyTimeout)
+    }
+
+    func readNoBody(_ exchange: inout Exchange) async throws {
+        try await exchange.readNoBody(upTo: configuration.bodyLimit, within: configuration.bodyTimeout)
     }
 
     func workflowID(_ exchange: Exchange) throws -> Identifier { try identifier(exchange, at: 0, of: "workflow") }

@@ -66,7 +66,8 @@ package struct APIResponder: HTTPResponder {
             return try await answerWorkflows(&exchange, at: endpoint)
         case .steps, .step, .transitions, .transition, .insertStep:
             return try await answerGraph(&exchange, at: endpoint)
-        case .executions, .cancelAll, .execution: return try await answerExecutions(&exchange, at: endpoint)
+        case .executions, .cancelAll, .execution, .retry, .stats, .simulate:
+            return try await answerExecutions(&exchange, at: endpoint)
         }
     }
 

@@ -19,12 +19,15 @@ package enum Endpoint: String, CaseIterable, Sendable {
     case executions = "/workflows/{workflowId}/executions"
     case cancelAll = "/workflows/{workflowId}/executions/cancel-all"
     case execution = "/workflows/{workflowId}/executions/{executionId}"
+    case retry = "/workflows/{workflowId}/executions/{executionId}/retry"
+    case stats = "/workflows/{workflowId}/stats"
+    case simulate = "/workflows/{workflowId}/simulate"
 
     /// The methods it has; any other is answered with 405 and this list (RFC 9110 section 15.5.6).
     package var methods: [HTTPRequest.Method] {
         switch self {
-        case .health, .pixel, .workflowFields: [.get, .head]
-        case .track, .bulkUpdate, .duplicate, .steps, .transitions, .insertStep, .cancelAll: [.post]
+        case .health, .pixel, .workflowFields, .stats: [.get, .head]
+        case .track, .bulkUpdate, .duplicate, .steps, .transitions, .insertStep, .cancelAll, .retry, .simulate: [.post]
         case .workflows, .executions: [.get, .head, .post]
         case .workflow: [.get, .head, .patch, .delete]
         case .step: [.patch, .delete]

@@ -63,3 +63,30 @@ extension [WorkflowFields.Field] {
         ]
     }
 }
+
+extension Workflows.Stats {
+    /// Steps in the order of the graph, then those of earlier versions.
+    var json: JSON {
+        let known = workflow.graph.steps.map(\.key)
+        let former = Set(steps.keys).subtracting(known).sorted()
+        let statuses = Execution.Status.allCases.map { status in
+            (status.rawValue, JSON.int(Int64(executions[status] ?? 0)))
+        }
+        return [
+            "workflowId": .string("\(workflow.id)"), "version": .int(Int64(workflow.versionNumber)),
+            "executions": .object(JSONObject(statuses)), "refused": .int(Int64(refused)),
+            "steps": .array((known + former).map(json(ofStep:))),
+        ]
+    }
+
+    private func json(ofStep key: String) -> JSON {
+        let step = workflow.graph.step(key)
+        let counts = steps[key] ?? StepCounts()
+        return [
+            "id": .string(key), "name": .string(step?.name ?? key), "type": JSON(step?.config.type.rawValue),
+            "entered": .int(Int64(counts.entered)), "waiting": .int(Int64(counts.waiting)),
+            "done": .int(Int64(counts.done)), "failed": .int(Int64(counts.failed)),
+            "cancelled": .int(Int64(counts.cancelled)),
+        ]
+    }
+}

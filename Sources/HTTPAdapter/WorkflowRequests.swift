@@ -24,16 +24,17 @@ extension WorkflowChanges {
     /// - Throws: `APIError` 422.
     init(_ json: JSON) throws {
         var body = try BodyReader(
-            json, keys: ["name", "description", "triggerType", "triggerConfig", "enabled", "allowReentry"])
+            json, keys: ["name", "description", "triggerType", "triggerConfig", "enabled", "allowReentry", "timers"])
         let name = body.text("name", limit: WorkflowRecord.nameLimit)
         let description = body.note("description", limit: WorkflowRecord.descriptionLimit)
         let type = body.text("triggerType", limit: 20)
         let isEnabled = body.flag("enabled")
         let allowsReentry = body.flag("allowReentry")
+        let timers = body.timers()
         try body.finish()
         self.init(
             name: name, description: description, isEnabled: isEnabled, allowsReentry: allowsReentry,
-            triggerType: type, triggerConfig: body.value("triggerConfig"))
+            triggerType: type, triggerConfig: body.value("triggerConfig"), timers: timers)
     }
 }
 
@@ -121,6 +122,13 @@ extension Transition {
 }
 
 extension BodyReader {
+    fileprivate mutating func timers() -> TimerPolicy? {
+        guard let value = value("timers") else { return nil }
+        let (policy, problems) = TimerPolicy.read(value, path: "timers")
+        for problem in problems { report(problem.path, problem.message) }
+        return policy
+    }
+
     fileprivate mutating func stepType() -> StepType? {
         let known = StepType.allCases.map(\.rawValue).joined(separator: ", ")
         guard let value = value("type") else {

@@ -9,7 +9,8 @@ extension WorkflowRecord {
         [
             "id": .string("\(id)"), "slug": .string(slug), "name": .string(name), "description": JSON(description),
             "enabled": .bool(isEnabled), "allowReentry": .bool(allowsReentry), "triggerType": .string(trigger.type),
-            "triggerConfig": trigger.config, "version": .int(Int64(versionNumber)),
+            "triggerConfig": trigger.config, "timers": timers.json,
+            "version": .int(Int64(versionNumber)),
             "projectId": .string("\(projectID)"), "createdAt": .string("\(createdAt)"),
             "updatedAt": .string("\(updatedAt)"),
         ]
@@ -48,8 +49,9 @@ extension Workflows.ExecutionDetail {
             steps.map { step in
                 [
                     "id": .string("\(execution.id)/\(step.sequence)"), "sequence": .int(Int64(step.sequence)),
-                    "stepId": .string(step.step), "status": .string(step.status.rawValue), "output": step.output,
-                    "error": JSON(step.error), "startedAt": .string("\(step.startedAt)"),
+                    "stepId": .string(step.step), "status": .string(step.status.rawValue), "input": step.input,
+                    "output": step.output, "error": JSON(step.error), "attempts": .int(Int64(step.attempts)),
+                    "startedAt": .string("\(step.startedAt)"),
                     "completedAt": JSON(step.completedAt),
                     "step": workflow.graph.json(ofStep: step.step, type: step.type),
                 ]
