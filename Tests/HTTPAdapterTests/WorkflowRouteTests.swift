@@ -66,7 +66,7 @@ import WorkflowModel
                             "id": .string("\(Identifier(high: 10, low: 1))"), "slug": "w1", "name": "Workflow 1",
                             "description": nil,
                             "enabled": true, "allowReentry": false, "triggerType": "EVENT",
-                            "triggerConfig": ["eventName": "email.received"], "version": 3,
+                            "triggerConfig": ["eventName": "email.received"], "timers": nil, "version": 3,
                             "projectId": .string("\(ServerFixture.project.id)"),
                             "createdAt": .string("\(Self.start.adding(seconds: 1))"),
                             "updatedAt": .string("\(Self.start.adding(seconds: 1))"),
@@ -181,14 +181,14 @@ import WorkflowModel
                 body["stepExecutions"] == [
                     [
                         "id": .string("\(Self.executionID)/0"), "sequence": 0, "stepId": "trigger",
-                        "status": "COMPLETED",
+                        "status": "COMPLETED", "input": [:], "attempts": 1,
                         "output": ["ok": true], "error": nil, "startedAt": .string("\(Self.start)"),
                         "completedAt": .string("\(Self.start)"),
                         "step": ["id": "trigger", "name": "trigger", "type": "TRIGGER"],
                     ],
                     [
                         "id": .string("\(Self.executionID)/1"), "sequence": 1, "stepId": "gone", "status": "WAITING",
-                        "output": nil, "error": nil, "startedAt": .string("\(Self.start)"), "completedAt": nil,
+                        "input": nil, "attempts": 1, "output": nil, "error": nil, "startedAt": .string("\(Self.start)"), "completedAt": nil,
                         "step": ["id": "gone", "name": "gone", "type": "SEND_EMAIL"],
                     ],
                 ])
