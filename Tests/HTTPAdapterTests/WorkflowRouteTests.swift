@@ -188,7 +188,8 @@ import WorkflowModel
                     ],
                     [
                         "id": .string("\(Self.executionID)/1"), "sequence": 1, "stepId": "gone", "status": "WAITING",
-                        "input": nil, "attempts": 1, "output": nil, "error": nil, "startedAt": .string("\(Self.start)"), "completedAt": nil,
+                        "input": nil, "attempts": 1, "output": nil, "error": nil, "startedAt": .string("\(Self.start)"),
+                        "completedAt": nil,
                         "step": ["id": "gone", "name": "gone", "type": "SEND_EMAIL"],
                     ],
                 ])
