@@ -62,7 +62,8 @@ package struct WorkflowEditor: Sendable {
             if changes.triggerType != nil || changes.triggerConfig != nil {
                 try revision.setTrigger(
                     try TriggerReader.read(
-                        type: changes.triggerType, config: changes.triggerConfig, known: revision.before.trigger))
+                        type: changes.triggerType, config: changes.triggerConfig, known: revision.before.trigger,
+                        zones: context.zones))
             }
             if let isEnabled = changes.isEnabled { revision.after.isEnabled = isEnabled }
         }.detail

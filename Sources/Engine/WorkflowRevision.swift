@@ -82,7 +82,9 @@ struct WorkflowRevision {
     /// The trigger's configuration is the workflow's; naming it again here changes nothing.
     private func trigger(_ step: Step, _ changes: StepChanges) throws -> Step {
         guard changes.template == nil else { throw Self.noTemplate }
-        guard let options = changes.options, options != after.trigger.config, !options.isEmpty else { return step }
+        guard let options = changes.options, .object(options) != after.trigger.config, !options.isEmpty else {
+            return step
+        }
         throw UseCaseError(
             .invalid, "the trigger is set elsewhere",
             problems: [.init(path: "config", message: "set triggerType and triggerConfig of the workflow instead")])

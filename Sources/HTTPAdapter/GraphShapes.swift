@@ -21,7 +21,7 @@ extension WorkflowDetail {
             "id": .string(step.key), "workflowId": .string("\(workflow.id)"),
             "type": .string(step.config.type.rawValue), "name": .string(step.name ?? step.key),
             "position": step.position.map { ["x": Self.number($0.x), "y": Self.number($0.y)] } ?? ["x": 0, "y": 0],
-            "config": .object(step.config == .trigger ? workflow.trigger.config ?? [:] : step.options),
+            "config": .object(step.config == .trigger ? workflow.trigger.config.objectValue ?? [:] : step.options),
             "templateId": template.map { .string("\($0.id)") } ?? .null,
             "template": template.map { ["id": .string("\($0.id)"), "name": .string($0.slug)] } ?? .null,
             "outgoingTransitions": .array(graph.transitions(from: step.key).map { $0.json(in: workflow.id) }),
