@@ -11,6 +11,10 @@ enum Benchmarks {
         ("event-to-outbox", { try await EventToOutbox(programs: $0).run() }),
         ("parked", { try await ParkedExecutions(programs: $0).run() }),
         ("idle", { try await IdleDaemon(programs: $0).run() }),
+        ("engine-steps", { try await EngineSteps(programs: $0).run() }),
+        ("engine-vs-dbos", { try await EngineVersusDBOS(programs: $0).run() }),
+        ("wait-resume", { try await WaitResume(programs: $0).run() }),
+        ("timer-storm", { try await TimerStorm(programs: $0).run() }),
         ("milter-cost", { try await MilterCost(programs: $0).run() }),
     ]
 

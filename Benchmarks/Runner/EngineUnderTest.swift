@@ -5,6 +5,7 @@ import JSONValue
 import Logging
 import MailModel
 import SQLStore
+import Synchronization
 import WorkflowModel
 
 /// The engine over a database file, as the daemon assembles it, without mail and HTTP around it.
@@ -13,11 +14,10 @@ struct EngineUnderTest: Sendable {
     let context: EngineContext
     let project: Project
 
-    init(database path: String) async throws {
+    init(database path: String, clock: any WallClock = BenchmarkClock()) async throws {
         store = try SQLiteStore(path: path, exclusively: true)
         var configuration = EngineConfiguration()
         configuration.defaultFrom = "Postrider <robot@example.com>"
-        let clock = BenchmarkClock()
         let secret = try await EngineContext.prepare(store: store, clock: clock, cryptography: OpenSSLCryptography())
         context = EngineContext(
             store: store, clock: clock, cryptography: OpenSSLCryptography(), configuration: configuration,
@@ -35,6 +35,42 @@ struct EngineUnderTest: Sendable {
     func track(_ event: String, email: String, data: JSONObject) async throws {
         _ = try await Events(context: context).track(
             .init(projectID: project.id, event: event, email: email, data: data))
+    }
+
+    /// Tracks one event for each of the contacts `contact-0@…` to `contact-(count-1)@…`, many callers at a time.
+    func track(_ event: String, contacts count: Int, data: JSONObject = [:]) async throws {
+        try await withThrowingTaskGroup { group in
+            for caller in 0..<Self.callers {
+                group.addTask {
+                    for number in stride(from: caller, to: count, by: Self.callers) {
+                        try await track(event, email: "contact-\(number)@example.org", data: data)
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+    }
+
+    /// Callers at the same time: enough that a full transaction waits while the one before it is written.
+    private static let callers = 512
+
+    /// Moves everything that is due.
+    /// - Returns: how many executions.
+    func drainTimers() async throws -> Int {
+        let advance = Advance(context: context)
+        var count = 0
+        while case let moved = try await advance.advanceBatch(), moved > 0 { count += moved }
+        return count
+    }
+
+    /// Executions of the workflow of that slug, by status.
+    func executions(of slug: String) async throws -> [Execution.Status: Int] {
+        try await store.read { reader in
+            guard let workflow = try reader.loadCatalog().workflows.first(where: { $0.slug == slug }) else {
+                return [:]
+            }
+            return try reader.executionCounts(in: project.id)[workflow.id] ?? [:]
+        }
     }
 
     /// Delivers everything in the outbox to nobody.
@@ -72,6 +108,21 @@ struct BenchmarkClock: WallClock {
 
     func sleep(until time: Timestamp) async throws {
         try await Task.sleep(for: .microseconds(max(0, time.microseconds - now().microseconds)))
+    }
+}
+
+/// A wall clock that stands still until it is told to go on, so that many timers are due at one moment.
+final class StandingClock: WallClock {
+    private let time: Mutex<Timestamp>
+
+    init() { time = Mutex(BenchmarkClock().now()) }
+
+    func now() -> Timestamp { time.withLock { $0 } }
+
+    func advance(seconds: Int64) { time.withLock { $0 = $0.adding(seconds: seconds) } }
+
+    func sleep(until time: Timestamp) async throws {
+        throw BenchmarkFailure("nobody waits for a clock that stands still")
     }
 }
 

@@ -138,6 +138,10 @@ int main(int argc, char **argv)
         if (execution % 20000 == 19999)
             run(database, "COMMIT; BEGIN");
     }
+    run(database, "DELETE FROM execution_counts;"
+                  "INSERT INTO execution_counts SELECT workflow_id, '', status, count(*) FROM executions GROUP BY 1, 3;"
+                  "INSERT INTO execution_counts SELECT e.workflow_id, s.step, s.status, count(*)"
+                  " FROM step_executions s JOIN executions e ON e.id = s.execution_id GROUP BY 1, 2, 3");
     run(database, "COMMIT");
     for (int table = 0; table < TABLES; table++)
         sqlite3_finalize(inserts[table]);

@@ -44,7 +44,7 @@ static inline sqlite3 *open_database(const char *path)
 {
     sqlite3 *database = NULL;
     check(database, sqlite3_open_v2(path, &database, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL), path);
-    /* The settings of Sources/SQLStore/SQLiteStore.swift. */
+    /* The settings of Sources/SQLStore/SQLiteStore.swift; the log is copied back by whoever makes it too long. */
     run(database, "PRAGMA journal_mode = WAL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -16384;"
                   "PRAGMA wal_autocheckpoint = 4000; PRAGMA temp_store = MEMORY; PRAGMA synchronous = FULL;");
     return database;
