@@ -150,7 +150,9 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "WorkflowFilesTests",
-            dependencies: ["WorkflowFiles", "Engine", "EngineTestKit", "SQLStore", "JSONValue", "WorkflowModel"],
+            dependencies: [
+                "WorkflowFiles", "Engine", "EngineTestKit", "SQLStore", "JSONValue", "WorkflowModel", "MailModel",
+            ],
             swiftSettings: strict),
         .testTarget(name: "IntegrationTests", dependencies: ["ServerTestKit", "JSONValue"], swiftSettings: strict),
         .testTarget(name: "SettingsTests", dependencies: ["Settings"], swiftSettings: strict),

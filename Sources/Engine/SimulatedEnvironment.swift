@@ -1,6 +1,7 @@
 import JSONValue
 import Liquid
 import MailFormat
+import MailModel
 import WorkflowModel
 
 /// The machine's surroundings in a simulation: the project's templates and those of the document, and counters in place of
@@ -39,6 +40,13 @@ final class SimulatedEnvironment: MachineEnvironment {
         }
     }
 
+    /// An address of this installation, for mail that came to nobody in particular.
+    var ownAddress: String {
+        let sender = context.configuration.autoReplyFrom ?? context.configuration.defaultFrom ?? "postrider@localhost"
+        let field = ReceivedMessage(headers: [HeaderField("From", sender)])
+        return MessageReader.read(field).from.map { "\($0.address)" } ?? sender
+    }
+
     func makeID() -> Identifier {
         count += 1
         return SimulatedIdentifiers.made(count)
@@ -65,7 +73,7 @@ final class SimulatedEnvironment: MachineEnvironment {
 
     var zones: any TimeZoneRules { SystemZones() }
 
-    var projectZone: String { "UTC" }
+    var projectZone: String { snapshot.catalog.timezone(of: snapshot.workflow.projectID) }
 
     /// Every event so far, in order.
     private var history: [Event] = []

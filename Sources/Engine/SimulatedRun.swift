@@ -8,6 +8,8 @@ struct SimulatedRun {
     private struct Pending {
         var event: Event
         var at: Timestamp
+        /// As the client sent them: values that are not to be kept still say so.
+        var sentData: JSONObject = [:]
         /// Made by the run itself, and so already in the report.
         var isOwn = false
     }
@@ -69,7 +71,7 @@ struct SimulatedRun {
                 environment.note(event)
                 report.events.append(.init(at: at, name: event.name, data: event.data, effect: .past))
             } else {
-                pending.append(Pending(event: event, at: at))
+                pending.append(Pending(event: event, at: at, sentData: occurrence.data))
             }
         }
     }
@@ -102,9 +104,10 @@ struct SimulatedRun {
     private mutating func begin() {
         environment.now = start
         if case .event(let name) = workflow.trigger {
-            let event = makeEvent(name, triggerData(name), at: start, isOwn: false)
+            let data = triggerData(name)
+            let event = makeEvent(name, data, at: start, isOwn: false)
             execution.trigger = event
-            take(event)
+            take(event, data)
             environment.note(event)
             report.events.append(.init(at: start, name: name, data: event.data, effect: .started))
         } else if !request.triggerData.isEmpty {
@@ -113,23 +116,24 @@ struct SimulatedRun {
         advance(.started, at: start)
     }
 
-    /// Mail has somebody who sent it: an automatic reply would have nowhere to go otherwise.
+    /// Mail has somebody who sent it and somebody it was written to: an automatic reply could not be made otherwise.
     private mutating func triggerData(_ name: String) -> JSONObject {
         var data = request.triggerData
-        if name == EventName.emailReceived, data["envelopeFrom"] == nil {
-            data["envelopeFrom"] = .string(contact.email)
-            report.warnings.append("trigger.data.envelopeFrom was taken to be \(contact.email)")
+        guard name == EventName.emailReceived else { return data }
+        for (key, address) in [("envelopeFrom", contact.email), ("to", environment.ownAddress)] where data[key] == nil {
+            data[key] = .string(address)
+            report.warnings.append("trigger.data.\(key) was taken to be \(address)")
         }
         return data
     }
 
     /// What an event does to the contact before anything else sees it: a client's data are kept, a subscription counts.
-    private mutating func take(_ event: Event) {
+    private mutating func take(_ event: Event, _ sentData: JSONObject) {
         let before = contact
         switch event.name {
         case EventName.contactSubscribed: contact.isSubscribed = true
         case EventName.contactUnsubscribed: contact.isSubscribed = false
-        default: if event.source == .api { contact.merge(event.data) }
+        default: if event.source == .api { contact.merge(sentData) }
         }
         noteChange(from: before, step: nil, isReported: event.source == .api)
     }
@@ -137,7 +141,7 @@ struct SimulatedRun {
     private mutating func meet(_ next: Pending) {
         environment.now = next.at
         if !next.isOwn {
-            take(next.event)
+            take(next.event, next.sentData)
             report.events.append(
                 .init(at: next.at, name: next.event.name, data: next.event.data, effect: .ignored, id: next.event.id))
         }

@@ -40,7 +40,7 @@ struct WorkflowChange {
         if facts.active > 0, !asNewVersion {
             throw UseCaseError(
                 .workflowLocked,
-                "\(known.slug) has \(facts.active) executions under way, which would break: apply again when they have ended, or with --as-new-version, so that they finish on version \(known.versionNumber)"
+                "\(known.slug) has \(facts.active) \(facts.active == 1 ? "execution" : "executions") under way, which would break: apply again when no more are, or with --as-new-version, so that they finish on version \(known.versionNumber)"
             )
         }
         if known.graph.hasSameStructure(as: document.graph) { return .updated }

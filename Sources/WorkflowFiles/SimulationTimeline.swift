@@ -21,7 +21,8 @@ package struct SimulationTimeline {
         var lines: [String] = []
         for (_, entry) in entries {
             for (index, line) in entry.lines.enumerated() {
-                lines.append((index == 0 ? stamp(entry.at) : String(repeating: " ", count: 32)) + line)
+                lines.append(
+                    ((index == 0 ? stamp(entry.at) : String(repeating: " ", count: 32)) + line).withoutTrailingBlanks)
             }
         }
         lines.append("")
@@ -32,11 +33,12 @@ package struct SimulationTimeline {
 
     /// `2026-03-01 08:00:00Z  +2d 3h     `.
     private func stamp(_ time: Timestamp) -> String {
+        "\(Self.text(time))  \(Self.distance(from: report.startedAt, to: time))".padded(to: 32)
+    }
+
+    private static func text(_ time: Timestamp) -> String {
         let text = "\(time)"
-        let day = text.prefix(10)
-        let clock = text.dropFirst(11).prefix(8)
-        let distance = Self.distance(from: report.startedAt, to: time)
-        return "\(day) \(clock)Z  \(distance)".padded(to: 32)
+        return "\(text.prefix(10)) \(text.dropFirst(11).prefix(8))Z"
     }
 
     static func distance(from start: Timestamp, to time: Timestamp) -> String {
@@ -80,9 +82,12 @@ package struct SimulationTimeline {
     }
 
     private func summary(_ visit: SimulationReport.Visit) -> String {
-        if let error = visit.execution.error { return "FAILS: \(error)" }
         var words: [String] = []
-        if let wait = visit.wait { words.append(self.wait(wait)) }
+        if visit.execution.type == .webhook {
+            words += report.calls.filter { $0.request.step == visit.execution.step }.map(call)
+        } else if let wait = visit.wait {
+            words.append(self.wait(wait))
+        }
         switch visit.execution.type {
         case .updateContact:
             for change in report.changes where change.step == visit.execution.step {
@@ -99,12 +104,18 @@ package struct SimulationTimeline {
             }
         default: break
         }
+        if let error = visit.execution.error { words.append("FAILS: \(error)") }
         if let branch = visit.branch { words.append("-> \(branch)") }
         return words.joined(separator: ", ")
     }
 
+    private func call(_ call: SimulationReport.Call) -> String {
+        let answers = call.attempts.map { $0.status.map { "\($0)" } ?? $0.error ?? "no answer" }
+        return "\(call.request.method) \(call.request.url): \(answers.joined(separator: ", then "))"
+    }
+
     private func wait(_ wait: SimulationReport.Wait) -> String {
-        let until = wait.until.map { "until \($0)" } ?? "for ever"
+        let until = wait.until.map { "until \(Self.text($0))" } ?? "for ever"
         let what = wait.events.isEmpty ? until : "for \(wait.events.joined(separator: " or ")), \(until)"
         switch wait.endedBy {
         case .event?: return "\(what); came \(wait.event ?? "")"
@@ -120,13 +131,18 @@ package struct SimulationTimeline {
         let status = report.execution.status.rawValue
         switch report.end {
         case .final: return "\(status)\(reason) after \(distance.isEmpty ? "no time" : String(distance.dropFirst()))"
-        case .horizon: return "\(status) at the horizon, \(report.endedAt)"
+        case .horizon: return "\(status) at the horizon, \(Self.text(report.endedAt))"
         case .waiting: return "\(status) for ever, unless an event comes"
         }
     }
 }
 
 extension String {
+    fileprivate var withoutTrailingBlanks: String {
+        guard let last = lastIndex(where: { $0 != " " }) else { return "" }
+        return String(self[...last])
+    }
+
     fileprivate func padded(to width: Int) -> String {
         self + String(repeating: " ", count: max(0, width - count))
     }
