@@ -15,7 +15,8 @@ struct StepCheck {
     /// - Parameter path: where the options stand in the request.
     /// - Throws: `UseCaseError.invalid` with every problem.
     func config(_ type: StepType, _ options: JSONObject, path: String) throws -> StepConfig {
-        let (config, unreadable) = StepConfigReader.read(type, options, path: path)
+        let (config, unreadable) = StepConfigReader.read(
+            type, options, path: path, zones: transaction.context.zones)
         let unusable = config.map { problems(of: $0, options, path: path) } ?? []
         guard let config, unusable.isEmpty else {
             throw UseCaseError(.invalid, "the step's options are invalid", problems: unreadable + unusable)

@@ -275,11 +275,13 @@ extension SQLSession {
 
     // MARK: Reading for the API
 
-    private static func listing(_ row: SQLRow) throws -> ExecutionListing {
-        ExecutionListing(
-            id: row[0], workflowID: row[1], contactID: row[2], contactEmail: row[3],
-            status: try row.decoded(4, as: Execution.Status.self), currentStep: row[5], exitReason: row[6],
-            context: try row.object(7), dueAt: row[8], startedAt: row[9], completedAt: row[10])
+    /// A row that cannot be read whole is shown with what can be read of it: it must not hide its page.
+    private static func listing(_ row: SQLRow) -> ExecutionListing {
+        let status = Execution.Status(rawValue: row[4])
+        return ExecutionListing(
+            id: row[0], workflowID: row[1], contactID: row[2], contactEmail: row[3], status: status ?? .failed,
+            currentStep: row[5], exitReason: status == nil ? "its stored status cannot be read" : row[6],
+            context: (try? row.object(7)) ?? [:], dueAt: row[8], startedAt: row[9], completedAt: row[10])
     }
 
     func executions(

@@ -12,12 +12,13 @@ package struct EngineFixture: Sendable {
 
     package init(
         store: any Store, clock: VirtualClock = VirtualClock(), fetchLog: (any FetchLog)? = nil,
-        seed: UInt64 = 1, configure: (inout EngineConfiguration) -> Void = { _ in }
+        seed: UInt64 = 1, identifiers: IdentifierSource? = nil,
+        configure: (inout EngineConfiguration) -> Void = { _ in }
     ) async throws {
         var configuration = EngineConfiguration()
         configuration.defaultFrom = "Postrider <robot@example.com>"
         configure(&configuration)
-        let identifiers = IdentifierSource.seeded(seed)
+        let identifiers = identifiers ?? .seeded(seed)
         let secret = try await EngineContext.prepare(
             store: store, clock: clock, cryptography: TestCryptography(), identifiers: identifiers)
         context = EngineContext(

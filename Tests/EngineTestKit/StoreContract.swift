@@ -36,6 +36,14 @@ package enum StoreContract: String, CaseIterable, Sendable, CustomTestStringConv
     case scheduleTickIsThereOnce
     case contactsComeInTheOrderOfTheirIDs
 
+    case countsFollowExecutionsAndSteps
+    case executionFailsWithoutBeingRead
+    case stepAndWebhookWaitComeBackWhole
+    case activeExecutionsComeInPages
+    case timerSlotsAreTakenOnce
+    case historyIsKeptForTheNamesAskedFor
+    case timerPolicyComesBackWhole
+
     package var testDescription: String { rawValue }
 
     package func verify(_ store: any Store) async throws {
@@ -70,6 +78,13 @@ package enum StoreContract: String, CaseIterable, Sendable, CustomTestStringConv
         case .scheduleEntryFollowsItsWorkflow: try await Self.scheduleEntries(store)
         case .scheduleTickIsThereOnce: try await Self.scheduleTicks(store)
         case .contactsComeInTheOrderOfTheirIDs: try await Self.scheduleContacts(store)
+        case .countsFollowExecutionsAndSteps: try await Self.countsFollow(store)
+        case .executionFailsWithoutBeingRead: try await Self.failsUnread(store)
+        case .stepAndWebhookWaitComeBackWhole: try await Self.stepComesBackWhole(store)
+        case .activeExecutionsComeInPages: try await Self.activeOnes(store)
+        case .timerSlotsAreTakenOnce: try await Self.timerSlots(store)
+        case .historyIsKeptForTheNamesAskedFor: try await Self.history(store)
+        case .timerPolicyComesBackWhole: try await Self.policies(store)
         }
     }
 

@@ -272,7 +272,7 @@ func document(
         try await engine.track("signed_up")
         let changed = document(steps: ["pause": ["type": "DELAY", "config": ["amount": 2, "unit": "hours"]]])
         let error = await #expect(throws: UseCaseError.self) { try await engine.apply(changed) }
-        #expect(error?.code == .workflowLocked && error?.description.contains("1 executions") == true)
+        #expect(error?.code == .workflowLocked && error?.description.contains("1 execution") == true)
         engine.clock.advance(seconds: 3600)
         try await engine.runTimers()
         #expect(try await engine.apply(changed) == .changed(version: 2))

@@ -7,64 +7,95 @@ import WorkflowModel
     // MARK: The transition table
 
     private enum State: CaseIterable {
-        case running, onDelay, onEvent, onEventForEver, completed, exited, failed, cancelled
+        case new, onWebhook, onDelay, onEvent, onEventForEver, completed, exited, failed, cancelled
     }
 
     private enum Stimulus: CaseIterable {
-        case started, timerDue, timerEarly, eventFits, eventOther, eventOwnTrigger, cancelled
+        case started, stopped, timerDue, timerEarly, missedDue, missedEarly, eventFits, eventOther, eventOwnTrigger,
+            answered, answeredBadly, otherAnswered, retried, cancelled
     }
+
+    private static let call = Identifier(high: 5, low: 1)
 
     private func execution(_ state: State) -> Execution {
         var execution = newExecution()
         execution.stepCount = 2
         execution.currentStep = "pause"
+        let due = start.adding(seconds: 60)
         switch state {
-        case .running: execution.status = .running
-        case .onDelay: (execution.status, execution.wait) = (.waiting, .timer(due: start.adding(seconds: 60)))
-        case .onEvent:
-            (execution.status, execution.wait) = (.waiting, .event(names: ["go"], due: start.adding(seconds: 60)))
+        case .new: (execution.currentStep, execution.stepCount) = (nil, 0)
+        case .onWebhook: execution.wait = .webhook(call: Self.call)
+        case .onDelay: (execution.status, execution.wait) = (.waiting, .timer(due: due))
+        case .onEvent: (execution.status, execution.wait) = (.waiting, .event(names: ["go"], due: due))
         case .onEventForEver: (execution.status, execution.wait) = (.waiting, .event(names: ["go"], due: nil))
         case .completed: (execution.status, execution.currentStep) = (.completed, nil)
         case .exited: (execution.status, execution.currentStep) = (.exited, nil)
-        case .failed: (execution.status, execution.currentStep) = (.failed, nil)
+        case .failed: execution.status = .failed
         case .cancelled: (execution.status, execution.currentStep) = (.cancelled, nil)
         }
         return execution
     }
 
-    private func apply(_ stimulus: Stimulus, to execution: Execution) throws -> ExecutionMachine.Move? {
-        let isDelay = if case .timer? = execution.wait { true } else { false }
-        let machine = try machine(
-            [
-                ("pause", isDelay ? oneDay : wait("go")), ("late", .exit(reason: "late")),
-                ("early", .exit(reason: "early")),
-            ],
+    /// The step that the execution stands on, with an EXIT at the end of each way out.
+    private func stage(_ state: State) throws -> ExecutionMachine {
+        let waits = state == .onEvent || state == .onEventForEver
+        let pause: StepConfig =
+            switch state {
+            case .onDelay: oneDay
+            case .onWebhook: .webhook(.init(url: "https://crm.example/"))
+            case .onEvent, .onEventForEver: wait("go")
+            default: .updateContact(.init(data: ["n": 1]))
+            }
+        return try machine(
+            [("pause", pause), ("late", .exit(reason: "late way")), ("early", .exit(reason: "early way"))],
             edges: [
                 Transition(from: "trigger", to: "pause"),
-                Transition(from: "pause", to: "early", branch: isDelay ? nil : "event"),
-            ] + (isDelay ? [] : [Transition(from: "pause", to: "late", branch: "timeout")]))
+                Transition(from: "pause", to: "early", branch: waits ? "event" : nil),
+            ] + (waits ? [Transition(from: "pause", to: "late", branch: "timeout")] : []))
+    }
+
+    private func apply(_ stimulus: Stimulus, in state: State) throws -> ExecutionMachine.Move? {
         let due = start.adding(seconds: 60)
+        let early = due.adding(microseconds: -1)
+        let other = Identifier(high: 5, low: 2)
+        func good(_ call: Identifier) -> WebhookAnswer {
+            .succeeded(call: call, status: 200, headers: [:], body: "", isBodyTruncated: false, attempts: 1)
+        }
         let (input, now): (ExecutionMachine.Input, Timestamp) =
             switch stimulus {
             case .started: (.started, due)
+            case .stopped: (.stopped(reason: "loop"), due)
             case .timerDue: (.timerFired, due)
-            case .timerEarly: (.timerFired, due.adding(microseconds: -1))
+            case .timerEarly: (.timerFired, early)
+            case .missedDue: (.timerMissed, due)
+            case .missedEarly: (.timerMissed, early)
             case .eventFits: (.eventArrived(event("go")), due)
             case .eventOther: (.eventArrived(event("stop")), due)
             case .eventOwnTrigger: (.eventArrived(event("go", id: 100)), due)
+            case .answered: (.webhookAnswered(good(Self.call)), due)
+            case .answeredBadly:
+                (.webhookAnswered(.failed(call: Self.call, reason: "HTTP 404", status: 404, attempts: 5)), due)
+            case .otherAnswered: (.webhookAnswered(good(other)), due)
+            case .retried: (.retried, due)
             case .cancelled: (.cancelled(reason: "by hand"), due)
             }
-        return machine.advance(execution, contact: ann, input: input, now: now)
+        return try stage(state).advance(execution(state), contact: ann, input: input, now: now)
     }
 
     /// What moves; everything else is ignored.
     private func expectation(_ state: State, _ stimulus: Stimulus) -> (Execution.Status, String?)? {
         switch (state, stimulus) {
-        case (.running, .cancelled), (.onDelay, .cancelled), (.onEvent, .cancelled), (.onEventForEver, .cancelled):
+        case (.new, .started), (.failed, .retried): (.exited, "early way")
+        case (.new, .stopped): (.failed, "loop")
+        case (.onWebhook, .answered): (.exited, "early way")
+        case (.onWebhook, .answeredBadly): (.failed, "HTTP 404")
+        case (.onDelay, .timerDue): (.exited, "early way")
+        case (.onEvent, .timerDue): (.exited, "late way")
+        case (.onDelay, .missedDue), (.onEvent, .missedDue): (.exited, "late")
+        case (.onEvent, .eventFits), (.onEventForEver, .eventFits): (.exited, "early way")
+        case (.new, .cancelled), (.onWebhook, .cancelled), (.onDelay, .cancelled), (.onEvent, .cancelled),
+            (.onEventForEver, .cancelled):
             (.cancelled, "by hand")
-        case (.onDelay, .timerDue): (.exited, "early")
-        case (.onEvent, .timerDue): (.exited, "late")
-        case (.onEvent, .eventFits), (.onEventForEver, .eventFits): (.exited, "early")
         default: nil
         }
     }
@@ -72,11 +103,16 @@ import WorkflowModel
     @Test func everyStateAnswersEveryInputAsTheTableSays() throws {
         for state in State.allCases {
             for stimulus in Stimulus.allCases {
-                let move = try apply(stimulus, to: execution(state))
+                let move = try apply(stimulus, in: state)
                 let expected = expectation(state, stimulus)
                 #expect(move?.execution.status == expected?.0, "\(state) \(stimulus)")
                 #expect(move?.execution.exitReason == expected?.1, "\(state) \(stimulus)")
-                if let move { #expect(move.execution.wait == nil && move.execution.currentStep == nil) }
+                guard let move else { continue }
+                #expect(move.execution.wait == nil && move.execution.completedAt != nil, "\(state) \(stimulus)")
+                // A failed execution goes on standing where it failed.
+                #expect((move.execution.currentStep != nil) == (move.execution.status == .failed))
+                // Whatever was open is ended: no row is left waiting.
+                #expect(move.steps.allSatisfy { $0.status.isFinal }, "\(state) \(stimulus)")
             }
         }
     }

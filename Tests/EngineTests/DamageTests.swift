@@ -1,0 +1,190 @@
+import Engine
+import EngineTestKit
+import JSONValue
+import SQLStore
+import Testing
+import WorkflowModel
+
+/// What a failing disk or a careless hand has spoilt concerns one execution or one workflow, and can be seen.
+@Suite struct DamageTests {
+    private let pause: JSONObject = [
+        "pause": ["type": "DELAY", "config": ["amount": 1, "unit": "minutes"], "next": "wait"],
+        "wait": ["type": "WAIT_FOR_EVENT", "config": ["eventName": "go"], "next": "end"], "end": ["type": "EXIT"],
+    ]
+
+    private func spoilVersion(_ path: String, slug: String) throws {
+        try DamagedDatabase(path).spoil(
+            """
+            UPDATE workflow_versions SET definition = '{' || definition
+            WHERE id = (SELECT version_id FROM workflows WHERE slug = '\(slug)');
+            UPDATE settings SET number = number + 1 WHERE name = 'catalog_version'
+            """)
+    }
+
+    private func mendVersion(_ path: String, slug: String) throws {
+        try DamagedDatabase(path).spoil(
+            """
+            UPDATE workflow_versions SET definition = substr(definition, 2)
+            WHERE id = (SELECT version_id FROM workflows WHERE slug = '\(slug)');
+            UPDATE settings SET number = number + 2 WHERE name = 'catalog_version'
+            """)
+    }
+
+    private func counts(_ engine: EngineFixture, _ id: Identifier) async throws -> [Execution.Status: Int] {
+        let project = engine.project.id
+        return try await engine.context.store.read { try $0.executionCounts(in: project)[id] ?? [:] }
+    }
+
+    @Test func damagedWorkflowFailsItsExecutionsAndItsNeighboursGoOn() async throws {
+        let (engine, database) = try await makeEngine()
+        for slug in ["bad", "good"] { try await engine.apply(document(slug: slug, steps: pause)) }
+        try await engine.track("signed_up")
+        let before = try await engine.context.store.read { try $0.loadCatalog().workflows }
+        let bad = try #require(before.first { $0.slug == "bad" }).id
+        let good = try #require(before.first { $0.slug == "good" }).id
+        try spoilVersion(database.path, slug: "bad")
+        let catalog = try await engine.context.store.read { try $0.loadCatalog() }
+        #expect(catalog.workflows.map(\.slug) == ["good"] && catalog.damagedWorkflows.keys.map(\.self) == [bad])
+        // Timers, then events, then new contacts: each finds the one workflow and not the other.
+        engine.clock.advance(seconds: 60)
+        try await engine.runTimers()
+        #expect(try await counts(engine, bad) == [.failed: 1])
+        try await engine.track("go")
+        #expect(try await counts(engine, good) == [.exited: 1])
+        try await engine.track("signed_up", "ben@example.org")
+        #expect(try await counts(engine, bad) == [.failed: 1])
+        #expect(try await counts(engine, good) == [.exited: 1, .waiting: 1])
+    }
+
+    @Test func damagedWorkflowFailsWhoeverWaitsForTheEvent() async throws {
+        let (engine, database) = try await makeEngine()
+        for slug in ["bad", "good"] { try await engine.apply(document(slug: slug, steps: pause)) }
+        try await engine.track("signed_up")
+        engine.clock.advance(seconds: 60)
+        try await engine.runTimers()
+        try spoilVersion(database.path, slug: "bad")
+        try await engine.track("go")
+        try mendVersion(database.path, slug: "bad")
+        let bad = try #require(try await engine.executions("bad").first)
+        #expect(bad.status == .failed && bad.exitReason == "its stored data cannot be read")
+        #expect(bad.currentStep == "wait")
+        #expect(try await engine.steps(of: bad).last?.status == .failed)
+        #expect(try await engine.executions("good").map(\.status) == [.exited])
+    }
+
+    /// Parked with its reason, and the retry works once the cause is gone, and once.
+    @Test func poisonedExecutionIsParkedAndRetriedOnceAfterTheMend() async throws {
+        let (engine, database) = try await makeEngine()
+        try await engine.apply(document(steps: pause))
+        try await engine.track("signed_up")
+        try DamagedDatabase(database.path).spoil("UPDATE executions SET context = '{'")
+        engine.clock.advance(seconds: 60)
+        for _ in 0..<3 { try await engine.runTimers() }
+        let project = engine.project.id
+        let id = try await engine.context.store.write { try $0.loadCatalog().workflows[0].id }
+        #expect(try await counts(engine, id) == [.failed: 1])
+        try DamagedDatabase(database.path).spoil("UPDATE executions SET context = NULL")
+        let failed = try #require(try await engine.executions().first)
+        #expect(failed.exitReason == "its stored data cannot be read" && failed.currentStep == "pause")
+        let executions = Executions(context: engine.context)
+        let retried = try await executions.retry(failed.id, of: id, project: project)
+        #expect(retried.status == .waiting && retried.currentStep == "pause")
+        let error = await #expect(throws: UseCaseError.self) {
+            try await executions.retry(failed.id, of: id, project: project)
+        }
+        #expect(error?.code == .executionNotFailed)
+    }
+
+    @Test func retryOfWhatIsStillDamagedIsRefused() async throws {
+        let (engine, database) = try await makeEngine()
+        try await engine.apply(document(steps: pause))
+        try await engine.track("signed_up")
+        let execution = try #require(try await engine.executions().first)
+        try DamagedDatabase(database.path).spoil("UPDATE executions SET context = '{', status = 'FAILED'")
+        let error = await #expect(throws: UseCaseError.self) {
+            try await Executions(context: engine.context).retry(
+                execution.id, of: execution.workflowID, project: engine.project.id)
+        }
+        #expect(error?.code == .conflict)
+    }
+
+    @Test func templateThatCannotBeRenderedFailsOneExecutionAndItsNeighbourGoesOn() async throws {
+        let (engine, database) = try await makeEngine()
+        _ = database
+        try await engine.apply(
+            document(
+                reentry: true,
+                steps: [
+                    "set": [
+                        "type": "UPDATE_CONTACT",
+                        "config": ["data": ["n": "{% for i in (1..event.turns) %}x{% endfor %}"]], "next": "end",
+                    ], "end": ["type": "EXIT"],
+                ]))
+        try await engine.track("signed_up", data: ["turns": 100_000_000])
+        try await engine.track("signed_up", "ben@example.org", data: ["turns": 3])
+        let executions = try await engine.executions()
+        let ann = try #require(executions.first { $0.contactEmail == "ann@example.org" })
+        #expect(ann.status == .failed && ann.exitReason?.contains("cannot be rendered") == true)
+        #expect(try await engine.steps(of: ann).last?.error == ann.exitReason)
+        #expect(executions.first { $0.contactEmail == "ben@example.org" }?.status == .exited)
+    }
+
+    // MARK: Self-feeding events
+
+    /// Two workflows that change the contact in turns: the chain ends at the limit, and the reason stands on an execution.
+    @Test func workflowsThatFeedEachOtherStopVisibly() async throws {
+        let (engine, database) = try await makeEngine()
+        _ = database
+        for (slug, on, flag) in [
+            ("off", "contact.subscribed", "unsubscribe"), ("on", "contact.unsubscribed", "subscribe"),
+        ] {
+            try await engine.apply(
+                document(
+                    event: on, reentry: true, slug: slug,
+                    steps: ["set": ["type": "UPDATE_CONTACT", "config": ["subscriptionAction": .string(flag)]]]))
+        }
+        try await engine.track("seen")
+        try await engine.track("seen", subscribed: false)
+        let executions = try await engine.executions("on") + engine.executions("off")
+        #expect(executions.count == 12)
+        let stopped = executions.filter { $0.status == .failed }
+        #expect(stopped.count == 1 && stopped.first?.exitReason?.hasPrefix("event_loop: ") == true)
+        #expect(try await engine.counter("event_loops_stopped") == 1)
+    }
+
+    // MARK: Versions
+
+    /// Parked executions finish on the version they began with, and new ones take the new one.
+    @Test func parkedExecutionsFinishOnTheirVersion() async throws {
+        let (engine, database) = try await makeEngine()
+        _ = database
+        let first = document(
+            steps: [
+                "pause": ["type": "DELAY", "config": ["amount": 1, "unit": "hours"], "next": "gone"],
+                "gone": ["type": "UPDATE_CONTACT", "config": ["data": ["via": "one"]], "next": "end"],
+                "end": ["type": "EXIT", "config": ["reason": "old way"]],
+            ])
+        let second = document(
+            steps: [
+                "pause": ["type": "DELAY", "config": ["amount": 2, "unit": "hours"], "next": "end"],
+                "end": ["type": "EXIT", "config": ["reason": "new way"]],
+            ])
+        try await engine.apply(first)
+        for number in 0..<50 { try await engine.track("signed_up", "c\(number)@example.org") }
+        _ = try await Workflows(context: engine.context).apply(try WorkflowDocument(second), asNewVersion: true)
+        for number in 50..<60 { try await engine.track("signed_up", "c\(number)@example.org") }
+        engine.clock.advance(seconds: 3600)
+        try await engine.runTimers()
+        let halfway = try await engine.executions()
+        #expect(halfway.filter { $0.exitReason == "old way" }.count == 50)
+        #expect(halfway.filter { $0.status == .waiting }.count == 10)
+        engine.clock.advance(seconds: 3600)
+        try await engine.runTimers()
+        #expect(try await engine.executions().filter { $0.exitReason == "new way" }.count == 10)
+        let detail = try await Executions(context: engine.context).inspect(
+            try #require(halfway.first).id, of: halfway[0].workflowID, project: engine.project.id)
+        // The options shown are those of the version that was executed.
+        #expect(detail.steps.map(\.step) == ["start", "pause", "gone", "end"])
+        #expect(detail.steps[1].input["amount"] == 1)
+    }
+}

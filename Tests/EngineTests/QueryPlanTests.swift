@@ -1,0 +1,55 @@
+import EngineTestKit
+import Foundation
+import GRDBSQLite
+import SQLStore
+import Testing
+
+/// What is asked with every event and every timer must cost the same with ten executions and with a million: no table is
+/// read from end to end, and nothing is sorted.
+@Suite struct QueryPlanTests {
+    @Test(arguments: [
+        // The next timer, and what is due.
+        "SELECT due_at FROM executions WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1",
+        "SELECT id FROM executions WHERE due_at IS NOT NULL AND due_at <= ?1 ORDER BY due_at LIMIT ?2",
+        // Who waits for an event, and who may enter.
+        "SELECT execution_id FROM waits WHERE contact_id = ?1 AND event_name = ?2",
+        "SELECT 1 FROM executions WHERE workflow_id = ?1 AND contact_id = ?2 AND once = 1",
+        "SELECT 1 FROM executions WHERE workflow_id = ?1 AND contact_id = ?2 AND status IN ('RUNNING', 'WAITING')",
+        // Who is under way, in pages.
+        """
+        SELECT id, contact_id FROM executions
+        WHERE workflow_id = ?1 AND status IN ('RUNNING', 'WAITING') AND contact_id > ?2 ORDER BY contact_id LIMIT ?3
+        """,
+        // The lock, and the counts.
+        "SELECT count FROM execution_counts WHERE workflow_id = ?1 AND step = '' AND status = ?2",
+        // The history that somebody looks back on.
+        "SELECT at FROM event_occurrences WHERE contact_id = ?1 AND name = ?2 ORDER BY at DESC LIMIT 1",
+    ])
+    func readsAnIndexAndSortsNothing(_ sql: String) throws {
+        let database = try TemporaryDatabase()
+        try SQLiteStore(path: database.path, exclusively: true).close()
+        let plan = try plan(of: sql, database.path)
+        #expect(!plan.isEmpty)
+        for line in plan { #expect(line.hasPrefix("SEARCH") || line.contains("INDEX"), "\(plan)") }
+        #expect(!plan.contains { $0.contains("TEMP B-TREE") }, "\(plan)")
+    }
+
+    struct Failure: Error {}
+
+    private func plan(of sql: String, _ path: String) throws -> [String] {
+        var connection: OpaquePointer?
+        var statement: OpaquePointer?
+        defer {
+            sqlite3_finalize(statement)
+            sqlite3_close(connection)
+        }
+        guard sqlite3_open(path, &connection) == SQLITE_OK,
+            sqlite3_prepare_v2(connection, "EXPLAIN QUERY PLAN " + sql, -1, &statement, nil) == SQLITE_OK
+        else { throw Failure() }
+        var lines: [String] = []
+        while sqlite3_step(statement) == SQLITE_ROW {
+            if let text = sqlite3_column_text(statement, 3) { lines.append(String(cString: text)) }
+        }
+        return lines
+    }
+}
