@@ -303,35 +303,13 @@ private struct Target {
         switch schedule.audience {
         case .all: return true
         case .filter(let filter):
-            let holds = filter.isSatisfied(in: AudienceScope(contact, of: workflow, in: transaction))
+            let environment = TransactionEnvironment(transaction: transaction, projectID: workflow.projectID)
+            let holds = filter.isSatisfied(
+                in: AudienceScope(contact, of: workflow, environment: environment, now: transaction.now))
             if let failure = transaction.failure { throw failure }
             return holds
         // Refused when the workflow is saved.
         case .segment: return false
         }
     }
-}
-
-/// What the filter of a schedule looks at: a contact as an execution about to start would see it.
-private struct AudienceScope: FilterScope {
-    let scope: Scope
-    let now: Timestamp
-    let environment: TransactionEnvironment
-
-    init(_ contact: Contact, of workflow: WorkflowRecord, in transaction: EngineTransaction) {
-        now = transaction.now
-        environment = TransactionEnvironment(transaction: transaction, projectID: workflow.projectID)
-        // The filter was read with a vocabulary that has no words for the execution.
-        let execution = Execution(
-            id: workflow.id, workflowID: workflow.id, contactID: contact.id, startedAt: transaction.now)
-        scope = Scope(contact: contact, execution: execution, workflowName: workflow.name)
-    }
-
-    func value(at path: String) -> JSON? { scope.value(at: path) }
-
-    func lastOccurrence(of event: String) -> Timestamp? {
-        environment.lastOccurrence(of: event, contact: scope.contact.id)
-    }
-
-    func isMember(ofSegment id: String) -> Bool { environment.isMember(scope.contact.id, ofSegment: id) }
 }

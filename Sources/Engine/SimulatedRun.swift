@@ -110,10 +110,24 @@ struct SimulatedRun {
             take(event, data)
             environment.note(event)
             report.events.append(.init(at: start, name: name, data: event.data, effect: .started))
-        } else if !request.triggerData.isEmpty {
+        } else if case .schedule(let schedule) = workflow.trigger {
+            beginOnSchedule(schedule)
+        }
+        if execution.trigger == nil, !request.triggerData.isEmpty {
             report.warnings.append("no event starts this workflow, so the trigger's data were not used")
         }
         advance(.started, at: start)
+    }
+
+    /// The run starts as if the contact had been enrolled by a tick at the start.
+    private mutating func beginOnSchedule(_ schedule: ScheduleTrigger) {
+        let tick: JSONObject = ["schedule": ["at": .string("\(start)")]]
+        execution.context = tick.merging(execution.context)
+        if !contact.isSubscribed { report.warnings.append("a schedule enrols nobody who is unsubscribed") }
+        let scope = AudienceScope(contact, of: workflow, environment: environment, now: start)
+        if case .filter(let filter) = schedule.audience, !filter.isSatisfied(in: scope) {
+            report.warnings.append("the schedule's filter does not hold for the contact, so it would not be enrolled")
+        }
     }
 
     /// Mail has somebody who sent it and somebody it was written to: an automatic reply could not be made otherwise.

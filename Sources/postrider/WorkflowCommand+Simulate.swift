@@ -3,6 +3,7 @@ import Engine
 import Foundation
 import JSONValue
 import SQLStore
+import Settings
 import WorkflowFiles
 import WorkflowModel
 
@@ -55,22 +56,42 @@ extension WorkflowCommand {
 
         func run() throws {
             let file = try WorkflowCommand.read([file])[0]
-            try file.checkTemplates()
+            do {
+                try file.checkTemplates()
+            } catch {
+                complain("\(error)")
+                throw ExitCode(1)
+            }
             for warning in file.warnings { complain(warning) }
             let request = try request()
             let configuration = try config.map(loadConfiguration)
             let report = try runBlocking {
+                try await Self.simulate(request, file, configuration)
+            }
+            print(json ? JSONWriter.write(report.json) : SimulationTimeline(report).text)
+        }
+
+        private static func simulate(
+            _ request: SimulationRequest, _ file: WorkflowFile, _ configuration: Configuration?
+        ) async throws -> SimulationReport {
+            do {
                 if let configuration {
                     let (store, context) = try await Assembly(configuration: configuration, logger: .quiet)
                         .makeEngine(exclusively: false)
                     defer { try? store.close() }
                     return try await Simulation(context: context).run(request, document: file.document)
                 }
-                return try await Self.withNothing(project: file.document.project) { context in
+                return try await withNothing(project: file.document.project) { context in
                     try await Simulation(context: context).run(request, document: file.document)
                 }
+            } catch let error as UseCaseError {
+                throw failure(error)
             }
-            print(json ? JSONWriter.write(report.json) : SimulationTimeline(report).text)
+        }
+
+        private static func failure(_ error: UseCaseError) -> CommandFailure {
+            let lines = error.problems.isEmpty ? ["\(error)"] : error.problems.map(\.description)
+            return CommandFailure(lines.joined(separator: "\n"))
         }
 
         /// An engine over a database of its own, which is gone afterwards.
@@ -104,7 +125,7 @@ extension WorkflowCommand {
             do {
                 return try SimulationRequest(json: .object(body))
             } catch let error as UseCaseError {
-                throw CommandFailure(error.problems.map(\.description).joined(separator: "\n"))
+                throw Self.failure(error)
             }
         }
 

@@ -192,6 +192,33 @@ import WorkflowModel
         #expect(report.warnings.contains("the webhook of call was taken to be answered 200"))
     }
 
+    @Test func aScheduledRunSaysWhoWouldNotBeEnrolled() async throws {
+        let (engine, _database) = try await makeEngine()
+        _ = _database
+        let file: JSON = [
+            "workflow": "flow", "enabled": true,
+            "trigger": [
+                "schedule": "0 9 * * MON",
+                "filter": [
+                    "logic": "AND",
+                    "groups": [["filters": [["field": "data.plan", "operator": "equals", "value": "pro"]]]],
+                ],
+            ],
+            "steps": ["start": ["type": "TRIGGER", "next": "end"], "end": ["type": "EXIT", "config": [:]]],
+        ]
+        for (contact, count) in [
+            (["email": "a@b.example", "data": ["plan": "pro"]], 0), (["email": "a@b.example"], 1),
+            (["email": "a@b.example", "subscribed": false], 2),
+        ] as [(JSON, Int)] {
+            let report = try await Simulation(context: engine.context).run(
+                try SimulationRequest(json: ["contact": contact, "startAt": "2026-03-02T09:00:00Z"]),
+                document: try WorkflowDocument(file))
+            #expect(report.execution.status == .exited)
+            #expect(report.execution.context == ["schedule": ["at": "2026-03-02T09:00:00.000Z"]])
+            #expect(report.warnings.count { $0.contains("enrol") } == count, "\(report.warnings)")
+        }
+    }
+
     @Test func theHistoryBeforeTheStartCounts() async throws {
         let (engine, _database) = try await makeEngine()
         _ = _database
