@@ -38,9 +38,14 @@ package struct Dispatch: Sendable {
     /// `drainTime`.
     package func run() async {
         let places = DeliveryPlaces(transport.concurrency)
+        // Every fourth place goes to bulk mail however much else waits, so that a campaign always moves.
+        var credit = 0
         while !Task.isCancelled {
             let free = places.free
-            guard let entries = free > 0 ? await claim(free) : [] else {
+            credit += free
+            let share = credit / 4
+            credit %= 4
+            guard let entries = free > 0 ? await claim(free, bulkShare: share) : [] else {
                 await context.signals.dispatch.wait(until: context.clock.now().adding(seconds: 1), clock: context.clock)
                 continue
             }
@@ -62,10 +67,10 @@ package struct Dispatch: Sendable {
     }
 
     /// - Returns: nil when the database did not take the claim.
-    private func claim(_ limit: Int) async -> [OutboxEntry]? {
+    private func claim(_ limit: Int, bulkShare: Int) async -> [OutboxEntry]? {
         let now = context.clock.now()
         do {
-            return try await context.store.write { try $0.claimEntries(dueAt: now, limit: limit) }
+            return try await context.store.write { try $0.claimEntries(dueAt: now, limit: limit, bulkShare: bulkShare) }
         } catch {
             context.logger.error("outbox waits for the database", metadata: ["error": "\(error)"])
             return nil
@@ -93,7 +98,13 @@ package struct Dispatch: Sendable {
         let outcome: DeliveryOutcome
         var subject = ""
         do {
-            let version = try await context.store.read { try $0.templateVersion(entry.request.templateVersionID) }
+            let (version, withdrawal) = try await context.store.read {
+                (try $0.templateVersion(entry.request.templateVersionID), try Self.withdrawal(of: entry, in: $0))
+            }
+            if let withdrawal {
+                let record = AttemptRecord(status: .suppressed, at: context.clock.now(), reply: withdrawal)
+                return await self.record(record, of: entry, subject: "", places)
+            }
             guard let version else { throw MailBuilder.Failure(reason: "the template version is gone") }
             let built = try MailBuilder(context: context).build(entry, version: version, now: context.clock.now())
             subject = built.subject
@@ -110,13 +121,26 @@ package struct Dispatch: Sendable {
         } catch {
             outcome = .refused(reason: "\(error)")
         }
-        await record(outcome, of: entry, subject: subject, places)
+        let decided = RetrySchedule(context.configuration).decide(outcome, entry: entry, now: context.clock.now())
+        await record(decided, of: entry, subject: subject, places)
+    }
+
+    /// Why a mail that was decided is not sent after all; nil when nothing speaks against it. Looked at right before the
+    /// attempt: what is committed by then counts.
+    private static func withdrawal(of entry: OutboxEntry, in reader: any StoreReader) throws -> String? {
+        if let execution = entry.executionID, try reader.status(ofExecution: execution) == .cancelled {
+            return "its execution was cancelled"
+        }
+        guard entry.request.kind == .marketing, entry.request.answers == nil,
+            let contact = try reader.contact(entry.contactID, in: entry.projectID), !contact.isSubscribed,
+            contact.email == entry.request.recipient
+        else { return nil }
+        return "the contact has unsubscribed"
     }
 
     private func record(
-        _ outcome: DeliveryOutcome, of entry: OutboxEntry, subject: String, _ places: DeliveryPlaces?
+        _ decided: AttemptRecord, of entry: OutboxEntry, subject: String, _ places: DeliveryPlaces?
     ) async {
-        let decided = RetrySchedule(context.configuration).decide(outcome, entry: entry, now: context.clock.now())
         await persist("outcome not recorded", entry, places) {
             try await context.transact { transaction in
                 try transaction.store.record(decided, of: entry.id)
@@ -152,7 +176,7 @@ package struct Dispatch: Sendable {
         case .delivered: EventName.emailSent
         case .bounced: EventName.emailBounced
         case .expired, .failed: EventName.emailFailed
-        case .pending, .claimed: nil
+        case .pending, .claimed, .suppressed: nil
         }
     }
 

@@ -88,6 +88,8 @@ package protocol ExecutionReader: AnyObject {
     ) throws -> (rows: [ExecutionListing], total: Int)
     func execution(_ id: Identifier, workflow: Identifier) throws -> ExecutionListing?
     func steps(of execution: Identifier) throws -> [StepExecution]
+    /// Nil when there is no such execution.
+    func status(ofExecution id: Identifier) throws -> Execution.Status?
     /// The graph of the version that an execution belongs to; nil when there is no such execution.
     func graph(ofExecution id: Identifier) throws -> WorkflowGraph?
 }

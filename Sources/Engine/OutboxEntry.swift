@@ -16,6 +16,8 @@ package struct OutboxEntry: Hashable, Sendable {
         case expired
         /// Cannot be built or sent as it is.
         case failed
+        /// Not sent, because its contact has unsubscribed or its execution was cancelled meanwhile.
+        case suppressed
     }
 
     package var id: Identifier
@@ -53,6 +55,11 @@ package struct OutboxEntry: Hashable, Sendable {
         self.request = request
         self.messageID = messageID
     }
+}
+
+extension OutboxEntry {
+    /// Mail to many, which lets mail that somebody waits for go first.
+    package var isBulk: Bool { request.kind != .transactional && request.answers == nil }
 }
 
 /// What became of an attempt, as it is stored.

@@ -38,9 +38,10 @@ package protocol StoreTransaction: WebhookTransaction, ExecutionTransaction, Sch
     // MARK: Outbox
 
     func insert(_ entry: OutboxEntry) throws
-    /// Marks up to `limit` due entries as claimed and returns them, the longest due first. One that cannot be read is
-    /// marked as failed in its place.
-    func claimEntries(dueAt time: Timestamp, limit: Int) throws -> [OutboxEntry]
+    /// Marks up to `limit` due entries as claimed and returns them, in each queue the longest due first. One that cannot
+    /// be read is marked as failed in its place.
+    /// - Parameter bulkShare: how many bulk mails are among them although others wait.
+    func claimEntries(dueAt time: Timestamp, limit: Int, bulkShare: Int) throws -> [OutboxEntry]
     func nextEntry() throws -> Timestamp?
     func record(_ attempt: AttemptRecord, of entry: Identifier) throws
     /// Gives back what a stopped daemon had claimed; each counts as an uncertain attempt.
@@ -69,6 +70,13 @@ package protocol StoreTransaction: WebhookTransaction, ExecutionTransaction, Sch
     func secret(_ name: String, orInsert candidate: [UInt8]) throws -> [UInt8]
     /// Adds to a durable counter.
     func count(_ name: String, by amount: Int) throws
+}
+
+extension StoreTransaction {
+    /// With a quarter for bulk mail.
+    package func claimEntries(dueAt time: Timestamp, limit: Int) throws -> [OutboxEntry] {
+        try claimEntries(dueAt: time, limit: limit, bulkShare: limit / 4)
+    }
 }
 
 /// Reads for the API, on a snapshot.

@@ -107,5 +107,10 @@ enum Migration0002 {
             event_id BLOB NOT NULL,
             PRIMARY KEY (contact_id, name, at, event_id)
         ) STRICT, WITHOUT ROWID;
+
+        -- 0 for mail that somebody waits for, 1 for mail to many: each has a queue of its own.
+        ALTER TABLE outbox ADD COLUMN class INTEGER NOT NULL DEFAULT 1;
+        DROP INDEX outbox_due;
+        CREATE INDEX outbox_due ON outbox (class, due_at) WHERE status = 'pending';
         """
 }

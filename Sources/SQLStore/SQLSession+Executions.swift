@@ -314,6 +314,12 @@ extension SQLSession {
             """, id, workflow, decode: Self.listing)
     }
 
+    func status(ofExecution id: Identifier) throws -> Execution.Status? {
+        try first("SELECT status FROM executions WHERE id = ?", id) {
+            try $0.decoded(0, as: Execution.Status.self)
+        }
+    }
+
     func graph(ofExecution id: Identifier) throws -> WorkflowGraph? {
         let version: Identifier? = try first("SELECT version_id FROM executions WHERE id = ?", id) { $0[0] }
         return try version.flatMap(graph(ofVersion:))

@@ -9,11 +9,11 @@ extension SQLSession {
         try run(
             """
             INSERT INTO outbox (id, project_id, contact_id, execution_id, status, due_at, attempts, uncertain_attempts,
-                generation, template_version_id, message_id, request, created_at)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                generation, template_version_id, message_id, request, created_at, class)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """, entry.id, entry.projectID, entry.contactID, entry.executionID, entry.status.rawValue, entry.dueAt,
             entry.attempts, entry.uncertainAttempts, entry.generation, entry.request.templateVersionID,
-            entry.messageID, JSONWriter.write(entry.request.json), entry.createdAt)
+            entry.messageID, JSONWriter.write(entry.request.json), entry.createdAt, entry.isBulk)
     }
 
     private static func entry(_ row: SQLRow) throws -> OutboxEntry {
@@ -33,13 +33,21 @@ extension SQLSession {
             """, id, decode: Self.entry)
     }
 
-    func claimEntries(dueAt time: Timestamp, limit: Int) throws -> [OutboxEntry] {
+    func claimEntries(dueAt time: Timestamp, limit: Int, bulkShare: Int) throws -> [OutboxEntry] {
+        var claimed = try claimEntries(isBulk: false, dueAt: time, limit: limit - bulkShare)
+        claimed += try claimEntries(isBulk: true, dueAt: time, limit: limit - claimed.count)
+        // What the one queue leaves of its share goes to the other.
+        return try claimed + claimEntries(isBulk: false, dueAt: time, limit: limit - claimed.count)
+    }
+
+    private func claimEntries(isBulk: Bool, dueAt time: Timestamp, limit: Int) throws -> [OutboxEntry] {
+        guard limit > 0 else { return [] }
         let read = try rows(
             """
             SELECT id, project_id, contact_id, execution_id, status, due_at, created_at, attempts, uncertain_attempts,
                 generation, template_version_id, message_id, request
-            FROM outbox WHERE status = 'pending' AND due_at <= ? ORDER BY due_at LIMIT ?
-            """, time, limit
+            FROM outbox WHERE status = 'pending' AND class = ? AND due_at <= ? ORDER BY due_at LIMIT ?
+            """, isBulk, time, limit
         ) { row -> (id: Identifier, entry: OutboxEntry?) in (row[0], try? Self.entry(row)) }
         for (id, entry) in read where entry == nil {
             try run(
@@ -55,7 +63,11 @@ extension SQLSession {
     }
 
     func nextEntry() throws -> Timestamp? {
-        try first("SELECT due_at FROM outbox WHERE status = 'pending' ORDER BY due_at LIMIT 1") { $0[0] }
+        try [false, true].compactMap { isBulk in
+            try first(
+                "SELECT due_at FROM outbox WHERE status = 'pending' AND class = ? ORDER BY due_at LIMIT 1", isBulk
+            ) { $0[0] as Timestamp }
+        }.min()
     }
 
     func record(_ attempt: AttemptRecord, of entry: Identifier) throws {

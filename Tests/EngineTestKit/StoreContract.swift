@@ -43,6 +43,7 @@ package enum StoreContract: String, CaseIterable, Sendable, CustomTestStringConv
     case timerSlotsAreTakenOnce
     case historyIsKeptForTheNamesAskedFor
     case timerPolicyComesBackWhole
+    case bulkMailLetsOthersGoFirstAndKeepsItsShare
 
     package var testDescription: String { rawValue }
 
@@ -85,6 +86,7 @@ package enum StoreContract: String, CaseIterable, Sendable, CustomTestStringConv
         case .timerSlotsAreTakenOnce: try await Self.timerSlots(store)
         case .historyIsKeptForTheNamesAskedFor: try await Self.history(store)
         case .timerPolicyComesBackWhole: try await Self.policies(store)
+        case .bulkMailLetsOthersGoFirstAndKeepsItsShare: try await Self.bulkShares(store)
         }
     }
 

@@ -96,6 +96,25 @@ import WorkflowModel
         #expect(try await rig.engine.counter("receptions_repeated") == 1)
     }
 
+    /// The sending server tries again while its first try is still under way.
+    @Test func oneMailFiveTimesAtOnceIsOneEventAndOneRun() async throws {
+        let rig = try await rig()
+        let verdicts = await withTaskGroup(of: Verdict.self) { group in
+            for number in 0..<5 {
+                group.addTask {
+                    var copy = message()
+                    copy.queueID = "4Q\(number)"
+                    return await receive(copy, rig)
+                }
+            }
+            return await group.reduce(into: []) { $0.append($1) }
+        }
+        #expect(verdicts == Array(repeating: .continue, count: 5))
+        #expect(try await rig.engine.executions().count == 1)
+        #expect(try await rig.engine.counter("receptions_repeated") == 4)
+        #expect(try await replies(rig).count == 1)
+    }
+
     @Test func everyRoutedRecipientGetsItsEvent() async throws {
         let rig = try await rig()
         let mail = message(recipients: ["help@example.com", "HELP@example.com", "x@all.example.com", "no@else.example"])

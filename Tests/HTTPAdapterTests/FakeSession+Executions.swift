@@ -4,6 +4,9 @@ import WorkflowModel
 extension FakeSession {
     func stepCounts(of workflow: Identifier) throws -> [String: StepCounts] { [:] }
     func refusedEnrolments(of workflow: Identifier) throws -> Int { 0 }
+    func status(ofExecution id: Identifier) throws -> Execution.Status? {
+        tables.executions.first { $0.id == id }?.status
+    }
     func graph(ofExecution id: Identifier) throws -> WorkflowGraph? {
         let workflow = tables.executions.first { $0.id == id }?.workflowID
         return tables.workflows.first { $0.id == workflow }?.graph
