@@ -40,41 +40,28 @@ extension SQLSession {
         of names: [String], contact: Identifier, after trigger: Identifier?, since time: Timestamp,
         where test: (Event) -> Bool
     ) throws -> Event? {
-        // Rows of one transaction have one time; the order in which they were written is that of the table.
+        // Events of one transaction have one time; the order in which they were written is that of the table.
         let start: Int64 =
             try trigger.flatMap { try first("SELECT rowid FROM events WHERE id = ?", $0) { $0[0] } } ?? 0
-        var oldest: (row: Int64, event: Event)?
-        for name in Set(names) {
-            var last: Int64 = start
-            while let (row, event) = try nextOccurrence(of: name, contact: contact, after: last, since: time),
-                oldest.map({ row < $0.row }) ?? true
-            {
-                if test(event) {
-                    oldest = (row, event)
-                    break
-                }
-                last = row
+        let found = try Set(names).compactMap { name in
+            try firstDecoded(
+                """
+                SELECT e.rowid, e.id, e.name, e.data, e.source, e.generation, e.created_at
+                FROM event_occurrences o JOIN events e ON e.id = o.event_id
+                WHERE o.contact_id = ? AND o.name = ? AND o.at >= ? AND e.rowid > ? ORDER BY o.at, e.rowid LIMIT ?
+                """, contact, name, time, start, Self.lookBackLimit
+            ) { row -> (row: Int64, event: Event)? in
+                let event = Event(
+                    id: row[1], name: row[2], data: try row.object(3),
+                    source: try row.decoded(4, as: Event.Source.self), generation: row[5], createdAt: row[6])
+                return test(event) ? (row[0], event) : nil
             }
         }
-        return oldest?.event
+        return found.min { ($0.event.createdAt, $0.row) < ($1.event.createdAt, $1.row) }?.event
     }
 
-    private func nextOccurrence(
-        of name: String, contact: Identifier, after row: Int64, since time: Timestamp
-    ) throws -> (Int64, Event)? {
-        try first(
-            """
-            SELECT e.rowid, e.id, e.name, e.data, e.source, e.generation, e.created_at
-            FROM event_occurrences o JOIN events e ON e.id = o.event_id
-            WHERE o.contact_id = ? AND o.name = ? AND o.at >= ? AND e.rowid > ? ORDER BY e.rowid LIMIT 1
-            """, contact, name, time, row
-        ) { row in
-            let event = Event(
-                id: row[1], name: row[2], data: try row.object(3),
-                source: try row.decoded(4, as: Event.Source.self), generation: row[5], createdAt: row[6])
-            return (row[0], event)
-        }
-    }
+    /// Events of one contact and name that one look back examines: everybody else waits meanwhile.
+    private static let lookBackLimit = 1000
 
     func lastOccurrence(of name: String, contact: Identifier) throws -> Timestamp? {
         try first(

@@ -63,6 +63,19 @@ final class SQLSession {
         return try statement.step() ? try decode(SQLRow(statement)) : nil
     }
 
+    /// What `decode` makes of the first row of a query that it makes something of; nil when there is none.
+    func firstDecoded<each Value: SQLValue, Decoded>(
+        _ sql: StaticString, _ arguments: repeat (each Value)?, decode: (SQLRow) throws -> Decoded?
+    ) throws -> Decoded? {
+        let statement = try statements.statement(sql, on: database)
+        defer { statement.reset() }
+        try statement.bind(repeat each arguments)
+        while try statement.step() {
+            if let value = try decode(SQLRow(statement)) { return value }
+        }
+        return nil
+    }
+
     // MARK: Savepoints
 
     /// Runs `body` so that its error undoes its own work alone.
