@@ -70,12 +70,11 @@ package struct EngineContext: Sendable {
     }
 
     /// The same for callers that are no tasks.
-    /// - Parameter mayBlock: see `Store.submit`.
     package func submit<Value: Sendable>(
-        mayBlock: Bool, _ body: @escaping @Sendable (EngineTransaction) throws -> Value,
+        _ body: @escaping @Sendable (EngineTransaction) throws -> Value,
         completion: @escaping @Sendable (Result<Value, any Error>) -> Void
     ) {
-        store.submit(mayBlock: mayBlock) { store in
+        store.submit { store in
             let transaction = try EngineTransaction(store: store, context: self)
             return (try body(transaction), try transaction.finish())
         } completion: { result in

@@ -51,7 +51,7 @@ package struct Intake: MessageIntake {
                 recipient: arrival.recipient, ownAddresses: ownAddresses, isOwnMail: bearsMarker, now: now)
             return (arrival, refusal)
         }
-        context.submit(mayBlock: true) { transaction in
+        context.submit { transaction in
             let generation = try returned.flatMap { try transaction.store.entry($0)?.generation } ?? 0
             return try prepared.map { arrival, refusal in
                 try record(arrival, of: facts, refusal: refusal, generation: generation, in: transaction)

@@ -6,7 +6,7 @@ package protocol MessageIntake: Sendable {
     /// the adapter asks for every recipient and does not collect a message nobody wants.
     func wants(recipient: String) -> Bool
 
-    /// Takes one whole message, from a thread that may block for a commit. `completion` is called exactly once, from any
-    /// thread, after the message, its events and everything they caused are durable, or with a tempfail when that failed.
+    /// Takes one whole message. Returns at once; `completion` is called exactly once, from any thread, after the
+    /// message, its events and everything they caused are durable, or with a tempfail when that failed.
     func receive(_ message: ReceivedMessage, completion: @escaping @Sendable (Verdict) -> Void)
 }

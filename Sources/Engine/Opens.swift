@@ -46,7 +46,7 @@ package struct Opens: Sendable {
     }
 
     private func submit(_ noted: NotedFetch) {
-        context.submit(mayBlock: false) { transaction in
+        context.submit { transaction in
             try Self.record(noted, in: transaction)
         } completion: { result in
             switch result {

@@ -10,11 +10,9 @@ package protocol Store: Sendable {
         _ body: @escaping @Sendable (any StoreTransaction) throws -> Value
     ) async throws -> Value
 
-    /// The same for callers that are no tasks: `completion` is called once from any thread.
-    /// - Parameter mayBlock: the caller's thread may wait for the disk. With nobody else writing, all is then done on it
-    ///   before this returns, which saves two hand-overs between threads. False returns at once.
+    /// The same for callers that are no tasks: returns at once, `completion` is called once from any thread.
     func submit<Value: Sendable>(
-        mayBlock: Bool, _ body: @escaping @Sendable (any StoreTransaction) throws -> Value,
+        _ body: @escaping @Sendable (any StoreTransaction) throws -> Value,
         completion: @escaping @Sendable (Result<Value, any Error>) -> Void)
 
     /// Runs `body` on a snapshot, beside the writer.

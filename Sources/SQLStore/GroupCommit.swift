@@ -6,23 +6,21 @@ import GRDB
 /// savepoint of its own, so that its error undoes its own work alone. Completions are called after the commit.
 ///
 /// It has a thread of its own, because handing a job over is half of what a short transaction costs: a queue of Dispatch
-/// wakes, parks and counts threads for each. A caller whose thread may block does without the hand-over when nobody
-/// else is writing: its job is done where it stands, in a transaction of its own.
+/// wakes, parks and counts threads for each. Nobody writes on the caller's thread, though that would save the hand-over: who
+/// waits must be able to give up at a deadline while the disk hangs.
 final class GroupCommit: Sendable {
     /// Jobs in one transaction, at most: it bounds how long the first of them waits.
     private static let batchLimit = 256
 
     private let inbox = JobInbox()
-    private let writer: Writer
 
     init(pool: DatabasePool, checkpointer: Checkpointer) {
         let inbox = self.inbox
-        let writer = Writer(pool: pool, checkpointer: checkpointer)
-        self.writer = writer
         let thread = Thread {
+            let writer = Writer(pool: pool, checkpointer: checkpointer)
             while let batch = inbox.next(atMost: Self.batchLimit) {
                 writer.run(batch)
-                inbox.finishTurn()
+                inbox.countCommit()
             }
             writer.close()
             inbox.ended()
@@ -42,68 +40,46 @@ final class GroupCommit: Sendable {
     /// Transactions committed so far.
     var commitCount: Int { inbox.commits }
 
-    /// Returns at once, or, when the caller's thread may block and the writer is idle, when the job is done.
-    func submit(_ job: any WriteJob, mayBlock: Bool) {
-        switch inbox.add(job, mayBlock: mayBlock) {
-        case .queued: break
-        case .yourTurn:
-            writer.run([job])
-            inbox.finishTurn()
-        case .closed: job.finish(StoreError(.failed, "the database is closed"))
-        }
+    /// Returns at once.
+    func submit(_ job: any WriteJob) {
+        if !inbox.add(job) { job.finish(StoreError(.failed, "the database is closed")) }
     }
 }
 
-/// Jobs on their way to the writer, and whose turn it is. `@unchecked`: everything is read and written under the
-/// condition's lock.
+/// Jobs on their way to the writer. `@unchecked`: everything is read and written under the condition's lock.
 private final class JobInbox: @unchecked Sendable {
-    enum Admission { case queued, yourTurn, closed }
-
     private let condition = NSCondition()
     private var jobs: [any WriteJob] = []
-    /// Somebody is writing: the thread, or a caller on its own.
-    private var isTaken = false
     private var isClosed = false
     private var isEnded = false
     private var commitCount = 0
 
     var commits: Int { locked { commitCount } }
 
-    /// - Returns: `yourTurn` when the caller must run the job itself, and then call `finishTurn`.
-    func add(_ job: any WriteJob, mayBlock: Bool) -> Admission {
+    /// - Returns: false when the inbox is closed.
+    func add(_ job: any WriteJob) -> Bool {
         locked {
-            guard !isClosed else { return .closed }
-            if mayBlock, !isTaken, jobs.isEmpty {
-                isTaken = true
-                return .yourTurn
-            }
+            guard !isClosed else { return false }
             jobs.append(job)
-            // The thread waits only when there was nothing to do; who has the turn wakes it at the end of it.
-            if jobs.count == 1, !isTaken { condition.signal() }
-            return .queued
+            // Somebody waits only when there was nothing to do.
+            if jobs.count == 1 { condition.signal() }
+            return true
         }
     }
 
-    /// Waits for jobs and takes the turn.
+    /// Waits for jobs.
     /// - Returns: nil when the inbox is closed and empty.
     func next(atMost limit: Int) -> [any WriteJob]? {
         locked {
-            while isTaken || (jobs.isEmpty && !isClosed) { condition.wait() }
+            while jobs.isEmpty, !isClosed { condition.wait() }
             guard !jobs.isEmpty else { return nil }
-            isTaken = true
             let batch = Array(jobs.prefix(limit))
             jobs.removeFirst(batch.count)
             return batch
         }
     }
 
-    func finishTurn() {
-        locked {
-            commitCount += 1
-            isTaken = false
-            if !jobs.isEmpty || isClosed { condition.broadcast() }
-        }
-    }
+    func countCommit() { locked { commitCount += 1 } }
 
     func close() {
         locked {
@@ -128,9 +104,8 @@ private final class JobInbox: @unchecked Sendable {
     }
 }
 
-/// The connection's side of the writer. `@unchecked`: for whoever has the turn alone, and turns follow each other under
-/// the inbox's lock.
-private final class Writer: @unchecked Sendable {
+/// The connection's side of the writer: lives on its thread.
+private final class Writer {
     private let pool: DatabasePool
     private let checkpointer: Checkpointer
     private let statements = PreparedStatements()

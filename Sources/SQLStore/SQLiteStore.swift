@@ -65,15 +65,15 @@ package final class SQLiteStore: Store {
         _ body: @escaping @Sendable (any StoreTransaction) throws -> Value
     ) async throws -> Value {
         try await withCheckedThrowingContinuation { continuation in
-            submit(mayBlock: false, body) { continuation.resume(with: $0) }
+            submit(body) { continuation.resume(with: $0) }
         }
     }
 
     package func submit<Value: Sendable>(
-        mayBlock: Bool, _ body: @escaping @Sendable (any StoreTransaction) throws -> Value,
+        _ body: @escaping @Sendable (any StoreTransaction) throws -> Value,
         completion: @escaping @Sendable (Result<Value, any Error>) -> Void
     ) {
-        writer.submit(TypedWriteJob(body, completion: completion), mayBlock: mayBlock)
+        writer.submit(TypedWriteJob(body, completion: completion))
     }
 
     package func read<Value: Sendable>(

@@ -128,9 +128,9 @@ final class LossyStore: Store {
     }
 
     func submit<Value: Sendable>(
-        mayBlock: Bool, _ body: @escaping @Sendable (any StoreTransaction) throws -> Value,
+        _ body: @escaping @Sendable (any StoreTransaction) throws -> Value,
         completion: @escaping @Sendable (Result<Value, any Error>) -> Void
-    ) { store.submit(mayBlock: mayBlock, body, completion: completion) }
+    ) { store.submit(body, completion: completion) }
 
     func read<Value: Sendable>(_ body: @escaping @Sendable (any StoreReader) throws -> Value) async throws -> Value {
         try await store.read(body)

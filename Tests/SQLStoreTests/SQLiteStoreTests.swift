@@ -2,7 +2,6 @@ import Engine
 import EngineTestKit
 import Foundation
 import SQLStore
-import Synchronization
 import Testing
 import WorkflowModel
 
@@ -87,58 +86,6 @@ import WorkflowModel
         #expect(log < 36_000_000, "the log has \(log) bytes")
         let file = try FileManager.default.attributesOfItem(atPath: database.path)[.size] as? Int ?? 0
         #expect(file > 10_000_000, "nothing was copied back")
-        try store.close()
-    }
-
-    @Test func callerThatMayBlockIsServedOnTheSpotByAnIdleStore() throws {
-        let database = try TemporaryDatabase()
-        let store = try SQLiteStore(path: database.path, exclusively: true)
-        let caller = pthread_self()
-        let answer = Mutex<(isDone: Bool, isHere: Bool)>((false, false))
-        store.submit(mayBlock: true) { transaction in
-            try transaction.count("c", by: 1)
-            return pthread_equal(pthread_self(), caller) != 0
-        } completion: { result in
-            answer.withLock { $0 = (true, (try? result.get()) ?? false) }
-        }
-        #expect(answer.withLock { $0.isDone && $0.isHere })
-        try store.close()
-        // A closed store says so at once as well.
-        let refusal = Mutex<StoreError?>(nil)
-        store.submit(mayBlock: true) {
-            try $0.count("c", by: 1)
-        } completion: { result in
-            if case .failure(let error) = result { refusal.withLock { $0 = error as? StoreError } }
-        }
-        #expect(refusal.withLock { $0 } != nil)
-    }
-
-    /// Threads that may block and tasks that may not, all at once: every one is done, and once.
-    @Test func turnsOfCallersAndOfTheWriterDoNotMix() async throws {
-        let database = try TemporaryDatabase()
-        let store = try SQLiteStore(path: database.path, exclusively: true)
-        await withTaskGroup(of: Void.self) { group in
-            for _ in 0..<4 {
-                group.addTask {
-                    await withCheckedContinuation { done in
-                        Thread.detachNewThread {
-                            for _ in 0..<100 {
-                                let isCommitted = DispatchSemaphore(value: 0)
-                                store.submit(mayBlock: true) {
-                                    try $0.count("c", by: 1)
-                                } completion: { _ in
-                                    isCommitted.signal()
-                                }
-                                isCommitted.wait()
-                            }
-                            done.resume()
-                        }
-                    }
-                }
-                group.addTask { for _ in 0..<100 { try? await store.write { try $0.count("c", by: 1) } } }
-            }
-        }
-        #expect(try await store.read { try $0.counters() }["c"] == 800)
         try store.close()
     }
 }
