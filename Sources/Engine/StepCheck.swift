@@ -40,25 +40,26 @@ struct StepCheck {
             let key = options["template"] == nil && options["templateId"] != nil ? "templateId" : "template"
             let missing = WorkflowProblem(
                 path: "\(path).\(key)", message: "there is no template \(send.template) in this project")
-            return (isKnown ? [] : [missing]) + syntaxProblems(.object(options), path: path)
-        default: return syntaxProblems(.object(options), path: path)
+            return (isKnown ? [] : [missing])
+                + Self.syntaxProblems(.object(options), path: path, templates: transaction.context.templates)
+        default: return Self.syntaxProblems(.object(options), path: path, templates: transaction.context.templates)
         }
     }
 
     /// Every text in it that is Liquid and does not parse.
-    private func syntaxProblems(_ value: JSON, path: String) -> [WorkflowProblem] {
+    static func syntaxProblems(_ value: JSON, path: String, templates: TemplateCache) -> [WorkflowProblem] {
         switch value {
         case .string(let source) where source.contains("{{") || source.contains("{%"):
             do {
-                _ = try transaction.context.templates.line(source)
+                _ = try templates.line(source)
                 return []
             } catch {
                 return [.init(path: path, message: "\(error)")]
             }
         case .array(let values):
-            return values.enumerated().flatMap { syntaxProblems($1, path: "\(path).\($0)") }
+            return values.enumerated().flatMap { syntaxProblems($1, path: "\(path).\($0)", templates: templates) }
         case .object(let object):
-            return object.flatMap { syntaxProblems($1, path: "\(path).\($0)") }
+            return object.flatMap { syntaxProblems($1, path: "\(path).\($0)", templates: templates) }
         default: return []
         }
     }

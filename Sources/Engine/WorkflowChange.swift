@@ -32,7 +32,7 @@ struct WorkflowChange {
     /// - Throws: `UseCaseError`: `triggerLocked`, `workflowLocked` with the number of executions.
     func decide(asNewVersion: Bool) throws -> Workflows.Applied {
         guard isStructural else { return isCosmetic ? .updated : .unchanged }
-        if known.trigger.isFrozen(against: document.trigger), facts.hasExecutions {
+        if facts.hasExecutions, known.trigger.isFrozen(against: document.trigger) || isAnotherEvent {
             throw UseCaseError(
                 .triggerLocked,
                 "\(known.slug) has had executions, so its trigger stays: apply the file under another workflow name")
@@ -52,7 +52,37 @@ struct WorkflowChange {
     private var isCosmetic: Bool {
         known.name != document.name || known.description != document.description
             || known.isEnabled != document.isEnabled || known.allowsReentry != document.allowsReentry
-            || known.timers != document.timers || known.graph.steps != document.graph.steps
+            || known.timers != document.timers
+            || Self.withoutTriggerOptions(known.graph) != Self.withoutTriggerOptions(document.graph)
+    }
+
+    /// The event that the trigger remembers over a time as MANUAL or SCHEDULE, so that a detour does not free it.
+    private var rememberedEvent: JSON? { known.graph.step(known.graph.triggerKey)?.options["eventName"] }
+
+    private var isAnotherEvent: Bool {
+        guard let event = document.trigger.eventName, let rememberedEvent else { return false }
+        return rememberedEvent != .string(event)
+    }
+
+    /// What a trigger remembers is ours, and no matter of files.
+    private static func withoutTriggerOptions(_ graph: WorkflowGraph) -> [Step] {
+        graph.steps.map { step in
+            var step = step
+            if step.key == graph.triggerKey { step.options = [:] }
+            return step
+        }
+    }
+
+    private func remembering(_ graph: WorkflowGraph) -> WorkflowGraph {
+        guard let rememberedEvent else { return graph }
+        let steps = graph.steps.map { step in
+            var step = step
+            if step.key == graph.triggerKey, step.options["eventName"] == nil {
+                step.options["eventName"] = document.trigger.eventName.map { .string($0) } ?? rememberedEvent
+            }
+            return step
+        }
+        return (try? WorkflowGraph(steps: steps, transitions: graph.transitions)) ?? graph
     }
 
     /// The workflow as it will be.
@@ -64,7 +94,7 @@ struct WorkflowChange {
         record.allowsReentry = document.allowsReentry
         record.trigger = document.trigger
         record.timers = document.timers
-        record.graph = document.graph
+        record.graph = remembering(document.graph)
         record.updatedAt = transaction.now
         if case .changed(let version) = applied, version != known.versionNumber {
             record.versionNumber = version

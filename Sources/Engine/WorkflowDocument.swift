@@ -33,6 +33,8 @@ package struct WorkflowDocument: Sendable {
         let name = reader.text(json["name"], "name") ?? slug
         let project = reader.text(json["project"], "project") ?? Project.defaultSlug
         let description = reader.text(json["description"], "description")
+        reader.limit(name, WorkflowRecord.nameLimit, "name")
+        reader.limit(description ?? "", WorkflowRecord.descriptionLimit, "description")
         let (timers, found) = TimerPolicy.read(json["timers"] ?? .null, path: "timers")
         reader.problems += found
         let isEnabled = reader.flag("enabled", default: false)
@@ -110,6 +112,10 @@ private struct Reader {
         return nil
     }
 
+    mutating func limit(_ text: String, _ limit: Int, _ path: String) {
+        if text.count > limit { report(path, "must not be longer than \(limit) characters") }
+    }
+
     mutating func flag(_ key: String, default fallback: Bool) -> Bool {
         guard let value = root[key] else { return fallback }
         if let flag = value.boolValue { return flag }
@@ -139,10 +145,8 @@ private struct Reader {
         }
         allow(trigger, ["event", "manual"], path: "trigger")
         if trigger["manual"] == true { return .manual }
-        guard let name = text(trigger["event"], "trigger.event"), !name.isEmpty,
-            name.utf8.count <= EventName.lengthLimit
-        else {
-            report("trigger.event", "names the event that starts the workflow; it is required")
+        guard let name = text(trigger["event"], "trigger.event"), EventName.isUsable(name) else {
+            report("trigger.event", "names the event that starts the workflow; it is required, \(EventName.rule)")
             return nil
         }
         return .event(EventName.canonical(name))

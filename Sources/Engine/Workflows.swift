@@ -26,7 +26,7 @@ package struct Workflows: Sendable {
     /// - Throws: `UseCaseError`: `invalid` with every problem, `notFound` for the project, `workflowLocked` when steps
     ///   would change while executions are under way, `triggerLocked` when the trigger would change after the first.
     package func apply(_ document: WorkflowDocument, asNewVersion: Bool = false) async throws -> Applied {
-        try Self.check(document.templates)
+        try Self.check(document)
         return try await context.transact { transaction in
             guard let project = transaction.catalog.project(slug: document.project) else {
                 throw UseCaseError(.notFound, "there is no project \(document.project)")
@@ -40,10 +40,10 @@ package struct Workflows: Sendable {
         }
     }
 
-    /// Templates that do not parse are refused here, with line and column, and never reach a mail.
+    /// Templates and options that do not parse are refused here, with line and column, and never reach a mail.
     /// - Throws: `UseCaseError.invalid` with every one of them.
-    package static func check(_ templates: [WorkflowDocument.Template]) throws {
-        let problems = templates.compactMap { template -> WorkflowProblem? in
+    package static func check(_ document: WorkflowDocument) throws {
+        var problems = document.templates.compactMap { template -> WorkflowProblem? in
             do {
                 _ = try CompiledTemplate(template.content)
                 return nil
@@ -51,8 +51,13 @@ package struct Workflows: Sendable {
                 return .init(path: "templates.\(template.slug)", message: "\(error)")
             }
         }
+        let cache = TemplateCache()
+        for step in document.graph.steps {
+            let path = "steps.\(step.key).config"
+            problems += StepCheck.syntaxProblems(.object(step.options), path: path, templates: cache)
+        }
         guard problems.isEmpty else {
-            throw UseCaseError(.invalid, "the templates have errors", problems: problems)
+            throw UseCaseError(.invalid, "the workflow has errors", problems: problems)
         }
     }
 
@@ -110,11 +115,12 @@ package struct Workflows: Sendable {
         let applied = try change.decide(asNewVersion: asNewVersion)
         guard applied != .unchanged else { return templatesChanged ? .updated : .unchanged }
         let record = change.record(applied, in: transaction)
-        try transaction.store.save(record, definition: document.definition)
+        let definition = WorkflowDefinition.json(of: record.graph)
+        try transaction.store.save(record, definition: definition)
         if record.versionID == known.versionID,
             record.graph.steps != known.graph.steps || applied == .changed(version: known.versionNumber)
         {
-            try transaction.store.replaceDefinition(document.definition, ofVersion: known.versionID)
+            try transaction.store.replaceDefinition(definition, ofVersion: known.versionID)
         }
         return applied
     }

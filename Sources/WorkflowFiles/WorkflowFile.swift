@@ -38,10 +38,10 @@ package struct WorkflowFile: Sendable {
         Self.failure(error, path: path, places: places)
     }
 
-    /// - Throws: `Failure` with every template that has an error.
+    /// - Throws: `Failure` with every template and every option that is no sound Liquid.
     package func checkTemplates() throws {
         do {
-            try Workflows.check(document.templates)
+            try Workflows.check(document)
         } catch let error as UseCaseError {
             throw failure(error)
         }
@@ -49,7 +49,7 @@ package struct WorkflowFile: Sendable {
 
     /// What does no harm and is hardly meant: steps that nothing leads to, branches that lead nowhere.
     package var warnings: [String] {
-        document.graph.oddities.map { Self.line($0, path: path, places: places, kind: "warning: ") }
+        document.graph.warnings.map { Self.line($0, path: path, places: places, kind: "warning: ") }
     }
 
     private static func failure(_ error: UseCaseError, path: String, places: YAMLDocument) -> Failure {

@@ -36,10 +36,22 @@ struct PlaceTree: Sendable {
             else { return place }
             return items[index].place(of: Self.rest(path, from: path.index(after: end)))
         }
+        if let (index, rest) = Self.position(path), items.indices.contains(index) {
+            return items[index].place(of: rest)
+        }
         // A key may have dots itself; the longest that fits is meant.
         let key = members.keys.filter { Self.begins(path, with: $0) }.max { $0.utf8.count < $1.utf8.count }
         guard let key, let member = members[key] else { return place }
         return member.place(of: Self.rest(path, from: path.index(path.startIndex, offsetBy: key.count)))
+    }
+
+    /// A place in a list written as a member: `body.0.name`.
+    private static func position(_ path: Substring) -> (Int, Substring)? {
+        let digits = path.prefix { $0.isASCII && $0.isNumber }
+        guard let index = Int(digits) else { return nil }
+        let rest = path[digits.endIndex...]
+        guard rest.isEmpty || rest.first == "." || rest.first == "[" else { return nil }
+        return (index, Self.rest(path, from: digits.endIndex))
     }
 
     private static func begins(_ path: Substring, with key: String) -> Bool {

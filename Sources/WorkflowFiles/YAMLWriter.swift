@@ -16,7 +16,9 @@ package enum YAMLWriter {
 
     private static func append(_ key: String, _ value: JSON, indentation: Int, to text: inout String) {
         let margin = String(repeating: " ", count: indentation)
-        text += "\(margin)\(scalar(key)):"
+        let name = scalar(key)
+        // A longer key must say that it is one (YAML 1.2 section 7.4.2).
+        text += name.utf8.count > 1000 ? "\(margin)? \(name)\n\(margin):" : "\(margin)\(name):"
         append(value, after: indentation, isItem: false, to: &text)
     }
 
@@ -125,8 +127,7 @@ package enum YAMLWriter {
             allowed.unicodeScalars.contains(scalar)
                 || scalar.value >= 0x20 && scalar.value < 0x7F
                 || scalar.value >= 0xA0 && scalar.value < 0xD800 && scalar.value != 0x2028 && scalar.value != 0x2029
-                || scalar.value >= 0xE000 && scalar.value < 0xFEFF
-                || scalar.value >= 0x1_0000
+                || scalar.value >= 0xE000 && ![0xFEFF, 0xFFFE, 0xFFFF].contains(scalar.value)
         }
     }
 

@@ -111,6 +111,37 @@ import WorkflowModel
         }
     }
 
+    @Test func aDetourOverAnotherTriggerDoesNotFreeTheEvent() async throws {
+        let (engine, _database) = try await makeEngine()
+        _ = _database
+        let workflows = Workflows(context: engine.context)
+        func file(_ trigger: JSON, options: JSONObject = [:]) throws -> WorkflowDocument {
+            try WorkflowDocument([
+                "workflow": "flow", "enabled": true, "trigger": trigger,
+                "steps": [
+                    "start": ["type": "TRIGGER", "config": .object(options), "next": "end"], "end": ["type": "EXIT"],
+                ],
+            ])
+        }
+        // As it is after a client has made it MANUAL.
+        _ = try await workflows.apply(try file(["event": "start"], options: ["eventName": "start"]))
+        try await engine.track("start")
+        let id = try #require(try await engine.context.store.read { try $0.loadCatalog() }.workflows.first).id
+        try await engine.context.transact { transaction in
+            guard var record = transaction.catalog.workflow(id) else { return }
+            record.trigger = .manual
+            try transaction.store.save(record, definition: WorkflowDefinition.json(of: record.graph))
+        }
+        #expect(
+            try await workflows.apply(try file(["manual": true])) == .unchanged, "what it remembers is no difference")
+        #expect(try await workflows.apply(try file(["manual": true]).with(name: "Other")) == .updated)
+        let refusal = await #expect(throws: UseCaseError.self) {
+            try await workflows.apply(try file(["event": "other"]))
+        }
+        #expect(refusal?.code == .triggerLocked)
+        #expect(try await workflows.apply(try file(["event": "start"])) == .updated)
+    }
+
     @Test func comparingSaysWhatApplyingWouldDoAndDoesNothing() async throws {
         let (engine, _database) = try await makeEngine()
         _ = _database
@@ -132,5 +163,13 @@ import WorkflowModel
             return
         }
         #expect(try await engine.context.store.read { try $0.loadCatalog() }.version == before)
+    }
+}
+
+extension WorkflowDocument {
+    fileprivate func with(name: String) -> WorkflowDocument {
+        var copy = self
+        copy.name = name
+        return copy
     }
 }

@@ -26,8 +26,8 @@ import WorkflowModel
 
     @Test(arguments: blocks) func anExampleIsRead(_ block: String) throws {
         let document = try Self.document(block)
-        try Workflows.check(document.templates)
-        #expect(document.graph.oddities.isEmpty, "\(document.graph.oddities)")
+        try Workflows.check(document)
+        #expect(document.graph.warnings.isEmpty, "\(document.graph.warnings)")
     }
 
     /// A part of a file, completed to a whole one: what it leads to ends, and what it does not say is not asked for.

@@ -156,6 +156,15 @@ final class TemporaryFile {
             "\(String(describing: failure))")
     }
 
+    @Test func anOptionThatIsNoLiquidIsNamedWithItsPlace() throws {
+        let file = try TemporaryFile(changed("body: {a: [\"{{ b }}\", 1]}", "body: {a: [1, \"{{ b\"]}"))
+        let read = try WorkflowFile(reading: file.path)
+        let failure = #expect(throws: WorkflowFile.Failure.self) { try read.checkTemplates() }
+        #expect(
+            failure?.lines.first?.hasPrefix("\(file.path):41:21: steps.call.config.body.a.1: ") == true,
+            "\(String(describing: failure))")
+    }
+
     @Test func whatIsHardlyMeantIsWarnedOf() throws {
         let text = """
             workflow: odd
@@ -173,9 +182,9 @@ final class TemporaryFile {
         let file = try TemporaryFile(text)
         let warnings = try WorkflowFile(reading: file.path).warnings
         #expect(warnings.count == 2)
-        #expect(warnings.contains { $0.hasPrefix("\(file.path):8:5: warning: steps.check.next: has nothing for no") })
+        #expect(warnings.contains { $0.hasPrefix("\(file.path):5:3: warning: steps.check: has no transition for no") })
         #expect(
-            warnings.contains { $0.hasPrefix("\(file.path):11:3: warning: steps.lost: is reached by no execution") })
+            warnings.contains { $0.hasPrefix("\(file.path):11:3: warning: steps.lost: nothing leads to it") })
         #expect(try read(Self.sound).warnings.isEmpty)
     }
 
