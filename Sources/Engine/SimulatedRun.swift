@@ -28,11 +28,14 @@ struct SimulatedRun {
     private var call: SimulatedCall?
     private var drafts = 0
     private var bodyBytes = 0
+    private var shownBytes = 0
     private(set) var report: SimulationReport
 
     /// Mails whose text is shown, and bytes of text in all of them together.
     private static let draftLimit = 100
     private static let bodyLimit = 1 << 20
+    /// Bytes of everything else that steps were given and gave.
+    private static let showLimit = 4 << 20
 
     init(
         _ request: SimulationRequest, snapshot: SimulationSnapshot, environment: SimulatedEnvironment,
@@ -173,6 +176,7 @@ struct SimulatedRun {
         guard let move = machine.advance(execution, contact: contact, input: input, now: time) else { return false }
         execution = move.execution
         report.add(move, input: input)
+        for step in move.steps where !fits(.array([step.input, step.output])) { report.abridge(step.sequence) }
         var updates = move.steps.filter { $0.type == .updateContact }
         for effect in move.effects {
             switch effect {
@@ -193,6 +197,9 @@ struct SimulatedRun {
                 call = SimulatedCall(
                     request, project: workflow.projectID, answers: answers, index: report.calls.count, at: time)
                 report.calls.append(.init(at: time, request: request))
+                if let body = request.body, !fits(.string(body)) {
+                    report.calls[report.calls.count - 1].request.body = nil
+                }
             case .cancelWebhook: call = nil
             }
         }
@@ -209,7 +216,8 @@ struct SimulatedRun {
     /// - Parameter isReported: whether the change is an event of its own.
     private mutating func noteChange(from before: Contact, step: String?, isReported: Bool) {
         guard contact.data != before.data || contact.isSubscribed != before.isSubscribed else { return }
-        report.changes.append(.init(at: environment.now, step: step, before: before, after: contact))
+        let change = SimulationReport.Change(at: environment.now, step: step, before: before, after: contact)
+        if fits(.object(change.changedData)) { report.changes.append(change) }
         contact.updatedAt = environment.now
         guard isReported else { return }
         if contact.data != before.data { emit("contact.updated", [:]) }
@@ -222,6 +230,15 @@ struct SimulatedRun {
     private mutating func emit(_ name: String, _ data: JSONObject) {
         environment.note(makeEvent(name, data, at: environment.now, isOwn: true))
         report.events.append(.init(at: environment.now, name: name, data: data, effect: .emitted))
+    }
+
+    /// Whether so much more can be shown. What cannot is done all the same, and that it was is said once.
+    private mutating func fits(_ value: JSON) -> Bool {
+        if shownBytes <= Self.showLimit { shownBytes += JSONWriter.bytes(value).count }
+        guard shownBytes > Self.showLimit else { return true }
+        let warning = "there is too much to show, and some of it was left out"
+        if !report.warnings.contains(warning) { report.warnings.append(warning) }
+        return false
     }
 
     // MARK: Webhooks

@@ -135,6 +135,15 @@ package struct SimulationReport: Sendable {
     }
 }
 
+extension SimulationReport {
+    /// Leaves out what a step was given and gave.
+    mutating func abridge(_ sequence: Int) {
+        guard let index = visits.lastIndex(where: { $0.execution.sequence == sequence }) else { return }
+        visits[index].execution.input = .null
+        visits[index].execution.output = .null
+    }
+}
+
 extension SimulationReport.Wait {
     init(_ wait: Execution.Wait) {
         switch wait {

@@ -189,7 +189,7 @@ extension Workflows.Comparison {
             "apply changes version \(version), which no execution has taken"
         case .success(.changed(let version)): "apply publishes version \(version) for new executions"
         case .success(.updated): "apply changes no step"
-        case .success(.unchanged): "apply changes nothing of the workflow"
+        case .success(.unchanged): "apply changes templates alone"
         case .failure(let error): "apply is refused: \(error)"
         }
     }

@@ -219,6 +219,39 @@ import WorkflowModel
         }
     }
 
+    /// A chain of steps of one kind, each named by its number.
+    private func chain(_ count: Int, _ type: JSON, _ config: JSON) -> JSONObject {
+        var steps: JSONObject = [:]
+        for index in 0..<count {
+            var step: JSONObject = ["type": type, "config": config]
+            if index + 1 < count { step["next"] = .string("s\(index + 1)") }
+            steps["s\(index)"] = .object(step)
+        }
+        return steps
+    }
+
+    @Test func whatIsShownIsBounded() async throws {
+        let (engine, _database) = try await makeEngine()
+        _ = _database
+        let mails = try await simulate(
+            engine, ["contact": ["email": "a@b.example"]], steps: chain(120, "SEND_EMAIL", ["template": "hello"]))
+        #expect(mails.execution.status == .completed && mails.mails.count == 120)
+        #expect(mails.mails.count { $0.isAbridged } == 20 && mails.mails.prefix(100).allSatisfy { $0.text == "Hi" })
+        let long = String(repeating: "x", count: 200_000)
+        let updates = try await simulate(
+            engine, ["contact": ["email": "a@b.example"], "context": ["long": .string(long)]],
+            steps: chain(100, "UPDATE_CONTACT", ["data": ["long": "{{ context.long }}"]]))
+        #expect(updates.execution.status == .completed && updates.visits.count == 101)
+        #expect(updates.contact.data["long"] == .string(long), "what is not shown is done")
+        #expect(updates.warnings.contains { $0.contains("too much to show") })
+        #expect(JSONWriter.bytes(updates.json).count < 8 << 20)
+        let calls = try await simulate(
+            engine, ["contact": ["email": "a@b.example"], "context": ["long": .string(long)]],
+            steps: chain(100, "WEBHOOK", ["url": "https://a.example/", "body": ["long": "{{ context.long }}"]]))
+        #expect(calls.execution.status == .completed && calls.calls.count == 100)
+        #expect(JSONWriter.bytes(calls.json).count < 8 << 20)
+    }
+
     @Test func theHistoryBeforeTheStartCounts() async throws {
         let (engine, _database) = try await makeEngine()
         _ = _database

@@ -68,6 +68,14 @@ import Testing
         }
     }
 
+    @Test(arguments: ["k", "\u{FFFD}", "\u{1}"]) func aLongKeyIsReadBack(_ letter: String) throws {
+        let key = String(repeating: letter, count: 1100)
+        for member in [1, "text", "two\nlines\n", ["a", ["b": 1]], ["c": ["d": "e"]]] as [JSON] {
+            let value: JSON = ["before": 1, "outer": .object(JSONObject([(key, member), ("after", JSON.int(2))]))]
+            #expect(try YAMLReader.read(YAMLWriter.write(value)).value == value)
+        }
+    }
+
     @Test(arguments: 0..<400) func whatIsWrittenIsReadBack(_ seed: Int) throws {
         var random = RandomValues(seed: seed)
         let value = random.value(depth: 4)
