@@ -142,7 +142,7 @@ let package = Package(
         .testTarget(
             name: "HTTPAdapterTests",
             dependencies: [
-                "HTTPAdapter", "Engine", "EngineTestKit", "SQLStore", "JSONValue", "WorkflowModel",
+                "HTTPAdapter", "Engine", "EngineTestKit", "SQLStore", "JSONValue", "WorkflowModel", "Yams",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),

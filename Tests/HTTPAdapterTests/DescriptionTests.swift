@@ -1,43 +1,116 @@
 import Foundation
+import Engine
 import HTTPTypes
+import JSONValue
 import Testing
+import WorkflowModel
 
 @testable import HTTPAdapter
 
 @Suite struct DescriptionTests {
-    /// Lines of the API's description, next to the package's manifest.
-    private func description() throws -> [Substring] {
-        let root = URL(filePath: #filePath).resolvingSymlinksInPath()
-            .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-        let text = try String(contentsOf: root.appending(path: "Documentation/openapi.yaml"), encoding: .utf8)
-        return text.split(separator: "\n", omittingEmptySubsequences: false)
-    }
+    private let description: APIDescription
 
-    /// Path and method, as `GET /path`, of everything under `paths`.
-    private func describedRoutes() throws -> Set<String> {
-        var routes: Set<String> = []
-        var path = ""
-        for line in try description().drop(while: { $0 != "paths:" }).dropFirst() {
-            guard line.isEmpty || line.hasPrefix(" ") else { break }
-            let isKey = { (indent: Int) in line.prefix(while: { $0 == " " }).count == indent && line.hasSuffix(":") }
-            let key = line.dropLast().trimmingCharacters(in: .whitespaces)
-            if isKey(2) { path = key }
-            if isKey(4), key != "parameters" { routes.insert("\(key.uppercased()) \(path)") }
-        }
-        return routes
-    }
+    init() throws { description = try APIDescription() }
 
-    @Test func everyRouteIsDescribedAndNothingElse() throws {
+    @Test func everyRouteIsDescribedAndNothingElse() {
         let served = Endpoint.allCases.flatMap { endpoint in
             endpoint.methods.map { "\($0.rawValue) \(endpoint.rawValue)" }
         }
-        #expect(try describedRoutes() == Set(served))
+        #expect(Set(description.operations.map(\.route)) == Set(served))
     }
 
-    @Test func everyErrorCodeIsDescribedAndNothingElse() throws {
-        let line = try #require(try description().first { $0.contains("enum: [invalid_json") })
-        let list = line.drop { $0 != "[" }.dropFirst().prefix { $0 != "]" }
-        let codes = list.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+    @Test func everyErrorCodeIsDescribedAndNothingElse() {
+        let error = description.root["components"]?["schemas"]?["Error"]?["properties"]?["error"]
+        let codes = error?["properties"]?["code"]?["enum"]?.arrayValue?.compactMap(\.stringValue)
         #expect(codes == APIError.Code.allCases.map(\.rawValue))
+    }
+
+    /// Requests and answers with a body have an example, and it is what its schema says.
+    @Test func everyExampleIsAsItsSchemaSays() {
+        for (route, operation) in description.operations where !route.hasPrefix("HEAD") {
+            var bodies = [("request", operation["requestBody"])]
+            for (status, response) in operation["responses"]?.objectValue ?? [:] {
+                let isReference = response["$ref"] != nil
+                if !isReference, Int(status).map({ $0 < 300 }) == true { bodies.append((status, response)) }
+            }
+            for (name, body) in bodies {
+                guard let content = body?["content"]?["application/json"] else { continue }
+                guard let example = content["example"] else {
+                    Issue.record("\(route) \(name): has no example")
+                    continue
+                }
+                let problems = description.problems(of: example, content["schema"] ?? .null, at: "\(route) \(name)")
+                #expect(problems == [])
+            }
+        }
+        for (name, response) in description.root["components"]?["responses"]?.objectValue ?? [:] {
+            guard let content = response["content"]?["application/json"], let example = content["example"] else {
+                Issue.record("\(name): has no example")
+                continue
+            }
+            #expect(description.problems(of: example, content["schema"] ?? .null, at: name) == [])
+        }
+    }
+
+    @Test func everyPathParameterIsDescribed() {
+        for (path, item) in description.root["paths"]?.objectValue ?? [:] {
+            let wanted = path.split(separator: "{").dropFirst().map { String($0.prefix { $0 != "}" }) }
+            let shared = (item["parameters"]?.arrayValue ?? []).map { description.resolved($0)["name"]?.stringValue }
+            #expect(shared.compactMap(\.self) == wanted, "\(path)")
+        }
+    }
+
+    @Test func requestBodiesAreReadAsDescribed() throws {
+        let unknown: JSON = ["no such member": 1]
+        let readers: [(String, (JSON) throws -> Void)] = [
+            ("NewWorkflow", { _ = try NewWorkflow($0) }), ("WorkflowChanges", { _ = try WorkflowChanges($0) }),
+            ("BulkUpdate", { _ = try BulkUpdate($0) }), ("NewStep", { _ = try NewStep($0, connects: true) }),
+            ("InsertedStep", { _ = try NewStep($0, connects: false) }),
+            ("StepChanges", { _ = try StepChanges($0) }), ("NewTransition", { _ = try Transition($0) }),
+            ("NewExecution", { _ = try StartRequest($0) }),
+        ]
+        for (name, read) in readers {
+            let schema = try #require(description.root["components"]?["schemas"]?[name])
+            let error = #expect(throws: APIError.self) { try read(unknown) }
+            let message = error?.problems.first { $0.field == "no such member" }?.message ?? ""
+            let described = (schema["properties"]?.objectValue?.keys ?? []).sorted().joined(separator: ", ")
+            #expect(message.hasSuffix("known are \(described)"), "\(name): \(message)")
+            let missing = Set(
+                (error?.problems ?? []).filter {
+                    $0.message.hasPrefix("is missing") || $0.message.hasPrefix("must be a list")
+                }.map(\.field))
+            let required = Set((schema["required"]?.arrayValue ?? []).compactMap(\.stringValue))
+            #expect(missing == required, "\(name)")
+        }
+    }
+
+    /// By a validator of others, where it is installed.
+    @Test func itIsValidOpenAPI() throws {
+        let process = Process()
+        process.executableURL = URL(filePath: "/usr/bin/env")
+        process.arguments = [
+            "python3", "-c",
+            """
+            import sys
+            try:
+                import yaml
+                from openapi_spec_validator import validate
+            except ImportError as error:
+                print(error)
+                sys.exit(77)
+            validate(yaml.safe_load(open(sys.argv[1])))
+            """, APIDescription.file.path,
+        ]
+        let output = Pipe()
+        process.standardOutput = output
+        process.standardError = output
+        try process.run()
+        let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        if process.terminationStatus == 77 || process.terminationStatus == 127 {
+            print("skipped: the description is not validated, python3 with openapi-spec-validator is missing: \(text)")
+            return
+        }
+        #expect(process.terminationStatus == 0, "\(text)")
     }
 }

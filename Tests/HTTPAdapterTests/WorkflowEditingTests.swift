@@ -1,0 +1,464 @@
+import Engine
+import EngineTestKit
+import HTTPAdapter
+import JSONValue
+import Testing
+import WorkflowModel
+
+/// Workflows made and changed over HTTP, with a real engine behind it.
+@Suite struct WorkflowEditingTests {
+    // MARK: Whole workflows
+
+    @Test func aWorkflowIsMadeReadChangedAndDeleted() async throws {
+        try await withEngine { server in
+            let made = try await server.send(
+                "POST", "/workflows",
+                ["name": " Welcome ", "eventName": "signed_up", "description": "Greets", "allowReentry": true])
+            #expect(made.status == 201 && made.body["enabled"] == false && made.body["name"] == "Welcome")
+            #expect(made.body["triggerConfig"] == ["eventName": "signed_up"] && made.body["allowReentry"] == true)
+            let step = made.body[path: "steps.0"]
+            #expect(step?["type"] == "TRIGGER" && step?["name"] == "Trigger: signed_up")
+            #expect(step?["position"] == ["x": 100, "y": 100] && step?["config"] == ["eventName": "signed_up"])
+            let path = "/workflows/\(made.body["id"]?.stringValue ?? "")"
+            #expect(try await server.send("GET", path).body == made.body)
+            let changed = try await server.send("PATCH", path, ["name": "Hello", "description": nil, "enabled": true])
+            #expect(changed.status == 200 && changed.body["name"] == "Hello" && changed.body["description"] == .null)
+            let gone = try await server.send("DELETE", path)
+            #expect(gone.status == 204 && gone.answer.body.isEmpty)
+            #expect(try await server.send("GET", path).code == "not_found")
+            #expect(try await server.send("DELETE", path).code == "not_found")
+        }
+    }
+
+    @Test(
+        arguments: [
+            ([:], ["name", "eventName"]), (["name": 1, "eventName": nil], ["name", "eventName"]),
+            (["name": " ", "eventName": " "], ["name", "eventName"]),
+            (["name": "W", "eventName": "x", "triggerType": "MANUAL"], ["triggerType"]),
+            (["name": .string(String(repeating: "n", count: 101)), "eventName": "x"], ["name"]),
+            (
+                ["name": "a\u{7}", "eventName": "x", "enabled": "yes", "description": 5],
+                ["name", "description", "enabled"]
+            ),
+            (["name": "W", "eventName": .string(String(repeating: "é", count: 150))], ["eventName"]),
+            ([], [""]), ("text", [""]),
+        ] as [(JSON, [String])])
+    func aNewWorkflowsValuesAreChecked(body: JSON, fields: [String]) async throws {
+        try await withEngine { server in
+            let reply = try await server.send("POST", "/workflows", body)
+            #expect(reply.code == "validation_error" && reply.fields == fields)
+        }
+    }
+
+    @Test func workflowsAreSearchedFilteredAndSorted() async throws {
+        try await withEngine { server in
+            server.engine.clock.advance(seconds: 1)
+            let first = try await server.makeWorkflow("Alpha")
+            server.engine.clock.advance(seconds: 1)
+            _ = try await server.makeWorkflow("beta")
+            server.engine.clock.advance(seconds: 1)
+            let third = try await server.makeWorkflow("Gamma")
+            _ = try await server.send("PATCH", first, ["enabled": true, "description": "Contains BETA"])
+            try await server.addStep(third, "EXIT", "End")
+            func names(_ query: String) async throws -> [String] {
+                let reply = try await server.send("GET", "/workflows?search=a&\(query)")
+                return reply.body["data"]?.arrayValue?.compactMap { $0["name"]?.stringValue } ?? []
+            }
+            #expect(try await names("sort=name&dir=asc") == ["Alpha", "beta", "Gamma", "templates"])
+            #expect(try await names("sort=name") == ["templates", "Gamma", "beta", "Alpha"])
+            #expect(try await names("sort=steps") == ["Gamma", "beta", "Alpha", "templates"])
+            #expect(try await names("dir=asc") == ["templates", "Alpha", "beta", "Gamma"])
+            #expect(try await names("status=active") == ["Alpha"])
+            #expect(try await names("status=disabled&dir=asc&pageSize=2&page=2") == ["Gamma"])
+            let found = try await server.send("GET", "/workflows?search=BeTa&sort=name&dir=asc")
+            #expect(found.body["total"] == 2 && found.body[path: "data.0._count.steps"] == 1)
+            let bad = try await server.send("GET", "/workflows?status=on&sort=age&dir=up")
+            #expect(bad.code == "validation_error" && bad.fields == ["status", "sort", "dir"])
+        }
+    }
+
+    @Test func aCopyIsMade() async throws {
+        try await withEngine { server in
+            let path = try await server.makeDelayed()
+            let copy = try await server.send("POST", "\(path)/duplicate")
+            #expect(copy.status == 201 && copy.body["name"] == "Flow (Copy)" && copy.body["enabled"] == false)
+            #expect(copy.body["steps"]?.arrayValue?.count == 3)
+            let again = try await server.send("POST", "\(path)/duplicate", ["name": "x"])
+            #expect(again.code == "validation_error" && again.fields == ["name"])
+            #expect(try await server.send("POST", "\(path)/duplicate", [:]).status == 201)
+        }
+    }
+
+    @Test func severalAreDeletedAtOnce() async throws {
+        try await withEngine { server in
+            func id(_ path: String) -> JSON { .string(String(path.dropFirst("/workflows/".count))) }
+            let first = try await server.makeWorkflow("One")
+            let second = try await server.makeWorkflow("Two")
+            let busy = try await server.makeDelayed()
+            try await server.engine.track("signed_up")
+            let bulk = "/workflows/bulk-update"
+            let ids: JSON = [id(first), id(second), id(first)]
+            #expect(try await server.send("POST", bulk, ["ids": ids]).body == ["updated": 0])
+            let locked = try await server.send("POST", bulk, ["ids": [id(first), id(busy)], "delete": true])
+            #expect(locked.status == 409 && locked.code == "WORKFLOW_LOCKED")
+            let missing = try await server.send(
+                "POST", bulk, ["ids": [id(first), .string("\(Identifier(high: 9, low: 9))")], "delete": true])
+            #expect(missing.status == 404)
+            #expect(try await server.send("POST", bulk, ["ids": ids, "delete": true]).body == ["deleted": 2])
+            #expect(try await server.send("GET", first).status == 404)
+            #expect(try await server.send("GET", busy).status == 200)
+            for (value, field) in [
+                ([] as JSON, "ids"), (["x"], "ids.0"), ([1], "ids.0"), ("x", "ids"),
+                (.array(Array(repeating: id(busy), count: 1001)), "ids"),
+            ] {
+                #expect(try await server.send("POST", bulk, ["ids": value]).fields == [field])
+            }
+        }
+    }
+
+    @Test func fieldsAreListed() async throws {
+        try await withEngine { server in
+            try await server.engine.track("order", data: ["total": 5])
+            let reply = try await server.send("GET", "/workflows/fields?eventName=order")
+            let names = reply.body["fields"]?.arrayValue?.compactMap(\.stringValue) ?? []
+            #expect(names.contains("event.total") && names.contains("data.total") && names.contains("contact.email"))
+            #expect(reply.body["count"] == .int(Int64(names.count)))
+            let other = try await server.send("GET", "/workflows/fields?eventName=other")
+            #expect(other.body["fields"]?.arrayValue?.contains("event.total") == false)
+        }
+    }
+
+    @Test func aTriggerIsChangedUntilTheFirstExecution() async throws {
+        try await withEngine { server in
+            let path = try await server.makeDelayed()
+            let schedule: JSON = ["schedule": "0 9 * * 1", "timezone": "Europe/Berlin", "all": true]
+            let timed = try await server.send("PATCH", path, ["triggerType": "SCHEDULE", "triggerConfig": schedule])
+            #expect(timed.status == 200 && timed.body["triggerType"] == "SCHEDULE")
+            #expect(timed.body["triggerConfig"]?["timezone"] == "Europe/Berlin")
+            let bad = try await server.send("PATCH", path, ["triggerConfig": ["schedule": "x", "all": true]])
+            #expect(bad.code == "validation_error" && bad.fields == ["triggerConfig.schedule"])
+            let back = try await server.send(
+                "PATCH", path, ["triggerType": "EVENT", "triggerConfig": ["eventName": "signed_up"]])
+            #expect(back.status == 200)
+            try await server.engine.track("signed_up")
+            let locked = try await server.send("PATCH", path, ["triggerConfig": ["eventName": "other"]])
+            #expect(locked.status == 409 && locked.code == "WORKFLOW_LOCKED")
+            try await server.finishDelays()
+            let frozen = try await server.send("PATCH", path, ["triggerConfig": ["eventName": "other"]])
+            #expect(frozen.status == 409 && frozen.code == "TRIGGER_LOCKED")
+            #expect(frozen.fields == ["triggerConfig.eventName"])
+        }
+    }
+
+    @Test func timersAreSetAndShown() async throws {
+        try await withEngine { server in
+            let path = try await server.makeWorkflow()
+            let reply = try await server.send(
+                "PATCH", path, ["timers": ["rate": 60, "lateAfter": 3600, "late": "end"]])
+            #expect(reply.body["timers"]?["rate"] == 60)
+            #expect(try await server.send("PATCH", path, ["timers": ["rate": 0]]).fields == ["timers.rate"])
+            #expect(try await server.send("PATCH", path, ["timers": nil]).body["timers"] == .null)
+        }
+    }
+
+    // MARK: Steps
+
+    @Test func stepsAreAddedConnectedAndChanged() async throws {
+        try await withEngine { server in
+            let path = try await server.makeWorkflow()
+            let mail = try await server.send(
+                "POST", "\(path)/steps",
+                [
+                    "type": "SEND_EMAIL", "name": "Welcome mail", "config": ["from": "a@example.com"],
+                    "templateId": "hello", "position": ["x": 1.5, "y": 2],
+                ])
+            #expect(mail.status == 201 && mail.body["id"] == "welcome-mail")
+            #expect(mail.body["template"]?["name"] == "hello" && mail.body["position"] == ["x": 1.5, "y": 2])
+            #expect(mail.body[path: "incomingTransitions.0.fromStepId"] == "trigger")
+            let loose = try await server.send(
+                "POST", "\(path)/steps",
+                [
+                    "id": "later", "type": "DELAY", "name": "Later", "config": ["amount": 1, "unit": "days"],
+                    "autoConnect": false,
+                ])
+            #expect(loose.body["id"] == "later" && loose.body["incomingTransitions"] == [])
+            let moved = try await server.send(
+                "PATCH", "\(path)/steps/later",
+                ["position": ["x": 9, "y": 9], "config": ["amount": 2, "unit": "days"]])
+            #expect(moved.body["config"]?["amount"] == 2 && moved.body["name"] == "Later")
+            let workflow = try await server.send("GET", path)
+            #expect(workflow.body["steps"]?.arrayValue?.map { $0["id"] } == ["trigger", "welcome-mail", "later"])
+            #expect(workflow.body[path: "warnings.0.field"] == "steps.later")
+        }
+    }
+
+    @Test(
+        arguments: [
+            ([:], ["type", "name"]), (["type": "NOPE", "name": "x"], ["type"]),
+            (["type": "EXIT", "name": "x", "id": "Bad Id"], ["id"]),
+            (["type": "EXIT", "name": "x", "position": ["x": "1"]], ["position.x", "position.y"]),
+            (
+                ["type": "EXIT", "name": "x", "position": ["x": 1, "y": 1, "z": 1], "colour": 1],
+                ["colour", "position.z"]
+            ),
+            (["type": "EXIT", "name": "x", "config": []], ["config"]),
+            (["type": "EXIT", "name": "x", "autoConnect": 1], ["autoConnect"]),
+            (["type": "EXIT", "name": "x", "config": ["why": "x"]], ["config.why"]),
+            (["type": "DELAY", "name": "x", "config": ["amount": 400, "unit": "days"]], ["config.amount"]),
+            (["type": "SEND_EMAIL", "name": "x", "templateId": "nope"], ["config.templateId"]),
+            (["type": "EXIT", "name": "x", "templateId": "hello"], ["templateId"]),
+            (["type": "CONDITION", "name": "x", "config": [:]], ["config.field"]),
+        ] as [(JSON, [String])])
+    func aNewStepsValuesAreChecked(body: JSON, fields: [String]) async throws {
+        try await withEngine { server in
+            let path = try await server.makeWorkflow()
+            let reply = try await server.send("POST", "\(path)/steps", body)
+            #expect(reply.status == 422 && reply.code == "validation_error")
+            #expect(reply.fields == fields)
+        }
+    }
+
+    @Test func whatAStepCannotBecomeIsRefused() async throws {
+        try await withEngine { server in
+            let path = try await server.makeWorkflow()
+            try await server.addStep(path, "SEND_EMAIL", "Mail", ["templateId": "hello"])
+            let step = "\(path)/steps/mail"
+            #expect(try await server.send("PATCH", step, ["type": "EXIT"]).fields == ["type"])
+            #expect(try await server.send("PATCH", step, ["templateId": nil]).fields == ["templateId"])
+            #expect(try await server.send("PATCH", "\(path)/steps/nobody", ["name": "x"]).status == 404)
+            #expect(
+                try await server.send("PATCH", "\(path)/steps/trigger", ["config": ["eventName": "x"]]).fields == [
+                    "config"
+                ])
+            let second = try await server.send("POST", "\(path)/steps", ["type": "TRIGGER", "name": "T"])
+            #expect(second.status == 400 && second.code == "invalid_graph" && second.fields == ["type"])
+            let taken = try await server.send("POST", "\(path)/steps", ["type": "EXIT", "name": "T", "id": "mail"])
+            #expect(taken.status == 409 && taken.code == "conflict" && taken.fields == ["id"])
+        }
+    }
+
+    @Test func aDeletedStepLeavesAGapUnlessItIsSpliced() async throws {
+        try await withEngine { server in
+            let path = try await server.makeDelayed()
+            let step = "\(path)/steps/pause"
+            #expect(try await server.send("DELETE", "\(step)?splice=maybe").fields == ["splice"])
+            #expect(try await server.send("DELETE", "\(step)?branch=yes").fields == ["branch"])
+            #expect(try await server.send("DELETE", "\(step)?splice=true&branch=yes").code == "invalid_graph")
+            #expect(try await server.send("DELETE", "\(step)?splice=true").status == 204)
+            let spliced = try await server.send("GET", path)
+            #expect(spliced.body["transitions"]?.arrayValue?.map { $0["toStepId"] } == ["end"])
+            #expect(try await server.send("DELETE", "\(path)/steps/end").status == 204)
+            #expect(try await server.send("GET", path).body["transitions"] == [])
+            #expect(try await server.send("DELETE", "\(path)/steps/trigger").code == "invalid_graph")
+            #expect(try await server.send("DELETE", "\(path)/steps/end").status == 404)
+        }
+    }
+
+    // MARK: Transitions
+
+    @Test func transitionsAreMadeUnderEveryNameOfTheirBranch() async throws {
+        try await withEngine { server in
+            let path = try await server.makeWorkflow()
+            let condition: JSON = ["field": "data.plan", "operator": "equals", "value": "pro"]
+            try await server.addStep(path, "CONDITION", "Pro", condition)
+            try await server.addStep(path, "WAIT_FOR_EVENT", "Wait", ["eventName": "go", "timeout": 60])
+            let end = try await server.send(
+                "POST", "\(path)/steps", ["type": "EXIT", "name": "End", "autoConnect": false])
+            #expect(end.status == 201)
+            func connect(_ body: JSON) async throws -> EngineServer.Reply {
+                try await server.send("POST", "\(path)/transitions", body)
+            }
+            let no = try await connect([
+                "fromStepId": "pro", "toStepId": "end", "condition": ["branch": "no"], "priority": 2,
+            ])
+            #expect(
+                no.status == 201 && no.body["id"] == "pro:no" && no.body["branch"] == "no" && no.body["priority"] == 2)
+            let late = try await connect(["fromStepId": "wait", "toStepId": "end", "waitOutcome": "TIMEOUT"])
+            #expect(late.body["branch"] == "timeout")
+            let event = try await connect([
+                "fromStepId": "wait", "toStepId": "end", "branch": "event", "condition": nil,
+            ])
+            #expect(event.body["id"] == "wait:event")
+            let twice = try await connect(["fromStepId": "wait", "toStepId": "end", "branch": "event"])
+            #expect(twice.status == 400 && twice.code == "invalid_graph" && twice.fields == ["branch"])
+            for (body, field) in [
+                (
+                    ["fromStepId": "pro", "toStepId": "end", "branch": "yes", "condition": ["branch": "no"]] as JSON,
+                    "branch"
+                ),
+                (["fromStepId": "pro", "toStepId": "end", "condition": ["x": 1]], "condition"),
+                (["fromStepId": "pro", "toStepId": "end", "waitOutcome": "LATE"], "waitOutcome"),
+                (["fromStepId": "pro", "toStepId": "end", "priority": -1], "priority"),
+                (["fromStepId": "pro"], "toStepId"),
+                (["fromStepId": "pro", "toStepId": "end", "branch": ""], "branch"),
+            ] {
+                let reply = try await connect(body)
+                #expect(reply.code == "validation_error" && reply.fields == [field])
+            }
+            #expect(try await connect(["fromStepId": "nobody", "toStepId": "end"]).status == 404)
+            #expect(try await server.send("DELETE", "\(path)/transitions/pro%3Ano").status == 204)
+            #expect(try await server.send("DELETE", "\(path)/transitions/pro:no").status == 404)
+        }
+    }
+
+    @Test func aStepIsInsertedIntoATransition() async throws {
+        try await withEngine { server in
+            let path = try await server.makeDelayed()
+            let insert = "\(path)/transitions/pause/insert-step"
+            let wait = try await server.send(
+                "POST", insert,
+                ["type": "WAIT_FOR_EVENT", "name": "Wait", "config": ["eventName": "go", "timeout": 5]])
+            #expect(wait.status == 201)
+            #expect(wait.body["outgoingTransitions"]?.arrayValue?.map { $0["branch"] } == ["event", "timeout"])
+            let exit = try await server.send("POST", insert, ["type": "EXIT", "name": "X"])
+            #expect(exit.status == 400 && exit.fields == ["type"])
+            let option = try await server.send("POST", insert, ["type": "EXIT", "name": "X", "autoConnect": true])
+            #expect(option.status == 422 && option.fields == ["autoConnect"])
+            let missing = try await server.send(
+                "POST", "\(path)/transitions/nobody/insert-step", ["type": "DELAY", "name": "X"])
+            #expect(missing.status == 404)
+        }
+    }
+
+    // MARK: Executions
+
+    @Test func executionsAreStartedCancelledAndCounted() async throws {
+        try await withEngine { server in
+            let path = try await server.makeDelayed()
+            let contact = try await server.engine.track("other").contactID
+            let start: JSON = ["contactId": .string("\(contact)"), "context": ["coupon": "X1"]]
+            let started = try await server.send("POST", "\(path)/executions", start)
+            #expect(started.status == 201 && started.body["status"] == "WAITING")
+            #expect(started.body["context"] == ["coupon": "X1"] && started.body[path: "currentStep.id"] == "pause")
+            #expect(try await server.send("POST", "\(path)/executions", start).code == "EXECUTION_ACTIVE")
+            let one = "\(path)/executions/\(started.body["id"]?.stringValue ?? "")"
+            #expect(try await server.send("POST", "\(one)/retry").code == "EXECUTION_NOT_FAILED")
+            let cancelled = try await server.send("DELETE", one)
+            #expect(cancelled.status == 200 && cancelled.body["status"] == "CANCELLED")
+            #expect(try await server.send("DELETE", one).code == "EXECUTION_FINAL")
+            #expect(try await server.send("POST", "\(path)/executions", start).code == "REENTRY_FORBIDDEN")
+            let detail = try await server.send("GET", one)
+            #expect(detail.body["stepExecutions"]?.arrayValue?.map { $0["stepId"] } == ["trigger", "pause"])
+            try await server.engine.track("signed_up", "ben@example.org")
+            let stats = try await server.send("GET", "\(path)/stats")
+            #expect(stats.body[path: "executions.WAITING"] == 1 && stats.body[path: "executions.CANCELLED"] == 1)
+            #expect(stats.body["refused"] == 2)
+            let pause = stats.body["steps"]?.arrayValue?.first { $0["id"] == "pause" }
+            #expect(pause?["entered"] == 2 && pause?["waiting"] == 1 && pause?["cancelled"] == 1)
+            #expect(try await server.send("POST", "\(path)/executions/cancel-all").body == ["cancelled": 1])
+            #expect(try await server.send("DELETE", "\(path)/steps/pause").status == 204, "nothing is under way")
+        }
+    }
+
+    @Test func aFailedExecutionIsRetried() async throws {
+        try await withEngine { server in
+            let path = try await server.makeWorkflow()
+            try await server.addStep(path, "DELAY", "Pause", ["until": "{{ event.when }}"])
+            _ = try await server.send("PATCH", path, ["enabled": true])
+            try await server.engine.track("signed_up", data: ["when": "some day"])
+            let list = try await server.send("GET", "\(path)/executions?status=FAILED")
+            let id = try #require(list.body[path: "data.0.id"]?.stringValue)
+            let retried = try await server.send("POST", "\(path)/executions/\(id)/retry")
+            #expect(retried.status == 200 && retried.body["status"] == "FAILED")
+            let detail = try await server.send("GET", "\(path)/executions/\(id)")
+            #expect(detail.body["stepExecutions"]?.arrayValue?.map { $0["stepId"] } == ["trigger", "pause", "pause"])
+        }
+    }
+
+    @Test func whatCannotBeStartedIsRefused() async throws {
+        try await withEngine { server in
+            let path = try await server.makeWorkflow()
+            let contact = JSON.string("\(try await server.engine.track("other").contactID)")
+            #expect(
+                try await server.send("POST", "\(path)/executions", ["contactId": contact]).code == "WORKFLOW_DISABLED")
+            _ = try await server.send("PATCH", path, ["enabled": true])
+            #expect(try await server.send("POST", "\(path)/executions", [:]).fields == ["contactId"])
+            let context = try await server.send(
+                "POST", "\(path)/executions", ["contactId": contact, "context": [1], "x": 1])
+            #expect(context.fields == ["x", "context"])
+            let large = JSON.string(String(repeating: "x", count: 70_000))
+            let size = try await server.send(
+                "POST", "\(path)/executions", ["contactId": contact, "context": ["a": large]])
+            #expect(size.status == 422 && size.fields == ["context"])
+            for id in ["x", "\(Identifier(high: 1, low: 1))"] {
+                #expect(try await server.send("POST", "\(path)/executions", ["contactId": .string(id)]).status == 404)
+            }
+        }
+    }
+
+    @Test func aSimulationWritesNothing() async throws {
+        try await withEngine { server in
+            let path = try await server.makeDelayed()
+            let reply = try await server.send(
+                "POST", "\(path)/simulate",
+                ["contact": ["email": "new@example.org"], "events": [["event": "go", "at": "+5m"]]])
+            #expect(reply.status == 200 && reply.body["exitReason"] == "done")
+            #expect(reply.body["path"]?.arrayValue?.map { $0["stepId"] } == ["trigger", "pause", "end"])
+            #expect(try await server.engine.executions().isEmpty)
+            #expect(try await server.engine.contact("new@example.org") == nil)
+            #expect(try await server.send("POST", "\(path)/simulate", [:]).fields == ["contact"])
+        }
+    }
+
+    // MARK: Everywhere
+
+    private static let routes: [(String, String, JSON?)] = [
+        ("GET", "", nil), ("PATCH", "", ["name": "x"]), ("DELETE", "", nil), ("POST", "/duplicate", nil),
+        ("POST", "/steps", ["type": "EXIT", "name": "x"]), ("PATCH", "/steps/a", ["name": "x"]),
+        ("DELETE", "/steps/a", nil), ("POST", "/transitions", ["fromStepId": "a", "toStepId": "b"]),
+        ("DELETE", "/transitions/a", nil), ("POST", "/transitions/a/insert-step", ["type": "DELAY", "name": "x"]),
+        ("GET", "/executions", nil), ("POST", "/executions", ["contactId": "x"]),
+        ("POST", "/executions/cancel-all", nil),
+        ("GET", "/executions/\(Identifier(high: 1, low: 1))", nil),
+        ("DELETE", "/executions/\(Identifier(high: 1, low: 1))", nil),
+        ("POST", "/executions/\(Identifier(high: 1, low: 1))/retry", nil), ("GET", "/stats", nil),
+        ("POST", "/simulate", ["contact": ["email": "a@example.org"]]),
+    ]
+
+    @Test func idsThatAreForeignOrNoneAreNotFound() async throws {
+        try await withEngine { server in
+            let foreign = Identifier(high: 77, low: 1)
+            for (method, path, body) in Self.routes {
+                for id in ["\(foreign)", "x", "%00", "..", "\(foreign)x"] {
+                    let reply = try await server.send(method, "/workflows/\(id)\(path)", body)
+                    #expect(reply.status == 404 && reply.code == "not_found", "\(method) \(id)\(path)")
+                }
+            }
+        }
+    }
+
+    @Test func withoutASecretKeyNothingIsDone() async throws {
+        try await withEngine { server in
+            let path = try await server.makeDelayed()
+            let publicKey = try await Authentication(context: server.engine.context).create(
+                .public, project: Project.defaultSlug)
+            for (method, route, body) in Self.routes {
+                for key in ["sk_wrong", publicKey] {
+                    #expect(
+                        try await server.send(method, path + route, body, key: key).status == 401, "\(method) \(route)")
+                }
+            }
+            #expect(try await server.send("GET", path).status == 200)
+        }
+    }
+
+    /// What no JSON reader of ours takes, on every route that has a body.
+    @Test(arguments: [
+        "", "{", "[1,]", #"{"name":"a","name":"b"}"#, "{\"name\":\"\u{1}\"}", "nul", #"{"a":1}x"#,
+        String(repeating: "[", count: 100_000), #"{"name":"\ud800"}"#,
+    ])
+    func whatIsNoJSONIsRefusedEverywhere(text: String) async throws {
+        try await withEngine { server in
+            let path = try await server.makeDelayed()
+            for (method, route, body) in Self.routes where body != nil {
+                let answer = try await server.client.request(
+                    method, path + route, [("Authorization", "Bearer \(server.key)")], body: Array(text.utf8))
+                try expectError(answer, 400, "invalid_json")
+            }
+            let bytes: [UInt8] = Array(#"{"name":""#.utf8) + [0xFF, 0xC0] + Array(#""}"#.utf8)
+            let answer = try await server.client.request(
+                "PATCH", path, [("Authorization", "Bearer \(server.key)")], body: bytes)
+            try expectError(answer, 400, "invalid_json")
+        }
+    }
+}
