@@ -154,7 +154,10 @@ let package = Package(
                 "WorkflowFiles", "Engine", "EngineTestKit", "SQLStore", "JSONValue", "WorkflowModel", "MailModel",
             ],
             swiftSettings: strict),
-        .testTarget(name: "IntegrationTests", dependencies: ["ServerTestKit", "JSONValue"], swiftSettings: strict),
+        .testTarget(
+            name: "IntegrationTests",
+            dependencies: ["ServerTestKit", "Engine", "SQLStore", "JSONValue", "WorkflowModel"],
+            swiftSettings: strict),
         .testTarget(name: "SettingsTests", dependencies: ["Settings"], swiftSettings: strict),
         .testTarget(
             name: "SMTPAdapterTests",

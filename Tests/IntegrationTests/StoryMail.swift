@@ -89,6 +89,11 @@ struct StoryWorkflow: Sendable {
                 """)
     }
 
+    init(slug: String, text: String) {
+        self.slug = slug
+        self.text = text
+    }
+
     /// - Parameter steps: the steps with their indentation of two blanks.
     init(_ slug: String, on event: String, steps: String) {
         self.slug = slug
