@@ -99,6 +99,8 @@ package protocol StoreReader: ExecutionReader {
     func webhookCall(_ id: Identifier) throws -> WebhookCall?
     func webhookSecret(of project: Identifier) throws -> WebhookSecret?
     func counters() throws -> [String: Int]
+    /// Nil for a workflow that does not start by the clock, or is switched off.
+    func schedule(of workflow: Identifier) throws -> ScheduleEntry?
     /// Of one workflow, the newest first.
     func ticks(of workflow: Identifier, limit: Int) throws -> [ScheduleTick]
     /// Data of the project's contacts among the newest so many of all. Data of more than 16 KiB are left out.

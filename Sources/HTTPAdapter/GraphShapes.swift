@@ -64,6 +64,20 @@ extension [WorkflowFields.Field] {
     }
 }
 
+extension Workflows.Stats.Schedule {
+    var json: JSON { ["nextAt": JSON(nextAt), "ticks": .array(ticks.map(\.json))] }
+}
+
+extension ScheduleTick {
+    fileprivate var json: JSON {
+        [
+            "at": .string("\(at)"), "status": .string(status.rawValue), "firedAt": .string("\(firedAt)"),
+            "completedAt": JSON(completedAt), "enrolled": .int(Int64(enrolled)), "refused": .int(Int64(refused)),
+            "failed": .int(Int64(failed)), "missed": .int(Int64(missed)),
+        ]
+    }
+}
+
 extension Workflows.Stats {
     /// Steps in the order of the graph, then those of earlier versions.
     var json: JSON {
@@ -75,6 +89,7 @@ extension Workflows.Stats {
         return [
             "workflowId": .string("\(workflow.id)"), "version": .int(Int64(workflow.versionNumber)),
             "executions": .object(JSONObject(statuses)), "refused": .int(Int64(refused)),
+            "schedule": schedule.map(\.json) ?? .null,
             "steps": .array((known + former).map(json(ofStep:))),
         ]
     }

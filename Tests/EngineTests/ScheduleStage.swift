@@ -78,6 +78,14 @@ struct ScheduleStage: Sendable {
         }
     }
 
+    func stats() async throws -> Workflows.Stats {
+        let workflow = try await engine.context.store.read {
+            try $0.loadCatalog().workflows.first { $0.slug == "flow" }
+        }
+        guard let workflow else { throw StoreError(.failed, "there is no workflow") }
+        return try await Workflows(context: engine.context).stats(of: workflow.id, project: engine.project.id)
+    }
+
     /// How many executions there are.
     func activeOrDone(_ slug: String = "flow") async throws -> Int {
         let project = engine.project.id

@@ -266,6 +266,23 @@ import WorkflowModel
         #expect(try await stage.activeOrDone() == tick.enrolled)
     }
 
+    @Test func countsOfAWorkflowShowItsNextTickAndTheLastOnes() async throws {
+        let stage = try await ScheduleStage(schedule: "0 * * * *", allowsReentry: false)
+        try await stage.contacts(["ann@example.org"])
+        for _ in 0..<25 {
+            stage.clock.advance(seconds: 3600)
+            try await stage.run()
+        }
+        let schedule = try #require(try await stage.stats().schedule)
+        #expect(schedule.nextAt == moment("2026-01-06T11:00:00Z"))
+        #expect(schedule.ticks.count == 20)
+        #expect(schedule.ticks.first?.at == moment("2026-01-06T10:00:00Z"))
+        #expect(schedule.ticks.allSatisfy { $0.refused == 1 })
+        try await stage.apply(enabled: false)
+        #expect(try await stage.stats().schedule?.nextAt == nil)
+        #expect(try await stage.stats().schedule?.ticks.count == 20)
+    }
+
     // MARK: Overlap
 
     /// Every minute, each run three minutes long.

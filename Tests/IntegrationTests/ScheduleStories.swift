@@ -88,6 +88,11 @@ struct ScheduleStories {
         #expect(try await daemon.counter("enrolments_refused") == 0)
         #expect(try await daemon.counter("schedule_ticks_fired") == 1)
         #expect(try await daemon.counter("schedule_ticks_missed") == 1)
+        let schedule = try await daemon.api("/workflows/\(backdoor.workflow.id)/stats")["schedule"]
+        let shown = schedule?["ticks"]?.arrayValue?.first
+        #expect(shown?["status"] == "done")
+        #expect(shown?["enrolled"]?.intValue == Int64(subscribed))
+        #expect(schedule?["nextAt"]?.stringValue?.contains("-02-28T23:00:00") == true)
         try await daemon.process.terminate()
         try await story.stop()
     }
