@@ -129,7 +129,9 @@ package struct GraphDraft: Hashable, Sendable {
                 : "\(from.key) leads to \(taken.to) for it already")
     }
 
-    private func isReachable(_ key: String, from start: String) -> Bool { graph.keys(reachableFrom: start).contains(key) }
+    private func isReachable(_ key: String, from start: String) -> Bool {
+        graph.keys(reachableFrom: start).contains(key)
+    }
 
     // MARK: Automatic edges
 
