@@ -123,7 +123,8 @@ import Testing
         let start = ContinuousClock.now
         let outcome = try await deliverOnce(port: server.port, replyTimeout: .seconds(60))
         #expect(outcome.kind == .rejected(550))
-        #expect(start.duration(to: .now) < .seconds(15))
+        // Far below the minute of a reply that is waited for, and far above what a busy machine adds.
+        #expect(start.duration(to: .now) < .seconds(40))
     }
 
     @Test func aRelayThatStopsReadingIsGivenUp() async throws {
