@@ -61,6 +61,8 @@ package struct Advance: Sendable {
             let slot = try transaction.store.takeTimerSlot(of: workflow, interval: interval, at: transaction.now)
             if slot > transaction.now { return try transaction.store.postponeTimer(of: id, to: slot) }
         }
+        // Each timer is a cause of its own: what others of the batch brought about does not count against it.
+        transaction.eventCount = 0
         let recorder = EventRecorder(transaction: transaction, projectID: stored.projectID)
         if try !recorder.advance(id, input: ends ? .timerMissed : .timerFired) {
             // The row contradicts itself. Left as it is, it would be due for ever.

@@ -96,6 +96,10 @@ package final class EngineTransaction {
     var failure: (any Error)?
     /// Events recorded in this transaction.
     var eventCount = 0
+    /// The number of the event under way: events are numbered through the whole transaction.
+    var eventNumber = 0
+    /// By execution: the event that was under way when it last moved.
+    var lastMoves: [Identifier: Int] = [:]
 
     init(store: any StoreTransaction, context: EngineContext) throws {
         self.store = store

@@ -137,6 +137,7 @@ struct EventRecorder {
             return event
         }
         transaction.eventCount += 1
+        transaction.eventNumber += 1
         guard transaction.eventCount <= Self.fanOutLimit else {
             try stopFanOut(event, contact: contact)
             return event
@@ -170,7 +171,11 @@ struct EventRecorder {
 
     /// Waits see the event before new executions start, so that no execution is resumed by what started it.
     private func resume(with event: Event, contact: Contact, origin: Identifier?) throws {
+        let number = transaction.eventNumber
         for id in try store.executions(waitingFor: event.name, contact: contact.id) {
+            // One before it in this loop may have caused an event that moved it on: the wait it is in now is younger than
+            // the event.
+            if transaction.lastMoves[id, default: 0] > number { continue }
             do {
                 if id == origin, try !looksBack(id) { continue }
                 try advance(id, input: .eventArrived(event))
@@ -250,6 +255,7 @@ struct EventRecorder {
         let move = machine.advance(stored.execution, contact: contact, input: input, now: now)
         try throwFailure()
         guard let move else { return false }
+        transaction.lastMoves[id] = transaction.eventNumber
         try store.update(
             StoredExecution(execution: move.execution, projectID: stored.projectID, versionID: stored.versionID))
         try apply(move, contact: contact)

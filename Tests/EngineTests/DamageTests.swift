@@ -129,6 +129,30 @@ import WorkflowModel
         #expect(executions.first { $0.contactEmail == "ben@example.org" }?.status == .exited)
     }
 
+    /// An event that one execution looks back on cannot be read: that one fails, its neighbour in the same batch does not.
+    @Test func damagedHistoryFailsWhoLooksBackOnIt() async throws {
+        let (engine, database) = try await makeEngine()
+        for (slug, lookback) in [("back", true), ("good", false)] {
+            try await engine.apply(
+                document(
+                    slug: slug,
+                    steps: [
+                        "pause": ["type": "DELAY", "config": ["amount": 1, "unit": "minutes"], "next": "wait"],
+                        "wait": [
+                            "type": "WAIT_FOR_EVENT", "config": ["eventName": "paid", "lookback": .bool(lookback)],
+                        ],
+                    ]))
+        }
+        try await engine.track("signed_up")
+        try await engine.track("paid")
+        try DamagedDatabase(database.path).spoil("UPDATE events SET data = '{' WHERE name = 'paid'")
+        engine.clock.advance(seconds: 60)
+        try await engine.runTimers()
+        let back = try #require(try await engine.executions("back").first)
+        #expect(back.status == .failed && back.exitReason == "its stored data cannot be read")
+        #expect(try await engine.executions("good").map(\.status) == [.waiting])
+    }
+
     // MARK: Self-feeding events
 
     /// Two workflows that change the contact in turns: the chain ends at the limit, and the reason stands on an execution.

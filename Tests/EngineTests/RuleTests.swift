@@ -146,6 +146,66 @@ import WorkflowModel
         #expect(try await engine.executions().map(\.status) == [.exited])
     }
 
+    /// The first of two waits that an event ends causes an event that moves the second on: the wait it comes to is younger
+    /// than the first event.
+    @Test func eventNeverEndsAWaitThatBeganAfterIt() async throws {
+        let (engine, database) = try await makeEngine()
+        _ = database
+        try await engine.apply(
+            document(
+                slug: "first",
+                steps: [
+                    "wait": ["type": "WAIT_FOR_EVENT", "config": ["eventName": "go"], "next": "set"],
+                    "set": ["type": "UPDATE_CONTACT", "config": ["data": ["n": 1]]],
+                ]))
+        try await engine.apply(
+            document(
+                event: "second", slug: "second",
+                steps: [
+                    "either": [
+                        "type": "WAIT_FOR_EVENT", "config": ["eventNames": ["go", "contact.updated"]], "next": "again",
+                    ],
+                    "again": ["type": "WAIT_FOR_EVENT", "config": ["eventName": "go"], "next": "end"],
+                    "end": ["type": "EXIT"],
+                ]))
+        try await engine.track("signed_up")
+        engine.clock.advance(seconds: 1)
+        try await engine.track("second")
+        try await engine.track("go")
+        let execution = try #require(try await engine.executions("second").first)
+        #expect(execution.status == .waiting && execution.currentStep == "again")
+        #expect(try await engine.steps(of: execution)[1].output["eventName"] == "contact.updated")
+        try await engine.track("go")
+        #expect(try await engine.executions("second").map(\.status) == [.exited])
+    }
+
+    /// A batch of timers is many causes: the bound on what one of them brings about is each one's own.
+    @Test func timersOfOneBatchDoNotCountAgainstEachOther() async throws {
+        let (engine, database) = try await makeEngine()
+        _ = database
+        try await engine.apply(
+            document(
+                steps: [
+                    "pause": ["type": "DELAY", "config": ["amount": 1, "unit": "minutes"], "next": "set"],
+                    "set": ["type": "UPDATE_CONTACT", "config": ["data": ["a": 1]]],
+                ]))
+        for number in 0..<5 {
+            try await engine.apply(
+                document(
+                    event: "contact.updated", slug: "w\(number)",
+                    steps: [
+                        "set": [
+                            "type": "UPDATE_CONTACT", "config": ["data": .object(["k\(number)": .int(1)])],
+                        ]
+                    ]))
+        }
+        for number in 0..<200 { try await engine.track("signed_up", "c\(number)@example.org") }
+        engine.clock.advance(seconds: 60)
+        try await engine.runTimers()
+        #expect(try await engine.counter("event_fanouts_stopped") == 0)
+        #expect(try await engine.executions("w4").count == 200)
+    }
+
     /// One event concerns the waits of its contact, however many others wait for the same name.
     @Test func eventTouchesTheWaitsOfItsContactAlone() async throws {
         let (engine, database) = try await makeEngine()
