@@ -144,7 +144,12 @@ private struct Reader {
             return schedule.map { .schedule($0) }
         }
         allow(trigger, ["event", "manual"], path: "trigger")
-        if trigger["manual"] == true { return .manual }
+        if let manual = trigger["manual"] {
+            if manual != true || trigger["event"] != nil {
+                report("trigger.manual", "must be true and stand alone, or be left out")
+            }
+            return .manual
+        }
         guard let name = text(trigger["event"], "trigger.event"), EventName.isUsable(name) else {
             report("trigger.event", "names the event that starts the workflow; it is required, \(EventName.rule)")
             return nil

@@ -131,6 +131,8 @@ final class TemporaryFile {
             ("method: PUT", "method: FETCH", ":39:7: steps.call.config.method"),
             ("description: For everybody.", "descripton: For everybody.", ":3:1: descripton: is not known here"),
             ("event: signed_up", "events: signed_up", ":5:3: trigger.events"),
+            ("event: signed_up", "manual: no", ":5:3: trigger.manual: must be true and stand alone"),
+            ("event: signed_up", "schedule: 99 * * * *", ":5:3: trigger.schedule"),
             ("subject: Hello", "subjct: Hello", ":55:5: templates.hello.subjct"),
             ("timeout: 3600", "timeout: soon", ":17:7: steps.wait.config.timeout"),
             ("type: DELAY", "type: PAUSE", ":48:5: steps.pause.type"),
