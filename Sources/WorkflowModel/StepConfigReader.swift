@@ -47,6 +47,7 @@ package struct StepConfigReader {
     private mutating func sendEmail() -> StepConfig? {
         if config["attachments"] != nil { report("attachments", "are not possible in mails of a workflow") }
         allow(["templateId", "template", "from", "replyTo", "to", "attachments"])
+        onlyOne("template", "templateId")
         guard let template = string("template") ?? string("templateId"), !template.isEmpty else {
             report("template", "names the template to send; it is required")
             return nil
@@ -101,24 +102,24 @@ package struct StepConfigReader {
 
     private mutating func waitForEvent() -> StepConfig? {
         allow(["eventName", "eventNames", "timeout", "filter", "lookback"])
-        var names: [String] = []
-        if let name = string("eventName") { names.append(name) }
+        var names: [(key: String, name: String)] = []
+        if let name = string("eventName") { names.append(("eventName", name)) }
         if let list = config["eventNames"] {
             guard let values = list.arrayValue, values.allSatisfy({ $0.stringValue != nil }), values.count <= 20 else {
                 report("eventNames", "must be a list of at most 20 event names")
                 return nil
             }
-            names += values.compactMap(\.stringValue)
+            names += values.enumerated().map { ("eventNames[\($0)]", $1.stringValue ?? "") }
+        }
+        if names.isEmpty { report("eventName", "names the event to wait for; it is required, \(EventName.rule)") }
+        for (key, name) in names where !EventName.isUsable(name) {
+            report(key, "must name an event to wait for, \(EventName.rule)")
         }
         var seen: Set<String> = []
-        names = names.map(EventName.canonical).filter { seen.insert($0).inserted }
-        guard !names.isEmpty, names.allSatisfy(EventName.isUsable) else {
-            report("eventName", "names the event to wait for; it is required, \(EventName.rule)")
-            return nil
-        }
+        let canonical = names.map { EventName.canonical($0.name) }.filter { seen.insert($0).inserted }
         return .waitForEvent(
             .init(
-                eventNames: names, timeout: timeout(), filter: filter(), looksBack: flag("lookback") ?? false))
+                eventNames: canonical, timeout: timeout(), filter: filter(), looksBack: flag("lookback") ?? false))
     }
 
     private mutating func timeout() -> Int64? {
@@ -244,13 +245,14 @@ package struct StepConfigReader {
 
     private mutating func updateContact() -> StepConfig? {
         allow(["data", "updates", "subscriptionAction"])
-        let given = config["data"] ?? config["updates"] ?? .object([:])
-        guard let data = given.objectValue else {
-            report("data", "must be a mapping of contact fields to values")
+        onlyOne("data", "updates")
+        let place = config["data"] == nil && config["updates"] != nil ? "updates" : "data"
+        guard let data = (config[place] ?? .object([:])).objectValue else {
+            report(place, "must be a mapping of contact fields to values")
             return nil
         }
         for key in data.keys where Contact.reservedKeys.contains(key) {
-            report("data.\(key)", "is reserved and cannot be set")
+            report("\(place).\(key)", "is reserved and cannot be set")
         }
         let subscribes: Bool?
         switch string("subscriptionAction") ?? "none" {
@@ -274,6 +276,13 @@ package struct StepConfigReader {
             report(
                 place.isEmpty ? key : "\(place).\(key)",
                 "is not an option here; known are \(keys.sorted().joined(separator: ", "))")
+        }
+    }
+
+    /// Two names of one option: with both, one of them would be without effect.
+    private mutating func onlyOne(_ key: String, _ alias: String) {
+        if config[key] != nil, config[alias] != nil {
+            report(alias, "is another name of \(key): give one of them")
         }
     }
 

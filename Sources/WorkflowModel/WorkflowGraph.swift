@@ -1,7 +1,5 @@
 import JSONValue
 
-import JSONValue
-
 /// A step of a workflow. Its key is unique within the workflow and stable over edits.
 package struct Step: Hashable, Sendable {
     package var key: String

@@ -20,6 +20,8 @@ import Testing
         SELECT id, contact_id FROM executions
         WHERE workflow_id = ?1 AND status IN ('RUNNING', 'WAITING') AND contact_id > ?2 ORDER BY contact_id LIMIT ?3
         """,
+        // Whether a schedule's earlier run is under way.
+        "SELECT 1 FROM executions WHERE workflow_id = ?1 AND status IN ('RUNNING', 'WAITING') LIMIT 1",
         // The lock, and the counts.
         "SELECT count FROM execution_counts WHERE workflow_id = ?1 AND step = '' AND status = ?2",
         // The history that somebody looks back on.
@@ -32,7 +34,19 @@ import Testing
         #expect(!plan.isEmpty)
         for line in plan { #expect(line.hasPrefix("SEARCH") || line.contains("INDEX"), "\(plan)") }
         #expect(!plan.contains { $0.contains("TEMP B-TREE") }, "\(plan)")
+        // A plan says something about the store as long as the store asks in these words.
+        let asked = sql.replacing(/\?\d/, with: "?").joinedWords
+        #expect(Self.sources.contains(asked), "nobody asks \(asked)")
     }
+
+    /// The text of the store's sources, with one blank between any two words.
+    private static let sources: String = {
+        let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().appendingPathComponent("Sources/SQLStore").path
+        let files = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        return files.sorted().compactMap { FileManager.default.contents(atPath: "\(folder)/\($0)") }
+            .map { String(decoding: $0, as: UTF8.self).joinedWords }.joined(separator: " ")
+    }()
 
     struct Failure: Error {}
 
@@ -52,4 +66,8 @@ import Testing
         }
         return lines
     }
+}
+
+extension String {
+    fileprivate var joinedWords: String { split(whereSeparator: \.isWhitespace).joined(separator: " ") }
 }

@@ -104,7 +104,8 @@ import WorkflowModel
     // MARK: Triggers
 
     @Test(arguments: [
-        ("email.open", "email.opened"), ("email.click", "email.clicked"), ("email.bounce", "email.bounced"),
+        ("email.open", "email.opened"), ("email.click", "email.clicked"), ("email.delivery", "email.delivered"),
+        ("email.bounce", "email.bounced"), ("email.complaint", "email.complained"),
     ])
     func aliasesOfEventsAreTheSameEvent(_ alias: String, _ canonical: String) async throws {
         let (engine, database) = try await makeEngine()
@@ -122,6 +123,27 @@ import WorkflowModel
         #expect(try await engine.executions().isEmpty)
         try await engine.track("Signed_Up")
         #expect(try await engine.executions().count == 1)
+    }
+
+    // MARK: Self-feeding events
+
+    /// A workflow that mails about every mail: its own mails start it, up to the limit, and the end of it can be seen.
+    @Test func mailAboutEveryMailEndsByGenerationsAndVisibly() async throws {
+        let (engine, database) = try await makeEngine()
+        _ = database
+        let mail: JSONObject = ["mail": ["type": "SEND_EMAIL", "config": ["template": "hello"]]]
+        try await engine.apply(document(slug: "first", steps: mail))
+        try await engine.apply(document(event: "email.sent", reentry: true, slug: "echo", steps: mail))
+        try await engine.track("signed_up")
+        let transport = ScriptedTransport()
+        try await engine.runDispatch(transport)
+        let limit = engine.context.configuration.generationLimit
+        #expect(transport.sent.count == 1 + limit)
+        let echoes = try await engine.executions("echo")
+        #expect(echoes.filter { $0.status == .completed }.count == limit)
+        let stopped = echoes.filter { $0.status == .failed }
+        #expect(stopped.count == 1 && stopped.first?.exitReason?.hasPrefix("event_loop: email.sent") == true)
+        #expect(try await engine.counter("event_loops_stopped") == 1)
     }
 
     // MARK: Waits

@@ -70,6 +70,12 @@ import WorkflowModel
     @Test(
         arguments: [
             (.waitForEvent, ["eventName": "email.open"], ["eventName": "email.opened"]),
+            (
+                .waitForEvent,
+                ["eventNames": ["email.click", "email.delivery", "email.bounce", "email.complaint", "email.clicked"]],
+                ["eventNames": ["email.clicked", "email.delivered", "email.bounced", "email.complained"]]
+            ),
+            (.waitForEvent, ["eventName": "a", "eventNames": ["b", "a"]], ["eventNames": ["a", "b"]]),
             (.updateContact, ["updates": ["a": 1]], ["data": ["a": 1]]),
             (.sendEmail, ["template": "t"], ["templateId": "t"]),
             (
@@ -89,6 +95,12 @@ import WorkflowModel
             (.waitForEvent, ["eventName": "a", "filter": ["logic": "XOR"]], "config.filter.logic"),
             (.waitForEvent, ["eventName": "a\nb"], "config.eventName"),
             (.waitForEvent, ["eventNames": ["a", 5]], "config.eventNames"),
+            (.waitForEvent, ["eventNames": []], "config.eventName"),
+            (.waitForEvent, ["eventName": "a", "eventNames": ["b", "c\n"]], "config.eventNames[1]"),
+            (
+                .waitForEvent, ["eventNames": .array((0...20).map { .string("e\($0)") })], "config.eventNames"
+            ),
+            (.sendEmail, ["template": "a", "templateId": "b"], "config.templateId"),
             (.condition, ["mode": "many", "field": "a", "branches": []], "config.mode"),
             (.condition, ["mode": "multi", "field": "a", "branches": []], "config.branches"),
             (
@@ -128,6 +140,9 @@ import WorkflowModel
             (.webhook, ["url": "https://x.example/", "headers": [1]], "config.headers"),
             (.webhook, ["url": "https://x.example/", "retries": 3], "config.retries"),
             (.updateContact, ["data": ["id": 1]], "config.data.id"),
+            (.updateContact, ["updates": ["manageUrl": 1]], "config.updates.manageUrl"),
+            (.updateContact, ["updates": 5], "config.updates"),
+            (.updateContact, ["data": ["a": 1], "updates": ["b": 1]], "config.updates"),
             (.updateContact, ["data": [:], "subscriptionAction": "maybe"], "config.subscriptionAction"),
         ] as [(StepType, JSONObject, String)])
     func refusedOptionIsNamedByItsPath(_ type: StepType, _ options: JSONObject, _ path: String) {
