@@ -91,6 +91,36 @@ struct WorkflowFileStories {
         #expect(json["webhooks"]?.arrayValue?.first?["attempts"]?.arrayValue?.map { $0["status"] } == [503, 201])
     }
 
+    /// With an installation to look into, its templates are taken, and what is stored stays as it was.
+    @Test func aSimulationOverAnInstallationTakesItsTemplatesAndStoresNothing() async throws {
+        let directory = try ServerDirectory.temporary()
+        let configuration = ["--config", try BadInputConfiguration(in: directory).write()]
+        let applied = try await BadInputCommand.run(
+            ["workflow", "apply"] + configuration + ["conf/examples/welcome-series.yaml"])
+        #expect(applied.status == .exited(0), "\(applied.text)")
+        func exported(_ name: String) async throws -> String {
+            try await BadInputCommand.run(["workflow", "export"] + configuration + [name]).text
+        }
+        let before = try await exported("welcome-series")
+        let file = try directory.write(
+            "other.yaml",
+            """
+            workflow: other
+            trigger:
+              event: ordered
+            steps:
+              ordered: {type: TRIGGER, next: mail}
+              mail: {type: SEND_EMAIL, config: {template: welcome}}
+            """)
+        let result = try await BadInputCommand.run(["workflow", "simulate", "--json"] + configuration + [file])
+        #expect(result.status == .exited(0), "\(result.text)")
+        let json = try JSONParser.parse(result.lines.filter { $0.hasPrefix("{") }.joined())
+        #expect(json["status"] == "COMPLETED" && json["mails"]?.arrayValue?.count == 1)
+        #expect(try await exported("other").contains("there is no workflow other; known are welcome-series"))
+        #expect(try await exported("welcome-series") == before)
+        try await directory.remove()
+    }
+
     @Test(
         arguments: [
             (["--event", "opened"], "must be NAME@TIME"), (["--event", "opened@soon"], "events[0].at"),
