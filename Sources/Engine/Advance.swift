@@ -62,7 +62,7 @@ package struct Advance: Sendable {
             if slot > transaction.now { return try transaction.store.postponeTimer(of: id, to: slot) }
         }
         // Each timer is a cause of its own: what others of the batch brought about does not count against it.
-        transaction.eventCount = 0
+        transaction.beginCause()
         let recorder = EventRecorder(transaction: transaction, projectID: stored.projectID)
         if try !recorder.advance(id, input: ends ? .timerMissed : .timerFired) {
             // The row contradicts itself. Left as it is, it would be due for ever.

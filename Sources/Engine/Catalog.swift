@@ -106,14 +106,34 @@ package struct Catalog: Sendable {
         }
     }
 
+    /// What is stored and cannot be read.
+    package struct Damage: Sendable, Hashable {
+        package var id: Identifier
+        package var projectID: Identifier
+        package var slug: String
+        package var reason: String
+
+        package init(id: Identifier, projectID: Identifier, slug: String, reason: String) {
+            self.id = id
+            self.projectID = projectID
+            self.slug = slug
+            self.reason = reason
+        }
+
+        func refusal(of thing: String) -> UseCaseError {
+            UseCaseError(.conflict, "the \(thing) \(slug) (\(id)) cannot be read: \(reason)")
+        }
+    }
+
     package let version: Int64
     package let projects: [Project]
     package let workflows: [WorkflowRecord]
     package let templates: [TemplateRecord]
     /// By project: the events whose occurrences are kept.
     package let keptEvents: [Identifier: Set<String>]
-    /// Workflows whose rows cannot be read, and why.
-    package let damagedWorkflows: [Identifier: String]
+    /// Workflows and templates whose rows cannot be read.
+    package let damagedWorkflows: [Damage]
+    package let damagedTemplates: [Damage]
     private let triggered: [String: [Int]]
     private let workflowIndex: [Identifier: Int]
     private let templateIndex: [TemplateKey: Int]
@@ -125,10 +145,12 @@ package struct Catalog: Sendable {
 
     package init(
         version: Int64, projects: [Project], workflows: [WorkflowRecord], templates: [TemplateRecord],
-        keptEvents: [Identifier: Set<String>] = [:], damagedWorkflows: [Identifier: String] = [:]
+        keptEvents: [Identifier: Set<String>] = [:], damagedWorkflows: [Damage] = [],
+        damagedTemplates: [Damage] = []
     ) {
         self.keptEvents = keptEvents
         self.damagedWorkflows = damagedWorkflows
+        self.damagedTemplates = damagedTemplates
         self.version = version
         self.projects = projects
         self.workflows = workflows
@@ -157,6 +179,17 @@ package struct Catalog: Sendable {
     }
 
     package func workflow(_ id: Identifier) -> WorkflowRecord? { workflowIndex[id].map { workflows[$0] } }
+
+    /// - Throws: `UseCaseError`: `notFound`, also for a workflow of another project; `conflict` for one that cannot be read.
+    func find(_ id: Identifier, in project: Identifier) throws -> WorkflowRecord {
+        if let record = workflow(id), record.projectID == project { return record }
+        if let damage = damagedWorkflow(id, in: project) { throw damage.refusal(of: "workflow") }
+        throw UseCaseError(.notFound, "there is no workflow \(id)")
+    }
+
+    func damagedWorkflow(_ id: Identifier, in project: Identifier) -> Damage? {
+        damagedWorkflows.first { $0.id == id && $0.projectID == project }
+    }
 
     /// By slug or id.
     package func template(_ reference: String, in project: Identifier) -> TemplateRecord? {

@@ -94,8 +94,10 @@ package final class EngineTransaction {
     var wakes = EngineSignals.Wakes()
     /// What went wrong where it could not be thrown.
     var failure: (any Error)?
-    /// Events recorded in this transaction.
-    var eventCount = 0
+    /// What the cause at hand has brought about: events recorded and executions moved.
+    var consequences = 0
+    /// The log has a line about too many of them.
+    var hasReportedFanOut = false
     /// The number of the event under way: events are numbered through the whole transaction.
     var eventNumber = 0
     /// By execution: the event that was under way when it last moved.
@@ -113,6 +115,9 @@ package final class EngineTransaction {
         if try store.catalogVersion() != catalog.version { wakes.schedule = true }
         return wakes
     }
+
+    /// To be called between causes that share a transaction: what each brings about is bounded on its own.
+    func beginCause() { consequences = 0 }
 
     func makeID() -> Identifier { context.identifiers.make(at: now) }
 }
@@ -148,8 +153,13 @@ final class CatalogCache: Sendable {
         let version = try store.catalogVersion()
         if let catalog = cached.withLock({ $0 }), catalog.version == version { return catalog }
         var catalog = try store.loadCatalog()
-        for (id, reason) in catalog.damagedWorkflows {
-            logger.error("workflow cannot be read", metadata: ["workflow": "\(id)", "error": "\(reason)"])
+        for damage in catalog.damagedWorkflows {
+            logger.error(
+                "workflow cannot be read", metadata: ["workflow": "\(damage.id)", "error": "\(damage.reason)"])
+        }
+        for damage in catalog.damagedTemplates {
+            logger.error(
+                "template cannot be read", metadata: ["template": "\(damage.slug)", "error": "\(damage.reason)"])
         }
         // The first transaction that sees a workflow is the one that begins to keep what the workflow looks back on:
         // nothing can be recorded between.

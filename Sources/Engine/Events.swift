@@ -111,9 +111,9 @@ struct EventRecorder {
 
     // MARK: Events
 
-    /// Events that one cause may bring about in its transaction. Workflows that start each other multiply, and all of it
-    /// happens while everybody else waits for the writer.
-    static let fanOutLimit = 1000
+    /// Events and moves of executions that one cause may bring about in its transaction. Workflows that start each other
+    /// multiply, and all of it happens while everybody else waits for the writer. What comes from outside is never cut.
+    static let fanOutLimit = 2000
 
     /// - Parameters:
     ///   - contact: nil for an event that concerns nobody we know; it is recorded and moves nothing.
@@ -132,16 +132,17 @@ struct EventRecorder {
         if transaction.catalog.isKept(name, in: projectID) {
             try store.insertOccurrence(of: event, contact: contact.id)
         }
+        transaction.consequences += 1
+        // Before the loop's end, which starts executions to be seen: they count too.
+        guard generation == 0 || transaction.consequences <= Self.fanOutLimit else {
+            try stopFanOut(event, contact: contact)
+            return event
+        }
         guard generation <= transaction.context.configuration.generationLimit else {
             try stopLoop(event, contact: contact)
             return event
         }
-        transaction.eventCount += 1
         transaction.eventNumber += 1
-        guard transaction.eventCount <= Self.fanOutLimit else {
-            try stopFanOut(event, contact: contact)
-            return event
-        }
         try resume(with: event, contact: contact, origin: origin)
         try enrol(with: event, contact: contact)
         return event
@@ -163,8 +164,9 @@ struct EventRecorder {
 
     private func stopFanOut(_ event: Event, contact: Contact) throws {
         try store.count("event_fanouts_stopped", by: 1)
-        // One line for all that this transaction still brings.
-        guard transaction.eventCount == Self.fanOutLimit + 1 else { return }
+        // One line for all that this cause still brings.
+        guard !transaction.hasReportedFanOut else { return }
+        transaction.hasReportedFanOut = true
         transaction.context.logger.warning(
             "one cause brought about too many events", metadata: ["event": "\(event.name)", "contact": "\(contact.id)"])
     }
@@ -227,6 +229,7 @@ struct EventRecorder {
         let execution = Execution(
             id: transaction.makeID(), workflowID: workflow.id, contactID: contactID, context: context,
             trigger: trigger, startedAt: now)
+        transaction.consequences += 1
         let machine = machine(workflow, graph: workflow.graph)
         let move = machine.advance(execution, contact: contact, input: input, now: now)
         try throwFailure()
@@ -251,6 +254,7 @@ struct EventRecorder {
         guard let graph = try graph(of: stored, workflow: workflow) else {
             throw StoreError(.damaged, "version \(stored.versionID) of workflow \(workflow.slug) is missing")
         }
+        transaction.consequences += 1
         let machine = machine(workflow, graph: graph)
         let move = machine.advance(stored.execution, contact: contact, input: input, now: now)
         try throwFailure()

@@ -189,9 +189,6 @@ package struct Executions: Sendable {
     private static func find(
         _ id: Identifier, project: Identifier, in catalog: Catalog
     ) throws -> WorkflowRecord {
-        guard let record = catalog.workflow(id), record.projectID == project else {
-            throw UseCaseError(.notFound, "there is no workflow \(id)")
-        }
-        return record
+        try catalog.find(id, in: project)
     }
 }

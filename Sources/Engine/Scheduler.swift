@@ -292,7 +292,7 @@ private struct Target {
             try isInAudience(contact, in: transaction)
         else { return }
         // Each contact is a cause of its own for the bound on what one cause may bring about.
-        transaction.eventCount = 0
+        transaction.beginCause()
         let recorder = EventRecorder(transaction: transaction, projectID: workflow.projectID)
         let execution = try recorder.start(
             workflow, contact: id, trigger: nil, context: ["schedule": ["at": .string("\(tick.at)")]])

@@ -14,9 +14,7 @@ package struct Simulation: Sendable {
         _ request: SimulationRequest, workflow: Identifier, project: Identifier
     ) async throws -> SimulationReport {
         let snapshot = try await context.store.read { reader in
-            guard let record = try reader.loadCatalog().workflow(workflow), record.projectID == project else {
-                throw UseCaseError(.notFound, "there is no workflow \(workflow)")
-            }
+            let record = try reader.loadCatalog().find(workflow, in: project)
             return try SimulationSnapshot(record, document: nil, request: request, project: project, reader: reader)
         }
         return try simulate(request, snapshot)

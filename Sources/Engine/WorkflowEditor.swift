@@ -70,6 +70,7 @@ package struct WorkflowEditor: Sendable {
     }
 
     /// Takes a workflow away; its finished executions stay as history that no route shows.
+    /// One that cannot be read goes too, and its executions under way fail.
     /// - Throws: `UseCaseError`: `notFound`, `workflowLocked` while executions are under way.
     package func delete(_ id: Identifier) async throws { _ = try await delete([id]) }
 
@@ -77,11 +78,30 @@ package struct WorkflowEditor: Sendable {
     /// - Returns: how many; an id that is named twice counts once.
     package func delete(_ ids: [Identifier]) async throws -> Int {
         try await context.transact { transaction in
-            let records = try Self.unique(ids).map { try find($0, in: transaction.catalog) }
-            for record in records { try WorkflowRevision.refuseWhileUnderWay(record, transaction) }
-            for record in records { try transaction.store.delete(workflow: record.id, at: transaction.now) }
-            return records.count
+            let ids = Self.unique(ids)
+            for id in ids {
+                if let damage = transaction.catalog.damagedWorkflow(id, in: projectID) {
+                    try Self.failExecutions(of: damage, transaction)
+                } else {
+                    try WorkflowRevision.refuseWhileUnderWay(find(id, in: transaction.catalog), transaction)
+                }
+            }
+            for id in ids { try transaction.store.delete(workflow: id, at: transaction.now) }
+            return ids.count
         }
+    }
+
+    /// Nothing can move the executions of a workflow that cannot be read, and nobody can cancel them.
+    private static func failExecutions(of damage: Catalog.Damage, _ transaction: EngineTransaction) throws {
+        var last: Identifier?
+        repeat {
+            let batch = try transaction.store.activeExecutions(of: damage.id, after: last, limit: 1000)
+            for execution in batch {
+                try transaction.store.failExecution(
+                    execution.id, reason: EventRecorder.damageReason, at: transaction.now)
+            }
+            last = batch.last?.contactID
+        } while last != nil
     }
 
     /// - Throws: `UseCaseError.notFound` when one of them is not there.
@@ -205,14 +225,13 @@ package struct WorkflowEditor: Sendable {
     }
 
     private func find(_ id: Identifier, in catalog: Catalog) throws -> WorkflowRecord {
-        guard let record = catalog.workflow(id), record.projectID == projectID else {
-            throw UseCaseError(.notFound, "there is no workflow \(id)")
-        }
-        return record
+        try catalog.find(id, in: projectID)
     }
 
     private func freeSlug(for name: String, _ transaction: EngineTransaction) -> String {
-        let taken = Set(transaction.catalog.workflows.lazy.filter { $0.projectID == projectID }.map(\.slug))
+        let catalog = transaction.catalog
+        let taken = Set(catalog.workflows.lazy.filter { $0.projectID == projectID }.map(\.slug))
+            .union(catalog.damagedWorkflows.lazy.filter { $0.projectID == projectID }.map(\.slug))
         return KeyMaker.key(for: name, or: "workflow") { taken.contains($0) }
     }
 

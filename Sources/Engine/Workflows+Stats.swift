@@ -34,9 +34,7 @@ extension Workflows {
     /// - Throws: `UseCaseError.notFound`, also for a workflow of another project.
     package func stats(of workflow: Identifier, project: Identifier) async throws -> Stats {
         try await context.store.read { reader in
-            guard let record = try reader.loadCatalog().workflow(workflow), record.projectID == project else {
-                throw UseCaseError(.notFound, "there is no workflow \(workflow)")
-            }
+            let record = try reader.loadCatalog().find(workflow, in: project)
             return Stats(
                 workflow: record, executions: try reader.executionCounts(in: project)[workflow] ?? [:],
                 refused: try reader.refusedEnrolments(of: workflow), steps: try reader.stepCounts(of: workflow),

@@ -81,7 +81,11 @@ package struct Workflows: Sendable {
         for template in document.templates {
             let known = transaction.catalog.template(template.slug, in: project.id)
             if let known, known.current.content == template.content, known.current.kind == template.kind { continue }
-            let id = known?.id ?? transaction.makeID()
+            // One that cannot be read is mended by the new version.
+            let damaged = transaction.catalog.damagedTemplates.first {
+                $0.projectID == project.id && $0.slug == template.slug
+            }
+            let id = known?.id ?? damaged?.id ?? transaction.makeID()
             let version = TemplateVersion(
                 id: transaction.makeID(), templateID: id, kind: template.kind, content: template.content)
             try transaction.store.save(
@@ -97,6 +101,10 @@ package struct Workflows: Sendable {
         asNewVersion: Bool, in transaction: EngineTransaction
     ) throws -> Applied {
         guard let known else {
+            let damaged = transaction.catalog.damagedWorkflows.first {
+                $0.projectID == project.id && $0.slug == document.slug
+            }
+            if let damaged { throw damaged.refusal(of: "workflow") }
             let record = WorkflowRecord(
                 id: transaction.makeID(), projectID: project.id, slug: document.slug, name: document.name,
                 description: document.description, isEnabled: document.isEnabled,
@@ -247,9 +255,6 @@ package struct Workflows: Sendable {
     private static func find(
         _ id: Identifier, project: Identifier, in reader: any StoreReader
     ) throws -> WorkflowRecord {
-        guard let record = try reader.loadCatalog().workflow(id), record.projectID == project else {
-            throw UseCaseError(.notFound, "there is no workflow \(id)")
-        }
-        return record
+        try reader.loadCatalog().find(id, in: project)
     }
 }

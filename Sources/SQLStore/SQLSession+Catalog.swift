@@ -16,7 +16,8 @@ extension SQLSession {
     }
 
     func loadCatalog() throws -> Catalog {
-        var damaged: [Identifier: String] = [:]
+        var damagedWorkflows: [Catalog.Damage] = []
+        var damagedTemplates: [Catalog.Damage] = []
         return Catalog(
             version: try catalogVersion(),
             projects: try rows("SELECT id, slug, name, timezone FROM projects ORDER BY id") {
@@ -33,21 +34,28 @@ extension SQLSession {
             ) { row -> WorkflowRecord? in
                 // One row that cannot be read is the matter of that workflow alone.
                 do { return try Self.workflow(row) } catch let error as StoreError {
-                    damaged[row[0]] = error.description
+                    damagedWorkflows.append(
+                        .init(id: row[0], projectID: row[1], slug: row[2], reason: error.description))
                     return nil
                 }
             }.compactMap(\.self),
             templates: try rows(
                 """
                 SELECT t.project_id, t.slug, v.id, v.template_id, v.kind, v.subject, v.html, v.text, v.from_address,
-                    v.reply_to, v.tracks_opens
-                FROM templates t JOIN template_versions v ON v.id = t.version_id ORDER BY t.id
+                    v.reply_to, v.tracks_opens, t.id
+                FROM templates t LEFT JOIN template_versions v ON v.id = t.version_id ORDER BY t.id
                 """
-            ) { row in
-                let version = try Self.templateVersion(row, from: 2)
-                return Catalog.TemplateRecord(
-                    id: version.templateID, projectID: row[0], slug: row[1], current: version)
-            }, keptEvents: try keptEvents(), damagedWorkflows: damaged)
+            ) { row -> Catalog.TemplateRecord? in
+                do {
+                    let version = try Self.templateVersion(row, from: 2)
+                    return Catalog.TemplateRecord(id: row[11], projectID: row[0], slug: row[1], current: version)
+                } catch let error as StoreError {
+                    damagedTemplates.append(
+                        .init(id: row[11], projectID: row[0], slug: row[1], reason: error.description))
+                    return nil
+                }
+            }.compactMap(\.self), keptEvents: try keptEvents(), damagedWorkflows: damagedWorkflows,
+            damagedTemplates: damagedTemplates)
     }
 
     private static func workflow(_ row: SQLRow) throws -> WorkflowRecord {

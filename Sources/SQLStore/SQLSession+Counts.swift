@@ -44,8 +44,10 @@ extension SQLSession {
         tally.add(1, workflow: workflow, status: ExecutionTally.refused)
     }
 
+    /// Whether there are any is what locks stand on, so that is asked of the executions themselves.
     func activeExecutionCount(workflow: Identifier) throws -> Int {
-        try count(of: .running, workflow: workflow) + count(of: .waiting, workflow: workflow)
+        guard try hasActiveExecution(of: workflow) else { return 0 }
+        return max(1, try count(of: .running, workflow: workflow) + count(of: .waiting, workflow: workflow))
     }
 
     private func count(of status: Execution.Status, workflow: Identifier) throws -> Int {

@@ -110,13 +110,29 @@ extension SQLSession {
             """, workflow, time, decode: Self.tick)
     }
 
+    /// A tick that cannot be read is stopped in its place, so that the others go on.
     func openTicks(limit: Int) throws -> [ScheduleTick] {
-        try rows(
+        var damaged: [(workflow: Identifier, at: Timestamp)] = []
+        let ticks = try rows(
             """
             SELECT workflow_id, tick_at, status, fired_at, cursor, last_contact, missed, enrolled, refused, failed,
                 completed_at
             FROM schedule_ticks WHERE completed_at IS NULL ORDER BY tick_at LIMIT ?
-            """, limit, decode: Self.tick)
+            """, limit
+        ) { row -> ScheduleTick? in
+            do { return try Self.tick(row) } catch let error as StoreError where error.code == .damaged {
+                damaged.append((row[0], row[1]))
+                return nil
+            }
+        }
+        for (workflow, time) in damaged {
+            try run(
+                """
+                UPDATE schedule_ticks SET status = 'stopped', completed_at = fired_at
+                WHERE workflow_id = ? AND tick_at = ?
+                """, workflow, time)
+        }
+        return ticks.compactMap(\.self)
     }
 
     func openTicks(of workflow: Identifier) throws -> [ScheduleTick] {

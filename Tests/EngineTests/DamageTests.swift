@@ -44,7 +44,7 @@ import WorkflowModel
         let good = try #require(before.first { $0.slug == "good" }).id
         try spoilVersion(database.path, slug: "bad")
         let catalog = try await engine.context.store.read { try $0.loadCatalog() }
-        #expect(catalog.workflows.map(\.slug) == ["good"] && catalog.damagedWorkflows.keys.map(\.self) == [bad])
+        #expect(catalog.workflows.map(\.slug) == ["good"] && catalog.damagedWorkflows.map(\.id) == [bad])
         // Timers, then events, then new contacts: each finds the one workflow and not the other.
         engine.clock.advance(seconds: 60)
         try await engine.runTimers()
@@ -174,6 +174,87 @@ import WorkflowModel
         let stopped = executions.filter { $0.status == .failed }
         #expect(stopped.count == 1 && stopped.first?.exitReason?.hasPrefix("event_loop: ") == true)
         #expect(try await engine.counter("event_loops_stopped") == 1)
+    }
+
+    // MARK: Templates
+
+    private func spoilTemplate(_ path: String, _ change: String) throws {
+        try DamagedDatabase(path).spoil(
+            """
+            UPDATE \(change);
+            UPDATE settings SET number = number + 1 WHERE name = 'catalog_version'
+            """)
+    }
+
+    @Test(arguments: [
+        "template_versions SET kind = 'NONE' WHERE template_id = (SELECT id FROM templates WHERE slug = 'bad')",
+        "templates SET version_id = x'00' WHERE slug = 'bad'",
+    ])
+    func damagedTemplateFailsWhoeverSendsItAndComesBackWithTheFile(change: String) async throws {
+        let (engine, database) = try await makeEngine()
+        let content: JSON = ["type": "TRANSACTIONAL", "subject": "Hello", "text": "Hi"]
+        for slug in ["bad", "good"] {
+            try await engine.apply(
+                document(
+                    reentry: true, slug: slug,
+                    steps: ["mail": ["type": "SEND_EMAIL", "config": ["template": .string(slug)]]],
+                    templates: [slug: content]))
+        }
+        let id = try await engine.context.store.read { try $0.loadCatalog().templates.first { $0.slug == "bad" }?.id }
+        try spoilTemplate(database.path, change)
+        try await engine.track("signed_up")
+        #expect(try await engine.executions("good").map(\.status) == [.completed])
+        let failed = try #require(try await engine.executions("bad").first)
+        #expect(failed.status == .failed && failed.exitReason?.contains("template") == true)
+        // A daemon that starts finds its project and its secret.
+        _ = try await EngineContext.prepare(
+            store: engine.context.store, clock: engine.clock, cryptography: TestCryptography())
+        try await engine.apply(
+            document(
+                reentry: true, slug: "bad", steps: ["mail": ["type": "SEND_EMAIL", "config": ["template": "bad"]]],
+                templates: ["bad": content]))
+        engine.clock.advance(seconds: 1)
+        try await engine.track("signed_up")
+        #expect(try await engine.executions("bad").map(\.status) == [.failed, .completed])
+        let mended = try await engine.context.store.read { try $0.loadCatalog() }
+        #expect(mended.damagedTemplates.isEmpty && mended.templates.first { $0.slug == "bad" }?.id == id)
+    }
+
+    // MARK: Workflows that cannot be read
+
+    @Test func damagedWorkflowSaysSoAndCanBeTakenAway() async throws {
+        let (engine, database) = try await makeEngine()
+        let whole = document(slug: "bad", steps: pause)
+        try await engine.apply(whole)
+        try await engine.track("signed_up")
+        let editor = WorkflowEditor(context: engine.context, projectID: engine.project.id)
+        let bad = try #require(try await engine.executions("bad").first).workflowID
+        try spoilVersion(database.path, slug: "bad")
+        for refused in [
+            await #expect(throws: UseCaseError.self) { _ = try await editor.workflow(bad) },
+            await #expect(throws: UseCaseError.self) { try await engine.apply(whole) },
+        ] {
+            #expect(refused?.code == .conflict && refused?.description.contains("cannot be read") == true)
+        }
+        // Its name is still taken.
+        #expect(try await editor.create(NewWorkflow(name: "bad", eventName: "other")).workflow.slug == "bad-2")
+        try await editor.delete(bad)
+        #expect(try await counts(engine, bad) == [.failed: 1])
+        #expect(try await engine.apply(whole) == .created(version: 1))
+        let gone = await #expect(throws: UseCaseError.self) { _ = try await editor.workflow(bad) }
+        #expect(gone?.code == .notFound)
+    }
+
+    /// A status that is none moves no count; the lock asks the executions and not the count.
+    @Test func lockOpensWhenNoExecutionIsUnderWayWhateverTheCountSays() async throws {
+        let (engine, database) = try await makeEngine()
+        try await engine.apply(document(steps: pause))
+        try await engine.track("signed_up")
+        try DamagedDatabase(database.path).spoil("UPDATE executions SET status = 'NONE'")
+        engine.clock.advance(seconds: 60)
+        try await engine.runTimers()
+        #expect(try await engine.executions().map(\.status) == [.failed])
+        #expect(try await engine.apply(document(steps: ["end": ["type": "EXIT"]])) == .changed(version: 2))
     }
 
     // MARK: Versions

@@ -276,4 +276,31 @@ import WorkflowModel
             of: execution.workflowID, project: engine.project.id, status: .running, limit: 10, offset: 0)
         #expect(page.total == 1 && page.rows.map(\.id) == [execution.id])
     }
+
+    // MARK: Lists
+
+    @Test func pagesHoldEveryExecutionOnceWhateverTheStatus() async throws {
+        let (engine, _database) = try await makeEngine()
+        _ = _database
+        try await engine.apply(
+            document(
+                steps: [
+                    "wait": ["type": "WAIT_FOR_EVENT", "config": ["eventName": "go"], "next": "end"],
+                    "end": ["type": "EXIT"],
+                ]))
+        for number in 0..<25 { try await engine.track("signed_up", "c\(number)@example.org") }
+        for number in stride(from: 0, to: 25, by: 2) { try await engine.track("go", "c\(number)@example.org") }
+        let workflow = try #require(try await engine.executions().first).workflowID
+        for (status, count) in [(nil, 25), (.exited, 13), (.waiting, 12), (.failed, 0)] as [(Execution.Status?, Int)] {
+            var seen: [Identifier] = []
+            for offset in stride(from: 0, to: 40, by: 10) {
+                let page = try await Executions(context: engine.context).list(
+                    of: workflow, project: engine.project.id, status: status, limit: 10, offset: offset)
+                #expect(page.total == count)
+                #expect(page.rows.allSatisfy { status == nil || $0.status == status })
+                seen += page.rows.map(\.id)
+            }
+            #expect(seen.count == count && seen == seen.sorted(by: >))
+        }
+    }
 }

@@ -22,6 +22,8 @@ import Testing
         """,
         // Whether a schedule's earlier run is under way.
         "SELECT 1 FROM executions WHERE workflow_id = ?1 AND status IN ('RUNNING', 'WAITING') LIMIT 1",
+        // A page of a list: ids alone, out of the index.
+        "SELECT id FROM executions WHERE workflow_id = ?1 ORDER BY id DESC LIMIT ?2 OFFSET ?3",
         // The lock, and the counts.
         "SELECT count FROM execution_counts WHERE workflow_id = ?1 AND step = '' AND status = ?2",
         // The history that somebody looks back on.

@@ -29,6 +29,20 @@ import WorkflowModel
         #expect(try await stage.engine.counter("schedule_ticks_fired") == 1)
     }
 
+    @Test func tickThatCannotBeReadHoldsUpNoOther() async throws {
+        let stage = try await ScheduleStage(schedule: "0 * * * *")
+        try await stage.contacts(["ann@example.org"])
+        try DamagedDatabase(stage.database.path).spoil(
+            """
+            INSERT INTO schedule_ticks (workflow_id, tick_at, status, fired_at, missed, enrolled, refused, failed)
+            SELECT id, 60000000, 'NONE', 60000000, 0, 0, 0, 0 FROM workflows
+            """)
+        stage.clock.advance(seconds: 3600)
+        try await stage.run()
+        #expect(try await stage.engine.executions().count == 1)
+        #expect(try await stage.ticks().map(\.status) == [.done, .stopped])
+    }
+
     @Test func executionSeesTheTimeOfItsTick() async throws {
         let stage = try await ScheduleStage(schedule: "0 * * * *")
         try await stage.contacts(["ann@example.org"])
