@@ -17,8 +17,17 @@ struct Assembly {
 
     /// Opens the database and makes the engine's context.
     ///
-    /// - Parameter exclusively: as the daemon, which nobody else may be at the same time.
-    func makeEngine(exclusively: Bool) async throws -> (store: SQLiteStore, context: EngineContext) {
+    /// - Parameters:
+    ///   - exclusively: as the daemon, which nobody else may be at the same time.
+    ///   - makingDatabase: false for a command that only looks: where there is no database it makes none.
+    /// - Throws: `CommandFailure` when there is no database, `StoreError`.
+    func makeEngine(
+        exclusively: Bool, makingDatabase: Bool = true
+    ) async throws -> (store: SQLiteStore, context: EngineContext) {
+        let path = configuration.database.path
+        guard makingDatabase || FileManager.default.fileExists(atPath: path) else {
+            throw CommandFailure("there is no database at \(path) yet: start the daemon or apply a workflow first")
+        }
         let store = try SQLiteStore(path: configuration.database.path, exclusively: exclusively)
         let clock = SystemClock()
         let cryptography = OpenSSLCryptography()

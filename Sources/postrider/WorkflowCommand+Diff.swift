@@ -23,7 +23,7 @@ extension WorkflowCommand {
             let asNewVersion = asNewVersion
             let status = try runBlocking { () -> Int32 in
                 let (store, context) = try await Assembly(configuration: configuration, logger: .quiet)
-                    .makeEngine(exclusively: false)
+                    .makeEngine(exclusively: false, makingDatabase: false)
                 var status: Int32 = 0
                 for file in files {
                     do {

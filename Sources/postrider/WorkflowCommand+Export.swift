@@ -21,7 +21,7 @@ extension WorkflowCommand {
             let (project, workflow) = (project, workflow)
             let text = try runBlocking {
                 let (store, context) = try await Assembly(configuration: configuration, logger: .quiet)
-                    .makeEngine(exclusively: false)
+                    .makeEngine(exclusively: false, makingDatabase: false)
                 let document = try await Workflows(context: context).export(workflow, project: project)
                 try store.close()
                 return document.yaml

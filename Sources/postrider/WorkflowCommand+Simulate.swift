@@ -77,7 +77,7 @@ extension WorkflowCommand {
             do {
                 if let configuration {
                     let (store, context) = try await Assembly(configuration: configuration, logger: .quiet)
-                        .makeEngine(exclusively: false)
+                        .makeEngine(exclusively: false, makingDatabase: false)
                     defer { try? store.close() }
                     return try await Simulation(context: context).run(request, document: file.document)
                 }

@@ -290,7 +290,7 @@ private func answered(_ status: Int, _ body: String = "{}", _ headers: [String: 
 }
 
 /// The loop, with calls that are not answered.
-@Suite(.timeLimit(.minutes(1))) struct WebhookLoopTests {
+@Suite(.timeLimit(.minutes(5))) struct WebhookLoopTests {
     private struct Running {
         let engine: EngineFixture
         let database: TemporaryDatabase

@@ -31,7 +31,7 @@ struct RawClient: Sendable {
     enum Failure: Error { case connect, write, timeout, unfinished([UInt8]) }
 
     /// Seconds without a byte before a test gives up.
-    private static let patience = 20
+    private static let patience = 120
 
     /// One request on its own connection.
     func request(

@@ -1,3 +1,4 @@
+import Foundation
 import JSONValue
 import ServerTestKit
 import Testing
@@ -118,6 +119,25 @@ struct WorkflowFileStories {
         #expect(json["status"] == "COMPLETED" && json["mails"]?.arrayValue?.count == 1)
         #expect(try await exported("other").contains("there is no workflow other; known are welcome-series"))
         #expect(try await exported("welcome-series") == before)
+        try await directory.remove()
+    }
+
+    @Test(arguments: [
+        ["diff", "conf/examples/welcome-series.yaml"], ["export", "welcome-series"],
+        ["simulate", "conf/examples/welcome-series.yaml"],
+    ])
+    func aCommandThatLooksMakesNoDatabase(arguments: [String]) async throws {
+        let directory = try ServerDirectory.temporary()
+        let configuration = try directory.write(
+            "postrider.yaml",
+            """
+            database:
+              path: \(directory.path("none.db"))
+            """)
+        let result = try await BadInputCommand.run(["workflow"] + arguments + ["--config", configuration])
+        #expect(result.status != .exited(0))
+        #expect(result.text.contains("there is no database at \(directory.path("none.db"))"), "\(result.text)")
+        #expect(!FileManager.default.fileExists(atPath: directory.path("none.db")))
         try await directory.remove()
     }
 

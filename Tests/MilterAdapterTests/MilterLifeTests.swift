@@ -6,7 +6,7 @@ import Testing
 @testable import MilterAdapter
 
 /// Start and end, each in a process of its own.
-@Suite(.timeLimit(.minutes(2))) struct MilterLifeTests {
+@Suite(.timeLimit(.minutes(5))) struct MilterLifeTests {
     @Test func shutdownLetsOpenMessagesFinishAndTakesNoNewOne() async {
         await #expect(processExitsWith: .success) {
             try await WireActor.run {

@@ -5,7 +5,7 @@ import Testing
 @testable import MilterAdapter
 
 /// What one milter session looks like from the MTA's side, against the shared server.
-@WireActor @Suite(.timeLimit(.minutes(2))) struct MilterWireTests {
+@WireActor @Suite(.timeLimit(.minutes(5))) struct MilterWireTests {
     private let milter: MilterFixture
 
     init() async throws { milter = try await MilterFixture.shared.value }
@@ -207,7 +207,7 @@ import Testing
 }
 
 /// The TCP entrance in front of the shared server.
-@WireActor @Suite(.timeLimit(.minutes(2))) struct TCPEntranceTests {
+@WireActor @Suite(.timeLimit(.minutes(5))) struct TCPEntranceTests {
     private let milter: MilterFixture
     private let port: Int
 

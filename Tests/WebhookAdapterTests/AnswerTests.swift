@@ -4,7 +4,7 @@ import Testing
 import WebhookAdapter
 import WorkflowModel
 
-@Suite(.timeLimit(.minutes(2))) struct AnswerTests {
+@Suite(.timeLimit(.minutes(5))) struct AnswerTests {
     @Test func statusHeadersAndBodyComeBack() async throws {
         let caller = try await Caller()
         let path = "/status/202/\(WebhookReceiver.hex("X-Twice: a"))/\(WebhookReceiver.hex("x-twice:   b  "))"

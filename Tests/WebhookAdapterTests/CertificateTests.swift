@@ -3,7 +3,7 @@ import ServerTestKit
 import Testing
 import WebhookAdapter
 
-@Suite(.timeLimit(.minutes(2))) struct CertificateTests {
+@Suite(.timeLimit(.minutes(5))) struct CertificateTests {
     @Test func rightCertificateIsBelieved() async throws {
         let caller = try await Caller()
         #expect(try await caller.call("/status/200").response?.status == 200)

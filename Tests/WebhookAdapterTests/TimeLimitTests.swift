@@ -3,7 +3,7 @@ import ServerTestKit
 import Testing
 import WebhookAdapter
 
-@Suite(.timeLimit(.minutes(2))) struct TimeLimitTests {
+@Suite(.timeLimit(.minutes(5))) struct TimeLimitTests {
     @Test(arguments: ["/silent", "/slow-headers", "/slow-body"])
     func receiverThatTakesForEverIsLeftAndItsPlaceIsFree(path: String) async throws {
         var caller = try await Caller()
