@@ -40,6 +40,20 @@ struct Assembly {
         return (store, context)
     }
 
+    /// An engine over a database of its own, which is gone afterwards.
+    static func withScratchEngine<Value: Sendable>(
+        project: String, _ body: (EngineContext) async throws -> Value
+    ) async throws -> Value {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("postrider-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(
+            at: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let (store, context) = try await makeScratchEngine(
+            path: folder.appendingPathComponent("scratch.db").path, project: project)
+        defer { try? store.close() }
+        return try await body(context)
+    }
+
     /// An engine without an installation: a new database with that project, and a sender made up.
     static func makeScratchEngine(
         path: String, project: String

@@ -1,6 +1,8 @@
 import ArgumentParser
 import Engine
+import Foundation
 import SQLStore
+import Settings
 import WorkflowFiles
 
 extension WorkflowCommand {
@@ -22,23 +24,36 @@ extension WorkflowCommand {
             let files = try WorkflowCommand.read(files, status: 2)
             let asNewVersion = asNewVersion
             let status = try runBlocking { () -> Int32 in
-                let (store, context) = try await Assembly(configuration: configuration, logger: .quiet)
-                    .makeEngine(exclusively: false, makingDatabase: false)
-                var status: Int32 = 0
-                for file in files {
-                    do {
-                        let comparison = try await Workflows(context: context)
-                            .compare(file.document, asNewVersion: asNewVersion)
-                        if Self.show(comparison, file) { status = max(status, 1) }
-                    } catch let error as UseCaseError {
-                        complain("\(file.failure(error))")
-                        status = 2
+                // Where there is no database yet, nothing is stored, and looking makes none.
+                guard FileManager.default.fileExists(atPath: configuration.database.path) else {
+                    return try await Assembly.withScratchEngine(project: Project.defaultSlug) { context in
+                        try await Self.compare(files, asNewVersion: asNewVersion, context)
                     }
                 }
-                try store.close()
-                return status
+                let (store, context) = try await Assembly(configuration: configuration, logger: .quiet)
+                    .makeEngine(exclusively: false)
+                defer { try? store.close() }
+                return try await Self.compare(files, asNewVersion: asNewVersion, context)
             }
             if status != 0 { throw ExitCode(status) }
+        }
+
+        /// - Returns: the status to end with.
+        private static func compare(
+            _ files: [WorkflowFile], asNewVersion: Bool, _ context: EngineContext
+        ) async throws -> Int32 {
+            var status: Int32 = 0
+            for file in files {
+                do {
+                    let comparison = try await Workflows(context: context)
+                        .compare(file.document, asNewVersion: asNewVersion)
+                    if show(comparison, file) { status = max(status, 1) }
+                } catch let error as UseCaseError {
+                    complain("\(file.failure(error))")
+                    status = 2
+                }
+            }
+            return status
         }
 
         /// - Returns: whether there is a difference.

@@ -81,7 +81,7 @@ extension WorkflowCommand {
                     defer { try? store.close() }
                     return try await Simulation(context: context).run(request, document: file.document)
                 }
-                return try await withNothing(project: file.document.project) { context in
+                return try await Assembly.withScratchEngine(project: file.document.project) { context in
                     try await Simulation(context: context).run(request, document: file.document)
                 }
             } catch let error as UseCaseError {
@@ -92,20 +92,6 @@ extension WorkflowCommand {
         private static func failure(_ error: UseCaseError) -> CommandFailure {
             let lines = error.problems.isEmpty ? ["\(error)"] : error.problems.map(\.description)
             return CommandFailure(lines.joined(separator: "\n"))
-        }
-
-        /// An engine over a database of its own, which is gone afterwards.
-        private static func withNothing<Value: Sendable>(
-            project: String, _ body: (EngineContext) async throws -> Value
-        ) async throws -> Value {
-            let folder = FileManager.default.temporaryDirectory.appendingPathComponent("postrider-\(UUID().uuidString)")
-            try FileManager.default.createDirectory(
-                at: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-            defer { try? FileManager.default.removeItem(at: folder) }
-            let (store, context) = try await Assembly.makeScratchEngine(
-                path: folder.appendingPathComponent("scratch.db").path, project: project)
-            defer { try? store.close() }
-            return try await body(context)
         }
 
         // MARK: The request

@@ -123,10 +123,11 @@ struct WorkflowFileStories {
     }
 
     @Test(arguments: [
-        ["diff", "conf/examples/welcome-series.yaml"], ["export", "welcome-series"],
-        ["simulate", "conf/examples/welcome-series.yaml"],
+        (["diff", "conf/examples/welcome-series.yaml"], "--- nothing"),
+        (["export", "welcome-series"], "there is no database at "),
+        (["simulate", "conf/examples/welcome-series.yaml"], "there is no database at "),
     ])
-    func aCommandThatLooksMakesNoDatabase(arguments: [String]) async throws {
+    func aCommandThatLooksMakesNoDatabase(arguments: [String], text: String) async throws {
         let directory = try ServerDirectory.temporary()
         let configuration = try directory.write(
             "postrider.yaml",
@@ -136,7 +137,7 @@ struct WorkflowFileStories {
             """)
         let result = try await BadInputCommand.run(["workflow"] + arguments + ["--config", configuration])
         #expect(result.status != .exited(0))
-        #expect(result.text.contains("there is no database at \(directory.path("none.db"))"), "\(result.text)")
+        #expect(result.text.contains(text), "\(result.text)")
         #expect(!FileManager.default.fileExists(atPath: directory.path("none.db")))
         try await directory.remove()
     }
