@@ -59,10 +59,15 @@ final class Checkpointer: Sendable {
         if isRestLeft { _ = try? database.checkpoint(.passive) }
     }
 
-    /// Returns when its connection is closed.
-    func close() {
+    /// Lets the thread end, and its connection with it; returns at once.
+    func stop() {
         state.withLock { $0 = .closed }
         work.signal()
+    }
+
+    /// Returns when its connection is closed. To be called once.
+    func close() {
+        stop()
         ended.wait()
     }
 }
@@ -72,7 +77,7 @@ final class Checkpointer: Sendable {
 final class LogLength {
     fileprivate(set) var pages: Int32 = 0
 
-    /// The hook borrows `self`, which must outlive the connection.
+    /// The hook borrows `self` until `leave`.
     func watch(_ database: Database) {
         sqlite3_wal_hook(
             database.sqliteConnection,
@@ -81,4 +86,7 @@ final class LogLength {
                 return SQLITE_OK
             }, Unmanaged.passUnretained(self).toOpaque())
     }
+
+    /// To be called before `self` is let go: the connection lives longer.
+    func leave(_ database: Database) { sqlite3_wal_hook(database.sqliteConnection, nil, nil) }
 }

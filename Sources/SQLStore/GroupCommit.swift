@@ -117,7 +117,12 @@ private final class Writer {
         pool.writeWithoutTransaction { log.watch($0) }
     }
 
-    func close() { pool.writeWithoutTransaction { _ in statements.removeAll() } }
+    func close() {
+        pool.writeWithoutTransaction { database in
+            statements.removeAll()
+            log.leave(database)
+        }
+    }
 
     func run(_ batch: [any WriteJob]) {
         pool.writeWithoutTransaction { database in

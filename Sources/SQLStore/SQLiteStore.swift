@@ -1,6 +1,7 @@
 import Engine
 import Foundation
 import GRDB
+import Synchronization
 
 /// The store in one SQLite file: write-ahead log, `synchronous=FULL`, one writer with group commit, readers beside it.
 package final class SQLiteStore: Store {
@@ -8,6 +9,7 @@ package final class SQLiteStore: Store {
     private let writer: GroupCommit
     private let checkpointer: Checkpointer
     private let lock: DatabaseLock?
+    private let isClosed = Mutex(false)
 
     /// Opens the database, makes it when it is not there, and brings its schema up to date.
     ///
@@ -34,6 +36,9 @@ package final class SQLiteStore: Store {
             throw StoreError(opening: path, error)
         }
     }
+
+    /// A store that was let go without `close` leaves no thread and no connection behind.
+    deinit { checkpointer.stop() }
 
     private static var configuration: Configuration {
         var configuration = Configuration()
@@ -90,7 +95,13 @@ package final class SQLiteStore: Store {
     package var commitCount: Int { writer.commitCount }
 
     /// Writes the log back into the database file and lets it go. Nothing may be under way.
+    /// A second call does nothing.
     package func close() throws {
+        let isFirst = isClosed.withLock { isClosed in
+            defer { isClosed = true }
+            return !isClosed
+        }
+        guard isFirst else { return }
         checkpointer.close()
         // A command beside the daemon leaves the log to it. And a reader that keeps the log busy is no failure: the next
         // start goes on with it.

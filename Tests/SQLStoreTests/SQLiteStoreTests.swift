@@ -88,4 +88,13 @@ import WorkflowModel
         #expect(file > 10_000_000, "nothing was copied back")
         try store.close()
     }
+
+    @Test func closingTwiceIsNoHarm() async throws {
+        let database = try TemporaryDatabase()
+        let store = try SQLiteStore(path: database.path, exclusively: true)
+        try await store.write { try $0.count("c", by: 1) }
+        try store.close()
+        try store.close()
+        await #expect(throws: StoreError.self) { try await store.write { try $0.count("c", by: 1) } }
+    }
 }
