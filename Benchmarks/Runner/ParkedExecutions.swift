@@ -60,7 +60,8 @@ struct ParkedExecutions {
         return path
     }
 
-    private static let workflow: JSON = [
+    /// A wait for `order.placed` after `cart.abandoned`.
+    static let workflow: JSON = [
         "workflow": "carts", "name": "Carts", "enabled": true, "trigger": ["event": "cart.abandoned"],
         "steps": [
             "trigger": ["type": "TRIGGER", "next": "wait"],

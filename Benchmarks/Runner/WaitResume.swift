@@ -73,7 +73,7 @@ struct WaitResume {
         let path = directory.path(name)
         let took = try await seconds {
             let engine = try await EngineUnderTest(database: path)
-            try await engine.apply(Self.workflow)
+            try await engine.apply(ParkedExecutions.workflow)
             try await engine.track("cart.abandoned", email: "first@example.org", data: ["total": 129.5])
             try engine.store.close()
             _ = try await programs.run("copy-executions", [path, "\(waiting)", "\(waiting)"])
@@ -81,16 +81,4 @@ struct WaitResume {
         say("  \(waiting) waiting executions written in \(short(took)) s")
         return path
     }
-
-    private static let workflow: JSON = [
-        "workflow": "carts", "name": "Carts", "enabled": true, "trigger": ["event": "cart.abandoned"],
-        "steps": [
-            "trigger": ["type": "TRIGGER", "next": "wait"],
-            "wait": [
-                "type": "WAIT_FOR_EVENT", "config": ["eventName": "order.placed", "timeout": 2_592_000],
-                "next": ["event": "done"],
-            ],
-            "done": ["type": "EXIT"],
-        ],
-    ]
 }

@@ -324,7 +324,7 @@ private func answered(_ status: Int, _ body: String = "{}", _ headers: [String: 
     }
 
     private func until(_ condition: () async throws -> Bool) async throws {
-        while try await !condition() { try await Task.sleep(for: .milliseconds(2)) }
+        while try await !condition() { await Task.yield() }
     }
 
     @Test func slowReceiverLeavesPlacesForTheOthers() async throws {
