@@ -16,6 +16,8 @@ package struct EngineContext: Sendable {
     package let trackingAddress = TrackingAddress()
     package let fetches: FetchJournal
     package let gauges = Gauges()
+    /// Who asks.
+    package private(set) var actor = Actor.system
     let catalogs = CatalogCache()
     let fetchRate = FetchRate()
     let templates = TemplateCache()
@@ -38,6 +40,13 @@ package struct EngineContext: Sendable {
         fetches = FetchJournal(fetchLog)
         signals = EngineSignals()
         tokens = TokenSigner(key: secret, cryptography: cryptography)
+    }
+
+    /// The same engine for somebody else: what they change bears their name in the audit log.
+    package func acting(as actor: Actor) -> EngineContext {
+        var context = self
+        context.actor = actor
+        return context
     }
 
     /// First start: makes the default project and the signing secret. Later starts: finds them.

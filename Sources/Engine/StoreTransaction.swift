@@ -2,7 +2,9 @@ import JSONValue
 import WorkflowModel
 
 /// The operations inside one write transaction. All are synchronous and run on the writer.
-package protocol StoreTransaction: WebhookTransaction, ExecutionTransaction, ScheduleTransaction {
+package protocol StoreTransaction: WebhookTransaction, ExecutionTransaction, ScheduleTransaction, ContactTransaction,
+    HistoryTransaction, SegmentTransaction, TemplateTransaction, AccessTransaction, SubscriptionTransaction
+{
     // MARK: Catalog
 
     /// Another number after every change of projects, workflows or templates, in the transaction of the change. Never one
@@ -80,7 +82,10 @@ extension StoreTransaction {
 }
 
 /// Reads for the API, on a snapshot.
-package protocol StoreReader: ExecutionReader {
+package protocol StoreReader: ExecutionReader, ContactReader, HistoryReader, SegmentReader, TemplateReader,
+    AccessReader,
+    SubscriptionReader
+{
     func loadCatalog() throws -> Catalog
     func key(hash: [UInt8]) throws -> APIKey?
     func templateVersion(_ id: Identifier) throws -> TemplateVersion?

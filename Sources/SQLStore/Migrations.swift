@@ -5,7 +5,11 @@ import GRDB
 /// steps run in one transaction at start.
 enum Migrations {
     /// Step n is element n − 1. A step that has landed never changes.
-    static let steps: [String] = [Migration0001.sql, Migration0002.sql]
+    static let steps: [String] = [
+        Migration0001.sql, Migration0002.sql, Migration0003.sql, Migration0004.sql, Migration0005.sql,
+        Migration0006.sql,
+        Migration0007.sql,
+    ]
 
     /// - Throws: `StoreError.newerSchema` for a database that a newer version of the program has written.
     static func migrate(_ database: Database, path: String) throws {
