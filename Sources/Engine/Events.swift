@@ -56,58 +56,8 @@ struct EventRecorder {
     let transaction: EngineTransaction
     let projectID: Identifier
 
-    private var store: any StoreTransaction { transaction.store }
-    private var now: Timestamp { transaction.now }
-
-    // MARK: Contacts
-
-    /// The contact of that address, made or changed as told, with the system events that a change causes.
-    func upsert(
-        email: String, subscribed: Bool?, subscribedWhenNew: Bool, data: JSONObject, generation: Int = 0
-    ) throws -> Contact {
-        let email = email.lowercased()
-        guard var contact = try store.contact(email: email, in: projectID) else {
-            var contact = Contact(
-                id: transaction.makeID(), email: email, isSubscribed: subscribedWhenNew, data: [:], createdAt: now,
-                updatedAt: now)
-            contact.merge(data)
-            try checkSize(contact)
-            try store.insert(contact, in: projectID)
-            try record(
-                EventName.contactCreated, data: ["email": .string(email)], generation: generation, contact: contact)
-            return try store.contact(contact.id) ?? contact
-        }
-        let before = contact
-        contact.merge(data)
-        try checkSize(contact)
-        if let subscribed { contact.isSubscribed = subscribed }
-        guard contact != before else { return contact }
-        contact.updatedAt = now
-        try store.update(contact)
-        try recordChange(from: before, to: contact, generation: generation)
-        return try store.contact(contact.id) ?? contact
-    }
-
-    private func checkSize(_ contact: Contact) throws {
-        guard JSONWriter.bytes(.object(contact.data)).count <= Contact.dataLimit else {
-            throw UseCaseError(
-                .invalid, "the contact's data would be larger than \(Contact.dataLimit / 1024) KiB",
-                problems: [.init(path: "data", message: "is too much for one contact")])
-        }
-    }
-
-    private func recordChange(
-        from before: Contact, to contact: Contact, generation: Int, origin: Identifier? = nil
-    ) throws {
-        if contact.data != before.data {
-            try record("contact.updated", data: [:], generation: generation, contact: contact, origin: origin)
-        }
-        if contact.isSubscribed != before.isSubscribed {
-            try record(
-                contact.isSubscribed ? EventName.contactSubscribed : EventName.contactUnsubscribed, data: [:],
-                generation: generation, contact: contact, origin: origin)
-        }
-    }
+    var store: any StoreTransaction { transaction.store }
+    var now: Timestamp { transaction.now }
 
     // MARK: Events
 
@@ -299,9 +249,7 @@ struct EventRecorder {
                     try store.insertAutomaticReply(to: key, entry: request.id, at: now)
                 }
                 transaction.wakes.dispatch = true
-            case .updateContact(let contact, _):
-                try store.update(contact)
-                latest = contact
+            case .updateContact(let contact, _): latest = contact
             case .callWebhook(let request):
                 try store.insert(
                     WebhookCall(
@@ -311,9 +259,7 @@ struct EventRecorder {
                 try store.deleteWebhookCalls(of: execution.id)
             }
         }
-        if latest != before {
-            try recordChange(from: before, to: latest, generation: execution.generation, origin: execution.id)
-        }
+        try change(from: before, to: latest, generation: execution.generation, origin: execution.id)
     }
 
     private func entry(_ request: MailRequest, of execution: Execution) -> OutboxEntry {
