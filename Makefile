@@ -8,7 +8,7 @@ BUILT := .build/debug
 # A crashing test must not wait for a debugger.
 export SWIFT_BACKTRACE ?= enable=no
 
-.PHONY: help run test build lint format bench fuzz docs clean
+.PHONY: help run test build lint format bench corpora fuzz docs clean
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -43,6 +43,12 @@ bench: NAME ?=
 bench: .ci/packages  ## the benchmarks, or the one named by NAME=
 	@.ci/install build run bench
 	@Benchmarks/run $(NAME)
+
+corpora: NAME ?=
+corpora: .ci/packages  ## how far reading agrees with the corpora, or with the one named by NAME=; POSTRIDER_CORPORA says where
+	@.ci/install build
+	@$(SWIFT) build $(FLAGS) --product corpora >&2
+	@$(BUILT)/corpora $(NAME)
 
 fuzz: NAME ?=
 fuzz: SECONDS ?= 20

@@ -104,6 +104,11 @@ let package = Package(
             ],
             path: "Tests/EngineTestKit", swiftSettings: strict),
         .target(name: "ServerTestKit", dependencies: ["JSONValue"], path: "Tests/ServerTestKit", swiftSettings: strict),
+        .target(
+            name: "CorpusKit", dependencies: ["Liquid", "JSONValue"], path: "Tests/CorpusKit", swiftSettings: strict),
+        // `make corpora`.
+        .executableTarget(
+            name: "corpora", dependencies: ["CorpusKit"], path: "Tests/CorpusRunner", swiftSettings: strict),
         // `make run`.
         .executableTarget(
             name: "story", dependencies: ["ServerTestKit", "JSONValue"], path: "Tests/Story", swiftSettings: strict),
@@ -117,7 +122,8 @@ let package = Package(
             path: "Benchmarks/Runner", swiftSettings: strict),
         .testTarget(name: "ServerTestKitTests", dependencies: ["ServerTestKit"], swiftSettings: strict),
         .testTarget(
-            name: "LiquidTests", dependencies: ["Liquid", "JSONValue"], exclude: ["golden-exceptions.json"],
+            name: "LiquidTests", dependencies: ["Liquid", "JSONValue", "CorpusKit"],
+            exclude: ["golden-exceptions.json"],
             swiftSettings: strict),
         .testTarget(name: "JSONValueTests", dependencies: ["JSONValue"], swiftSettings: strict),
         .testTarget(name: "WorkflowModelTests", dependencies: ["WorkflowModel", "JSONValue"], swiftSettings: strict),
