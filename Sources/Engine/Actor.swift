@@ -1,4 +1,3 @@
-import JSONValue
 import WorkflowModel
 
 /// Who asks for a change, as the audit log names them.
@@ -9,13 +8,30 @@ package enum Actor: Hashable, Sendable {
     case key(Identifier)
     /// Somebody at the command line, by the name of the system's account.
     case account(String)
-}
 
-extension EngineTransaction {
-    /// Notes a change that somebody made on purpose, in the transaction of the change.
-    /// - Parameters:
-    ///   - action: what was done, `<noun>.<verb in the past>`: `template.updated`, `key.revoked`.
-    ///   - target: id or name of what was changed.
-    ///   - details: what one would ask next; never a secret and never the content of mail.
-    func audit(_ action: String, _ target: String, in project: Identifier?, details: JSONObject = [:]) throws {}
+    /// What the database and the API call the kind.
+    package var kind: String {
+        switch self {
+        case .system: "system"
+        case .key: "key"
+        case .account: "account"
+        }
+    }
+
+    /// Id or name; empty for the system.
+    package var name: String {
+        switch self {
+        case .system: ""
+        case .key(let id): "\(id)"
+        case .account(let name): name
+        }
+    }
+
+    package init(kind: String, name: String) {
+        switch kind {
+        case "key": self = Identifier(name).map { .key($0) } ?? .system
+        case "account": self = .account(name)
+        default: self = .system
+        }
+    }
 }

@@ -18,6 +18,9 @@ package struct EngineContext: Sendable {
     package let gauges = Gauges()
     /// Who asks.
     package private(set) var actor = Actor.system
+    /// The key that was taken for the request at hand.
+    private(set) var key: Authentication.Found?
+    let keys = KeyCache()
     let catalogs = CatalogCache()
     let fetchRate = FetchRate()
     let templates = TemplateCache()
@@ -46,6 +49,13 @@ package struct EngineContext: Sendable {
     package func acting(as actor: Actor) -> EngineContext {
         var context = self
         context.actor = actor
+        return context
+    }
+
+    /// The same engine for the client with that key. Every transaction first looks whether the key still holds.
+    package func acting(with key: Authentication.Found) -> EngineContext {
+        var context = acting(as: .key(key.key.id))
+        context.key = key
         return context
     }
 
@@ -117,6 +127,20 @@ package final class EngineTransaction {
         self.context = context
         catalog = try context.catalogs.current(store, logger: context.logger)
         now = context.clock.now()
+        try checkKey()
+    }
+
+    /// The key was looked up before the transaction: what has happened to it meanwhile counts.
+    private func checkKey() throws {
+        guard let known = context.key, known.version != catalog.version else { return }
+        guard var key = try store.key(hash: known.hash), key.isValid(at: now) else {
+            context.keys.forget(known.hash)
+            throw UseCaseError(.unauthorized, "this key is not known")
+        }
+        context.keys.remember(Authentication.Found(key: key, hash: known.hash, version: catalog.version))
+        // Its end does not matter before it has come.
+        key.expiresAt = known.key.expiresAt
+        guard key == known.key else { throw UseCaseError(.unauthorized, "this key has changed: try again") }
     }
 
     /// - Returns: who must be woken after the commit. A catalog that has changed may hold another schedule.

@@ -7,7 +7,7 @@ package protocol StoreTransaction: WebhookTransaction, ExecutionTransaction, Sch
 {
     // MARK: Catalog
 
-    /// Another number after every change of projects, workflows or templates, in the transaction of the change. Never one
+    /// Another number after every change of projects, keys, workflows or templates, in the transaction of the change. Never one
     /// that was there before: a change that is rolled back must not leave its number to the next one.
     func catalogVersion() throws -> Int64
     func loadCatalog() throws -> Catalog
@@ -25,7 +25,6 @@ package protocol StoreTransaction: WebhookTransaction, ExecutionTransaction, Sch
     func delete(workflow id: Identifier, at time: Timestamp) throws
     /// Adds a version and makes it current; makes the template when it is new.
     func save(_ template: Catalog.TemplateRecord, at time: Timestamp) throws
-    func insert(_ key: APIKey, hash: [UInt8], at time: Timestamp) throws
 
     // MARK: Contacts and events
 
@@ -87,7 +86,6 @@ package protocol StoreReader: ExecutionReader, ContactReader, HistoryReader, Seg
     SubscriptionReader
 {
     func loadCatalog() throws -> Catalog
-    func key(hash: [UInt8]) throws -> APIKey?
     func templateVersion(_ id: Identifier) throws -> TemplateVersion?
     func activeExecutionCount(workflow: Identifier) throws -> Int
     func hasExecutions(of workflow: Identifier) throws -> Bool

@@ -13,7 +13,7 @@ package struct WebhookSecrets: Sendable {
     package func show(project slug: String) async throws -> WebhookSecret {
         let candidate = context.cryptography.randomBytes(32)
         return try await context.transact { transaction in
-            try Self.current(of: try Self.project(slug, transaction), orMake: candidate, in: transaction.store)
+            try Self.current(of: try transaction.project(slug).id, orMake: candidate, in: transaction.store)
         }
     }
 
@@ -22,12 +22,13 @@ package struct WebhookSecrets: Sendable {
     package func rotate(project slug: String) async throws -> WebhookSecret {
         let candidate = context.cryptography.randomBytes(32)
         return try await context.transact { transaction in
-            let project = try Self.project(slug, transaction)
+            let project = try transaction.project(slug).id
             let before = try transaction.store.webhookSecret(of: project)
             let secret = WebhookSecret(
                 bytes: candidate, previous: before?.bytes,
                 previousEnds: before.map { _ in transaction.now.adding(seconds: Self.overlap) })
             try transaction.store.save(secret, of: project)
+            try transaction.audit("webhook_secret.rotated", slug, in: project)
             return secret
         }
     }
@@ -45,12 +46,5 @@ package struct WebhookSecrets: Sendable {
         let secret = WebhookSecret(bytes: candidate)
         try store.save(secret, of: project)
         return secret
-    }
-
-    private static func project(_ slug: String, _ transaction: EngineTransaction) throws -> Identifier {
-        guard let project = transaction.catalog.project(slug: slug) else {
-            throw UseCaseError(.notFound, "there is no project \(slug)")
-        }
-        return project.id
     }
 }

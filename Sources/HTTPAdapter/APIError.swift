@@ -10,7 +10,9 @@ struct APIError: Error {
     enum Code: String, CaseIterable, Sendable {
         case invalidJSON = "invalid_json"
         case invalidGraph = "invalid_graph"
+        case badRequest = "bad_request"
         case unauthorized
+        case forbidden
         case notFound = "not_found"
         case methodNotAllowed = "method_not_allowed"
         case conflict
@@ -21,6 +23,8 @@ struct APIError: Error {
         case executionActive = "EXECUTION_ACTIVE"
         case executionFinal = "EXECUTION_FINAL"
         case executionNotFailed = "EXECUTION_NOT_FAILED"
+        case idempotencyKeyReused = "idempotency_key_reused"
+        case rateLimitExceeded = "rate_limit_exceeded"
         case payloadTooLarge = "payload_too_large"
         case uriTooLong = "uri_too_long"
         case unsupportedMediaType = "unsupported_media_type"
@@ -32,13 +36,15 @@ struct APIError: Error {
         /// RFC 9110 section 15.
         var status: HTTPResponse.Status {
             switch self {
-            case .invalidJSON, .invalidGraph: .badRequest
+            case .invalidJSON, .invalidGraph, .badRequest: .badRequest
             case .unauthorized: .unauthorized
+            case .forbidden: .forbidden
             case .notFound: .notFound
             case .methodNotAllowed: .methodNotAllowed
             case .conflict, .workflowLocked, .triggerLocked, .workflowDisabled, .reentryForbidden, .executionActive,
-                .executionFinal, .executionNotFailed:
+                .executionFinal, .executionNotFailed, .idempotencyKeyReused:
                 .conflict
+            case .rateLimitExceeded: .tooManyRequests
             case .payloadTooLarge: .contentTooLarge
             case .uriTooLong: .uriTooLong
             case .unsupportedMediaType: .unsupportedMediaType
@@ -97,6 +103,15 @@ extension APIError {
         APIError(.unauthorized, message, headers: [.wwwAuthenticate: "Bearer realm=\"postrider\""])
     }
 
+    /// RFC 6750 section 3.1.
+    static func forbidden(_ scope: KeyScope) -> APIError {
+        APIError(
+            .forbidden, "this key lacks the scope \(scope.text)",
+            headers: [
+                .wwwAuthenticate: "Bearer realm=\"postrider\", error=\"insufficient_scope\", scope=\"\(scope.text)\""
+            ])
+    }
+
     /// The database does not answer as it should; so far that always passed.
     static let unavailable = APIError(
         .serviceUnavailable, "the database does not answer; try again later", headers: [.retryAfter: "5"])
@@ -104,6 +119,10 @@ extension APIError {
     static let unexpected = APIError(.internalError, "something went wrong here; the log has more under the request id")
 
     init(_ error: UseCaseError) {
+        if error.code == .unauthorized {
+            self = .unauthorized(error.description)
+            return
+        }
         let code: Code =
             switch error.code {
             case .notFound: .notFound
@@ -117,6 +136,9 @@ extension APIError {
             case .executionFinal: .executionFinal
             case .executionNotFailed: .executionNotFailed
             case .conflict: .conflict
+            case .unauthorized: .unauthorized
+            case .forbidden: .forbidden
+            case .idempotencyKeyReused: .idempotencyKeyReused
             case .invalidGraph: .invalidGraph
             }
         self.init(

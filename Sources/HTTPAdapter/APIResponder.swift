@@ -11,7 +11,7 @@ import WorkflowModel
 //   path -> endpoint            unknown: 404, too long: 414
 //   method                      not the endpoint's: 405 with Allow
 //   pixel?                      answered here and now, whatever it says
-//   key                         missing, unknown or not allowed here: 401
+//   key                         missing, unknown or public where it must be secret: 401; without the scope: 403
 //   body, query                 413, 415, 400, 422
 //   use case                    its own errors; the database's are 503, all others 500 and in the log
 //
@@ -26,8 +26,14 @@ package struct APIResponder: HTTPResponder {
     /// Seconds that a client has for reading its answer while we still take its unwanted body.
     static let lingering: Int64 = 2
 
-    let context: EngineContext
+    /// Within a request with a key: the engine for the client with that key.
+    private(set) var context: EngineContext
     let configuration: HTTPConfiguration
+
+    init(context: EngineContext, configuration: HTTPConfiguration) {
+        self.context = context
+        self.configuration = configuration
+    }
 
     /// Called by the framework for every request.
     package func respond(to request: Request, context connection: ConnectionContext) async throws -> Response {
@@ -58,6 +64,17 @@ package struct APIResponder: HTTPResponder {
         guard endpoint.methods.contains(exchange.request.method) else {
             throw APIError.methodNotAllowed(endpoint.methods)
         }
+        guard let scope = endpoint.scope(for: exchange.request.method) else {
+            return try await route(&exchange, at: endpoint)
+        }
+        let found = try await authenticate(exchange, for: scope)
+        exchange.key = found.key
+        var responder = self
+        responder.context = context.acting(with: found)
+        return try await responder.route(&exchange, at: endpoint)
+    }
+
+    private func route(_ exchange: inout Exchange, at endpoint: Endpoint) async throws -> Response {
         switch endpoint {
         case .health: return try await health()
         case .pixel: return pixel(exchange)
@@ -73,10 +90,18 @@ package struct APIResponder: HTTPResponder {
 
     // MARK: Keys
 
-    /// The key of the request (RFC 6750 section 2.1).
-    /// - Throws: `APIError` 401 without a key, with an unknown one, and with a public one where only a secret one will do:
-    ///   clients of Plunk expect 401 there and not 403.
+    /// The key of the request. It was looked at before the request came to its route, and `context` acts for it.
     func authorize(_ exchange: Exchange, publicKeyWillDo: Bool = false) async throws -> APIKey {
+        guard let key = exchange.key, publicKeyWillDo || key.kind == .secret else {
+            throw APIError.unauthorized("a secret key is needed here")
+        }
+        return key
+    }
+
+    /// Finds the key of the request (RFC 6750 section 2.1).
+    /// - Throws: `APIError` 401 without a key, with an unknown one, and with a public one where only a secret one will do:
+    ///   clients of Plunk expect 401 there and not 403. 403 for a secret key without the scope.
+    private func authenticate(_ exchange: Exchange, for scope: KeyScope) async throws -> Authentication.Found {
         guard let field = exchange.request.headers[.authorization] else {
             throw APIError.unauthorized("an Authorization field with a Bearer key is needed")
         }
@@ -85,13 +110,14 @@ package struct APIResponder: HTTPResponder {
             throw APIError.unauthorized("the Authorization field must be `Bearer` and a key")
         }
         let text = parts[1].drop { $0 == " " }
-        guard let key = try await Authentication(context: context).key(String(text)) else {
+        // Tracking does nothing before its transaction, and is what must be quick.
+        let isTrusting = scope == KeyScope(.track, .write)
+        guard let found = try await Authentication(context: context).find(String(text), trusting: isTrusting) else {
             throw APIError.unauthorized("this key is not known")
         }
-        guard publicKeyWillDo || key.kind == .secret else {
-            throw APIError.unauthorized("a secret key is needed here")
-        }
-        return key
+        guard !found.key.allows(scope) else { return found }
+        throw found.key.kind == .public
+            ? APIError.unauthorized("a secret key is needed here") : APIError.forbidden(scope)
     }
 
     // MARK: Errors

@@ -1,3 +1,4 @@
+import Engine
 import HTTPTypes
 
 /// Every route there is. The raw value is its path as the API's description writes it.
@@ -33,6 +34,29 @@ package enum Endpoint: String, CaseIterable, Sendable {
         case .step: [.patch, .delete]
         case .transition: [.delete]
         case .execution: [.get, .head, .delete]
+        }
+    }
+
+    /// What a key must be allowed for this; nil where no key is asked for.
+    func scope(for method: HTTPRequest.Method) -> KeyScope? {
+        subject.map { KeyScope($0, isReading(method) ? .read : .write) }
+    }
+
+    private var subject: KeyScope.Subject? {
+        switch self {
+        case .health, .pixel: nil
+        case .track: .track
+        case .workflows, .workflowFields, .bulkUpdate, .workflow, .duplicate, .steps, .step, .transitions, .transition,
+            .insertStep, .executions, .cancelAll, .execution, .retry, .stats, .simulate:
+            .workflows
+        }
+    }
+
+    /// POST asks for a body, not always for a change.
+    private func isReading(_ method: HTTPRequest.Method) -> Bool {
+        switch self {
+        case .simulate: true
+        default: method == .get || method == .head
         }
     }
 

@@ -21,6 +21,8 @@ struct Exchange {
     let id: String
     /// The values of the path's parameters, in order.
     let parameters: [String]
+    /// Whose request it is; nil for paths that need no key.
+    var key: APIKey?
     private(set) var isBodyRead = false
 
     init(request: Request, channel: any Channel, id: String, parameters: [String]) {

@@ -3,5 +3,58 @@
 /// The rules of the first schema hold here too.
 enum Migration0006 {
     static let sql = """
+        -- One row for each text of a key: a replaced one keeps its row until it has ended.
+        ALTER TABLE keys ADD COLUMN name TEXT NOT NULL DEFAULT '';
+        -- Separated by blanks; null is everything.
+        ALTER TABLE keys ADD COLUMN scopes TEXT;
+        ALTER TABLE keys ADD COLUMN last_used_at INTEGER;
+        ALTER TABLE keys ADD COLUMN expires_at INTEGER;
+        CREATE INDEX keys_by_project ON keys (project_id, id);
+
+        -- `status` and `body` are the first answer; null until it is known.
+        CREATE TABLE idempotency_keys (
+            project_id BLOB NOT NULL,
+            key TEXT NOT NULL,
+            request_id BLOB NOT NULL,
+            fingerprint BLOB NOT NULL,
+            created_at INTEGER NOT NULL,
+            status INTEGER,
+            body BLOB,
+            PRIMARY KEY (project_id, key)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX idempotency_keys_by_age ON idempotency_keys (created_at);
+
+        -- Template versions that belong to no template, by the hash of what they say.
+        CREATE TABLE unnamed_versions (
+            project_id BLOB NOT NULL,
+            hash BLOB NOT NULL,
+            version_id BLOB NOT NULL,
+            PRIMARY KEY (project_id, hash)
+        ) STRICT, WITHOUT ROWID;
+
+        -- Mails of one request share a set. With a rowid, because its rows are large.
+        CREATE TABLE mail_attachments (
+            set_id BLOB NOT NULL,
+            position INTEGER NOT NULL,
+            filename TEXT NOT NULL,
+            content_type TEXT NOT NULL,
+            content_id TEXT,
+            bytes BLOB NOT NULL,
+            PRIMARY KEY (set_id, position)
+        ) STRICT;
+
+        -- `project_id` is null for what concerns the whole installation.
+        CREATE TABLE audit_log (
+            id BLOB PRIMARY KEY,
+            project_id BLOB,
+            at INTEGER NOT NULL,
+            actor_kind TEXT NOT NULL,
+            actor TEXT NOT NULL,
+            action TEXT NOT NULL,
+            target TEXT NOT NULL,
+            details TEXT
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX audit_log_by_project ON audit_log (project_id, id);
+        CREATE INDEX audit_log_by_target ON audit_log (project_id, target, id);
         """
 }

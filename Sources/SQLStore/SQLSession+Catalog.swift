@@ -172,13 +172,7 @@ extension SQLSession {
 
     func save(_ template: Catalog.TemplateRecord, at time: Timestamp) throws {
         let version = template.current
-        try run(
-            """
-            INSERT INTO template_versions (id, template_id, kind, subject, html, text, from_address, reply_to,
-                tracks_opens, created_at)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-            """, version.id, template.id, version.kind.rawValue, version.content.subject, version.content.html,
-            version.content.text, version.content.from, version.content.replyTo, version.content.tracksOpens, time)
+        try insert(version, at: time)
         try run(
             """
             INSERT INTO templates (id, project_id, slug, version_id, created_at) VALUES (?, ?, ?, ?, ?)
@@ -187,16 +181,14 @@ extension SQLSession {
         try bumpCatalog()
     }
 
-    func insert(_ key: APIKey, hash: [UInt8], at time: Timestamp) throws {
+    func insert(_ version: TemplateVersion, at time: Timestamp) throws {
         try run(
-            "INSERT INTO keys (hash, id, project_id, kind, created_at) VALUES (?, ?, ?, ?, ?)", hash, key.id,
-            key.projectID, key.kind.rawValue, time)
-    }
-
-    func key(hash: [UInt8]) throws -> APIKey? {
-        try first("SELECT id, project_id, kind FROM keys WHERE hash = ?", hash) {
-            APIKey(id: $0[0], projectID: $0[1], kind: try $0.decoded(2, as: APIKey.Kind.self))
-        }
+            """
+            INSERT INTO template_versions (id, template_id, kind, subject, html, text, from_address, reply_to,
+                tracks_opens, created_at)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            """, version.id, version.templateID, version.kind.rawValue, version.content.subject, version.content.html,
+            version.content.text, version.content.from, version.content.replyTo, version.content.tracksOpens, time)
     }
 
     func secret(_ name: String, orInsert candidate: [UInt8]) throws -> [UInt8] {

@@ -37,7 +37,13 @@ struct Assembly {
             secret: secret,
             // A command serves no pixels, and the daemon's log is not its own.
             fetchLog: exclusively ? try FetchLogFile(besideDatabase: configuration.database.path) : nil, logger: logger)
-        return (store, context)
+        return (store, exclusively ? context : context.acting(as: .account(Self.account)))
+    }
+
+    /// Who sits at the command line. Behind sudo it is the one who called it.
+    private static var account: String {
+        let caller = getuid() == 0 ? ProcessInfo.processInfo.environment["SUDO_USER"] : nil
+        return caller ?? NSUserName()
     }
 
     /// An engine over a database of its own, which is gone afterwards.

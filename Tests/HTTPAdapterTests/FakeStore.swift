@@ -74,7 +74,6 @@ extension FakeSession: StoreReader {
     func loadCatalog() throws -> Catalog {
         Catalog(version: 1, projects: tables.projects, workflows: tables.workflows, templates: [])
     }
-    func key(hash: [UInt8]) throws -> APIKey? { tables.keys[hash] }
     func templateVersion(_ id: Identifier) throws -> TemplateVersion? { nil }
 
     func executionCounts(in project: Identifier) throws -> [Identifier: [Execution.Status: Int]] {
@@ -139,7 +138,6 @@ extension FakeSession: StoreTransaction {
     func delete(workflow id: Identifier, at time: Timestamp) throws { throw Unsupported() }
     func save(_ template: Catalog.TemplateRecord, at time: Timestamp) throws { throw Unsupported() }
     func activeExecutionCount(workflow: Identifier) throws -> Int { throw Unsupported() }
-    func insert(_ key: APIKey, hash: [UInt8], at time: Timestamp) throws { throw Unsupported() }
     func insert(_ execution: StoredExecution, once: Bool) throws { throw Unsupported() }
     func update(_ execution: StoredExecution) throws { throw Unsupported() }
     func save(_ steps: [StepExecution], of execution: Identifier) throws { throw Unsupported() }

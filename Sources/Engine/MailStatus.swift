@@ -1,0 +1,24 @@
+import WorkflowModel
+
+/// One mail as the API shows it.
+package struct MailStatus: Sendable {
+    package var entry: OutboxEntry
+    package var contactEmail: String?
+    package var completedAt: Timestamp?
+    package var openedAt: Timestamp?
+    package var opens: Int
+    /// What the relay said last, or why there was no answer.
+    package var lastReply: String?
+
+    package init(
+        entry: OutboxEntry, contactEmail: String?, completedAt: Timestamp?, openedAt: Timestamp?, opens: Int,
+        lastReply: String?
+    ) {
+        self.entry = entry
+        self.contactEmail = contactEmail
+        self.completedAt = completedAt
+        self.openedAt = openedAt
+        self.opens = opens
+        self.lastReply = lastReply
+    }
+}

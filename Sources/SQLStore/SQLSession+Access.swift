@@ -1,0 +1,202 @@
+import Engine
+import JSONValue
+import WorkflowModel
+
+extension SQLSession {
+    // MARK: Projects
+
+    func update(_ project: Project) throws {
+        try run(
+            "UPDATE projects SET name = ?, timezone = ? WHERE id = ?", project.name, project.timezone, project.id)
+        try bumpCatalog()
+    }
+
+    func renewSchedule(of workflow: Identifier, at time: Timestamp) throws {
+        try run("UPDATE schedules SET due_at = ?, planned = 0 WHERE workflow_id = ?", time, workflow)
+    }
+
+    // MARK: Keys
+
+    func insert(_ key: APIKey, hash: [UInt8], at time: Timestamp) throws {
+        try run(
+            """
+            INSERT INTO keys (hash, id, project_id, kind, created_at, name, scopes, expires_at)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+            """, hash, key.id, key.projectID, key.kind.rawValue, time, key.name, key.scopes?.text, key.expiresAt)
+        try bumpCatalog()
+    }
+
+    func endKey(_ id: Identifier, at time: Timestamp) throws {
+        try run(
+            "UPDATE keys SET expires_at = ?2 WHERE id = ?1 AND (expires_at IS NULL OR expires_at > ?2)", id, time)
+        try bumpCatalog()
+    }
+
+    func pruneKeys(before time: Timestamp) throws {
+        try run("DELETE FROM keys WHERE expires_at < ?", time)
+    }
+
+    func touchKey(hash: [UInt8], at time: Timestamp) throws {
+        try run("UPDATE keys SET last_used_at = ? WHERE hash = ?", time, hash)
+    }
+
+    func key(hash: [UInt8]) throws -> APIKey? {
+        try first(
+            "SELECT id, project_id, kind, name, scopes, expires_at FROM keys WHERE hash = ?", hash, decode: Self.key)
+    }
+
+    func keys(of project: Identifier) throws -> [KeyRecord] {
+        try rows(
+            """
+            SELECT id, project_id, kind, name, scopes, expires_at, created_at, last_used_at FROM keys
+            WHERE project_id = ? ORDER BY id, created_at
+            """, project
+        ) { KeyRecord(key: try Self.key($0), createdAt: $0[6], lastUsedAt: $0[7]) }
+    }
+
+    private static func key(_ row: SQLRow) throws -> APIKey {
+        let scopes: String? = row[4]
+        do {
+            return APIKey(
+                id: row[0], projectID: row[1], kind: try row.decoded(2, as: APIKey.Kind.self), name: row[3],
+                scopes: try scopes.map { try KeyScopes($0) }, expiresAt: row[5])
+        } catch let error as UseCaseError {
+            throw StoreError(.damaged, "the database holds a key that cannot be read: \(error)")
+        }
+    }
+
+    // MARK: Idempotency
+
+    func insert(_ record: IdempotencyRecord, replacingOlderThan expiry: Timestamp) throws -> Bool {
+        try run(
+            """
+            INSERT INTO idempotency_keys (project_id, key, request_id, fingerprint, created_at, status, body)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+            ON CONFLICT (project_id, key) DO UPDATE SET request_id = excluded.request_id,
+                fingerprint = excluded.fingerprint, created_at = excluded.created_at, status = excluded.status,
+                body = excluded.body
+            WHERE created_at < ?8 OR request_id = excluded.request_id
+            """, record.projectID, record.key, record.requestID, record.fingerprint, record.createdAt,
+            record.answer?.status, record.answer?.body, expiry)
+        return changeCount > 0
+    }
+
+    func complete(_ record: IdempotencyRecord) throws {
+        try run(
+            """
+            UPDATE idempotency_keys SET status = ?, body = ? WHERE project_id = ? AND key = ? AND request_id = ?
+            """, record.answer?.status, record.answer?.body, record.projectID, record.key, record.requestID)
+    }
+
+    func idempotencyRecord(_ key: String, in project: Identifier) throws -> IdempotencyRecord? {
+        try first(
+            """
+            SELECT project_id, key, request_id, fingerprint, created_at, status, body FROM idempotency_keys
+            WHERE project_id = ? AND key = ?
+            """, project, key
+        ) { row in
+            let status: Int? = row[5]
+            return IdempotencyRecord(
+                projectID: row[0], key: row[1], requestID: row[2], fingerprint: row[3], createdAt: row[4],
+                answer: status.map { .init(status: $0, body: row[6]) })
+        }
+    }
+
+    func pruneIdempotency(before time: Timestamp, limit: Int) throws -> Int {
+        try run(
+            """
+            DELETE FROM idempotency_keys WHERE (project_id, key) IN (
+                SELECT project_id, key FROM idempotency_keys WHERE created_at < ? ORDER BY created_at LIMIT ?)
+            """, time, limit)
+        return changeCount
+    }
+
+    // MARK: Mails of requests
+
+    func unnamedVersion(hash: [UInt8], in project: Identifier) throws -> Identifier? {
+        try first("SELECT version_id FROM unnamed_versions WHERE project_id = ? AND hash = ?", project, hash) {
+            $0[0]
+        }
+    }
+
+    func insertUnnamed(_ version: TemplateVersion, hash: [UInt8], in project: Identifier, at time: Timestamp) throws {
+        try insert(version, at: time)
+        try run(
+            "INSERT INTO unnamed_versions (project_id, hash, version_id) VALUES (?, ?, ?)", project, hash, version.id)
+    }
+
+    func insert(_ attachments: [MailAttachment], asSet id: Identifier) throws {
+        for (position, attachment) in attachments.enumerated() {
+            try run(
+                """
+                INSERT INTO mail_attachments (set_id, position, filename, content_type, content_id, bytes)
+                VALUES (?, ?, ?, ?, ?, ?)
+                """, id, position, attachment.filename, attachment.contentType, attachment.contentID,
+                attachment.bytes)
+        }
+    }
+
+    func attachments(ofSet id: Identifier) throws -> [MailAttachment] {
+        try rows(
+            """
+            SELECT filename, content_type, content_id, bytes FROM mail_attachments WHERE set_id = ? ORDER BY position
+            """, id
+        ) { MailAttachment(filename: $0[0], contentType: $0[1], contentID: $0[2], bytes: $0[3]) }
+    }
+
+    func mailStatus(_ id: Identifier, in project: Identifier) throws -> MailStatus? {
+        guard let entry = try entry(id), entry.projectID == project else { return nil }
+        return try first(
+            """
+            SELECT o.completed_at, o.opened_at, o.opens, o.last_reply, c.email
+            FROM outbox o LEFT JOIN contacts c ON c.id = o.contact_id WHERE o.id = ?
+            """, id
+        ) {
+            MailStatus(
+                entry: entry, contactEmail: $0[4], completedAt: $0[0], openedAt: $0[1], opens: $0[2],
+                lastReply: $0[3])
+        }
+    }
+
+    // MARK: Audit log
+
+    func insert(_ record: AuditRecord) throws {
+        try run(
+            """
+            INSERT INTO audit_log (id, project_id, at, actor_kind, actor, action, target, details)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+            """, record.id, record.projectID, record.at, record.actor.kind, record.actor.name, record.action,
+            record.target, record.details.textOrNil)
+    }
+
+    func auditLog(_ selection: AuditSelection) throws -> [AuditRecord] {
+        // One statement for each set of conditions would be a dozen; the planner takes the index of the target when
+        // there is one, and a filter by action reads along the project's rows.
+        let isNoun = selection.action?.hasSuffix(".") == true
+        let action = isNoun ? nil : selection.action
+        let noun = isNoun ? selection.action : nil
+        guard let target = selection.target else {
+            return try rows(
+                """
+                SELECT id, project_id, at, actor_kind, actor, action, target, details FROM audit_log
+                WHERE project_id = ?1 AND (?2 IS NULL OR id < ?2) AND (?3 IS NULL OR action = ?3)
+                    AND (?4 IS NULL OR substr(action, 1, length(?4)) = ?4)
+                ORDER BY id DESC LIMIT ?5
+                """, selection.projectID, selection.cursor, action, noun, selection.limit, decode: Self.auditRecord)
+        }
+        return try rows(
+            """
+            SELECT id, project_id, at, actor_kind, actor, action, target, details FROM audit_log
+            WHERE project_id = ?1 AND target = ?6 AND (?2 IS NULL OR id < ?2) AND (?3 IS NULL OR action = ?3)
+                AND (?4 IS NULL OR substr(action, 1, length(?4)) = ?4)
+            ORDER BY id DESC LIMIT ?5
+            """, selection.projectID, selection.cursor, action, noun, selection.limit, target,
+            decode: Self.auditRecord)
+    }
+
+    private static func auditRecord(_ row: SQLRow) throws -> AuditRecord {
+        AuditRecord(
+            id: row[0], projectID: row[1], at: row[2], actor: Actor(kind: row[3], name: row[4]), action: row[5],
+            target: row[6], details: try row.object(7))
+    }
+}
