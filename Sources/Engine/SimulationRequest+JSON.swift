@@ -86,7 +86,7 @@ extension SimulationRequest {
                 return []
             }
             return list.enumerated().compactMap { position, value in
-                let path = "events[\(position)]"
+                let path = "events.\(position)"
                 guard let object = value.objectValue else {
                     report(path, "must be a mapping of event, at and data")
                     return nil
@@ -118,7 +118,7 @@ extension SimulationRequest {
                     continue
                 }
                 if list.isEmpty || list.count > 20 { report(path, "must be an answer, or a list of 1 to 20 answers") }
-                answers[step] = list.prefix(20).enumerated().map { answer($1, "\(path)[\($0)]") }
+                answers[step] = list.prefix(20).enumerated().map { answer($1, "\(path).\($0)") }
             }
             return answers
         }

@@ -5,7 +5,7 @@ import WorkflowModel
 extension SQLSession {
     // MARK: Contacts and events
 
-    private static func contact(_ row: SQLRow) throws -> Contact {
+    static func contact(_ row: SQLRow) throws -> Contact {
         Contact(
             id: row[0], email: row[1], isSubscribed: row[2], data: try row.object(3), createdAt: row[4],
             updatedAt: row[5])

@@ -76,6 +76,16 @@ final class SQLSession {
         return nil
     }
 
+    /// The rows of a query that is made at run time, and therefore prepared for this once.
+    func rows<Decoded>(_ query: SQLText, decode: (SQLRow) throws -> Decoded) throws -> [Decoded] {
+        let statement = SQLStatement(try database.makeStatement(sql: query.text))
+        defer { statement.reset() }
+        try statement.bind(query.values)
+        var values: [Decoded] = []
+        while try statement.step() { values.append(try decode(SQLRow(statement))) }
+        return values
+    }
+
     // MARK: Savepoints
 
     /// Runs `body` so that its error undoes its own work alone.
@@ -125,11 +135,11 @@ extension SQLRow {
         return value
     }
 
+    /// Far beyond what is accepted from outside, because what we store wraps it.
+    static let depthLimit = 512
+
     /// A column of JSON text; null is null.
     /// - Throws: `StoreError.damaged` for text that is no JSON.
-    /// Far beyond what is accepted from outside, because what we store wraps it.
-    private static let depthLimit = 512
-
     func json(_ column: Int) throws -> JSON {
         guard let text: String = self[column] else { return .null }
         do {

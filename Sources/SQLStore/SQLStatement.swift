@@ -27,6 +27,14 @@ struct SQLStatement {
         }
     }
 
+    /// Binds all parameters in order.
+    func bind(_ values: [any SQLBindable]) throws {
+        for (position, value) in values.enumerated() {
+            let code = value.bind(to: handle, at: Int32(position + 1))
+            guard code == SQLITE_OK else { throw failure(code) }
+        }
+    }
+
     /// - Returns: whether there is a row.
     /// - Throws: `DatabaseError`.
     func step() throws -> Bool {

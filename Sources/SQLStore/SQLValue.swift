@@ -1,11 +1,14 @@
 import GRDBSQLite
 import WorkflowModel
 
-/// A Swift value that a column can hold.
-protocol SQLValue {
+/// What a parameter of a statement can be.
+protocol SQLBindable {
     /// - Returns: SQLite's result code.
     func bind(to statement: OpaquePointer, at index: Int32) -> Int32
+}
 
+/// A Swift value that a column can hold.
+protocol SQLValue: SQLBindable {
     /// From a column of the current row.
     init(column: Int32, of statement: OpaquePointer)
 }

@@ -52,6 +52,7 @@ package final class SQLiteStore: Store {
             // After a burst the log gives its space back.
             try database.execute(sql: "PRAGMA journal_size_limit = 67108864")
             try database.execute(sql: "PRAGMA temp_store = MEMORY")
+            if let connection = database.sqliteConnection { SQLFunctions.register(on: connection) }
         }
         return configuration
     }

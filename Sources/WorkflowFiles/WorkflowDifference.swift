@@ -73,7 +73,7 @@ package struct WorkflowDifference: Sendable {
         case .object(let object) where !object.isEmpty:
             return object.flatMap { flat($1, path: path.isEmpty ? $0 : "\(path).\($0)") }
         case .array(let values) where values.contains { $0.objectValue != nil || $0.arrayValue != nil }:
-            return values.enumerated().flatMap { flat($1, path: "\(path)[\($0)]") }
+            return values.enumerated().flatMap { flat($1, path: "\(path).\($0)") }
         case .string(let text): return [Option(path: path, value: text)]
         default: return [Option(path: path, value: JSONWriter.write(value))]
         }

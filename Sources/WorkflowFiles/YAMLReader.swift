@@ -17,7 +17,7 @@ package struct YAMLDocument: Sendable {
     package let value: JSON
     let places: PlaceTree
 
-    /// The place of the innermost part that a path names: `steps.reply.config.template`, `groups[0].filters[1]`. What is
+    /// The place of the innermost part that a path names: `steps.reply.config.template`, `groups.0.filters.1`. What is
     /// missing in the document is looked for where it would be.
     package func place(of path: String) -> TextPlace { places.place(of: path[...]) }
 }

@@ -9,10 +9,10 @@ package struct Condition: Hashable, Sendable {
     /// Null where the operator takes none.
     package let value: JSON
     package let unit: Unit?
-    let subject: Subject
+    package let subject: Subject
 
     /// What the operator asks about.
-    enum Subject: Hashable, Sendable {
+    package enum Subject: Hashable, Sendable {
         /// A value, looked up at this path of a scope.
         case value(path: String)
         /// An event of that canonical name.
@@ -85,9 +85,27 @@ package struct Condition: Hashable, Sendable {
     }
 
     /// now − value, at the ends of time instead of beyond them.
-    private func limit(_ now: Timestamp) -> Timestamp {
+    package func limit(_ now: Timestamp) -> Timestamp { now.adding(microseconds: -span) }
+
+    private var span: Int64 {
         let span = (value.doubleValue ?? 0) * Double(unit?.microseconds ?? 0)
-        return now.adding(microseconds: -(Int64(exactly: span.rounded()) ?? .max))
+        return Int64(exactly: span.rounded()) ?? .max
+    }
+
+    /// The first moment after `now` at which time alone may change the answer; nil when it never does.
+    func nextChange(in scope: some FilterScope) -> Timestamp? {
+        guard self.operator.needsUnit else { return nil }
+        let last: Timestamp? =
+            switch subject {
+            case .value(let path): scope.value(at: path).flatMap(Self.date)
+            case .occurrences(let name): scope.lastOccurrence(of: name)
+            case .membership: nil
+            }
+        // At `last` + value it is still not before the limit.
+        guard let change = last?.adding(microseconds: span).adding(microseconds: 1), change > scope.now,
+            change.microseconds < .max
+        else { return nil }
+        return change
     }
 
     // MARK: Comparing

@@ -82,6 +82,26 @@ package struct Filter: Hashable, Sendable {
     /// Whether the answer may change although nothing happens to the contact.
     package var mentionsTime: Bool { conditions.contains { $0.operator.needsUnit } }
 
+    /// The first moment after `now` at which time alone may change the answer; nil when it never does.
+    package func nextChange(in scope: some FilterScope) -> Timestamp? {
+        conditions.compactMap { $0.nextChange(in: scope) }.min()
+    }
+
+    /// A condition of it, and where it stands.
+    package struct Placed {
+        package var path: String
+        package var condition: Condition
+    }
+
+    /// All conditions with their paths, as the problems of a filter read at `path` name them.
+    package func placedConditions(at path: String) -> [Placed] {
+        groups.enumerated().flatMap { position, group -> [Placed] in
+            let place = "\(path).groups.\(position)"
+            let own = group.conditions.enumerated().map { Placed(path: "\(place).filters.\($0)", condition: $1) }
+            return own + (group.nested?.placedConditions(at: "\(place).conditions") ?? [])
+        }
+    }
+
     /// As the API writes it.
     package var json: JSON {
         ["logic": .string(logic.rawValue), "groups": .array(groups.map { .object($0.json) })]

@@ -8,7 +8,7 @@ extension Filter {
         /// A name without a dot is looked up in the context, the starting event's data and the contact's data.
         package var allowsBareNames = false
         /// Whether there are segments to refer to.
-        package var hasSegments = false
+        package var hasSegments = true
 
         /// The filter of a step.
         package static let execution = Vocabulary(hasExecution: true)
@@ -17,7 +17,7 @@ extension Filter {
         /// A filter over contacts, as a schedule has it.
         package static let contact = Vocabulary(hasExecution: false)
 
-        package init(hasExecution: Bool, allowsBareNames: Bool = false, hasSegments: Bool = false) {
+        package init(hasExecution: Bool, allowsBareNames: Bool = false, hasSegments: Bool = true) {
             self.hasExecution = hasExecution
             self.allowsBareNames = allowsBareNames
             self.hasSegments = hasSegments
@@ -86,7 +86,7 @@ struct FilterReader {
             // Empty groups count too: a list of a million of them is no filter either.
             count += 1
             guard isWithinSize(path) else { return nil }
-            if let group = self.group(group, path: "\(path).groups[\(position)]", depth: depth) { groups.append(group) }
+            if let group = self.group(group, path: "\(path).groups.\(position)", depth: depth) { groups.append(group) }
         }
         return logic.map { Filter($0, groups) }
     }
@@ -109,7 +109,7 @@ struct FilterReader {
         var group = Filter.Group([])
         for (position, member) in list.enumerated() {
             count += 1
-            let place = "\(path).filters[\(position)]"
+            let place = "\(path).filters.\(position)"
             guard isWithinSize(place) else { return nil }
             guard let object = member.objectValue else {
                 report(place, "must be a mapping of field, operator and value")

@@ -21,8 +21,8 @@ package struct Scope: Sendable {
     package func value(at path: String) -> JSON? {
         let (root, rest) = Self.split(path)
         switch root {
-        case "contact": return rest.map(contactValue) ?? .object(contactObject)
-        case "data": return Self.value(in: contact.data, rest)
+        case "contact": return contact.value(at: rest)
+        case "data": return contact.dataValue(at: rest)
         case "event": return Self.value(in: eventData, rest)
         case "trigger": return Self.value(in: triggerData, rest)
         case "context": return Self.value(in: execution.context, rest)
@@ -55,30 +55,6 @@ package struct Scope: Sendable {
             ?? JSON.object(contact.data)[path: path]
     }
 
-    private func contactValue(_ path: Substring) -> JSON? {
-        switch path {
-        case "id": .string("\(contact.id)")
-        case "email": .string(contact.email)
-        case "subscribed": .bool(contact.isSubscribed)
-        case "createdAt": .string("\(contact.createdAt)")
-        case "updatedAt": .string("\(contact.updatedAt)")
-        case "data": .object(contact.data)
-        default:
-            JSON.object(contact.data)[path: path.hasPrefix("data.") ? path.dropFirst(5) : path]
-        }
-    }
-
-    private var contactObject: JSONObject {
-        var object = contact.data
-        object["id"] = .string("\(contact.id)")
-        object["email"] = .string(contact.email)
-        object["subscribed"] = .bool(contact.isSubscribed)
-        object["createdAt"] = .string("\(contact.createdAt)")
-        object["updatedAt"] = .string("\(contact.updatedAt)")
-        object["data"] = .object(contact.data)
-        return object
-    }
-
     private var eventData: JSONObject { (execution.resumedBy ?? execution.trigger)?.data ?? execution.context }
     private var triggerData: JSONObject { execution.trigger?.data ?? [:] }
 
@@ -86,7 +62,7 @@ package struct Scope: Sendable {
         rest.map { JSON.object(object)[path: $0] } ?? .object(object)
     }
 
-    private static func split(_ path: String) -> (Substring, Substring?) {
+    static func split(_ path: String) -> (root: Substring, rest: Substring?) {
         guard let dot = path.firstIndex(of: ".") else { return (path[...], nil) }
         return (path[..<dot], path[path.index(after: dot)...])
     }

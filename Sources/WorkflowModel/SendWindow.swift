@@ -96,7 +96,7 @@ extension SendWindow {
             guard let name = member.stringValue?.uppercased(),
                 let day = dayNames.firstIndex(of: name) ?? full.firstIndex(of: name)
             else {
-                report("days[\(position)]", "must be one of \(dayNames.joined(separator: ", "))")
+                report("days.\(position)", "must be one of \(dayNames.joined(separator: ", "))")
                 continue
             }
             days.insert(day)

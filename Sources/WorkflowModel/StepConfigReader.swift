@@ -109,7 +109,7 @@ package struct StepConfigReader {
                 report("eventNames", "must be a list of at most 20 event names")
                 return nil
             }
-            names += values.enumerated().map { ("eventNames[\($0)]", $1.stringValue ?? "") }
+            names += values.enumerated().map { ("eventNames.\($0)", $1.stringValue ?? "") }
         }
         if names.isEmpty { report("eventName", "names the event to wait for; it is required, \(EventName.rule)") }
         for (key, name) in names where !EventName.isUsable(name) {
@@ -172,7 +172,7 @@ package struct StepConfigReader {
             report("branches", "must be a list of 1 to \(ConditionStep.branchLimit) branches")
             return nil
         }
-        let branches = list.enumerated().compactMap { branch($1, field: field, at: "branches[\($0)]") }
+        let branches = list.enumerated().compactMap { branch($1, field: field, at: "branches.\($0)") }
         var seen: Set<String> = []
         for branch in branches where !seen.insert(branch.id).inserted {
             report("branches", "have the id \(branch.id) twice")

@@ -384,7 +384,7 @@ import WorkflowModel
                 ],
                 [
                     "color", "contact.name", "contact.id", "contact.email", "contact.subscribed", "contact.data",
-                    "trigger.event", "events[0].event", "events[0].at", "events[1]", "events[2].at",
+                    "trigger.event", "events.0.event", "events.0.at", "events.1", "events.2.at",
                     "webhooks.call.status", "webhooks.call.headers.a", "webhooks.call.after",
                     "startAt", "horizon",
                 ]

@@ -144,7 +144,7 @@ struct WorkflowFileStories {
 
     @Test(
         arguments: [
-            (["--event", "opened"], "must be NAME@TIME"), (["--event", "opened@soon"], "events[0].at"),
+            (["--event", "opened"], "must be NAME@TIME"), (["--event", "opened@soon"], "events.0.at"),
             (["--context", "{"], "--context: is no JSON"), (["--webhook", "crm"], "STEP=STATUS"),
             (["--webhook", "nowhere=200"], "webhooks.nowhere: there is no such step"),
             (["--contact", "nobody"], "contact.email"), (["--horizon=-1d"], "horizon"),

@@ -121,7 +121,7 @@ final class TemporaryFile {
             ("config: {template: hello}", "config: {templat: hello}", ":11:14: steps.mail.config.templat: is not"),
             (
                 "operator: greaterThan", "operator: above",
-                ":23:39: steps.wait.config.filter.groups[0].filters[0].operator"
+                ":23:39: steps.wait.config.filter.groups.0.filters.0.operator"
             ),
             (
                 "next: {event: plan, timeout: call}", "next: {event: plan, timeout: nowhere}",
@@ -245,7 +245,7 @@ final class TemporaryFile {
             difference.lines == [
                 "~ name: Flow -> Flow two", "+ description: New", "~ enabled: false -> true", "- step old (EXIT)",
                 "~ step check (CONDITION)", "-   config: plan equals \"pro\"", "+   config.filter.logic: AND",
-                "+   config.filter.groups[0].filters[0]: data.plan equals \"pro\"", "-   next.no: old",
+                "+   config.filter.groups.0.filters.0: data.plan equals \"pro\"", "-   next.no: old",
                 "+   next.no: tag",
                 "~ step mail (SEND_EMAIL)", "-   config.from: a@b.example", "+   config.to: {{ x }}", "-   next: old",
                 "+   next: tag", "+ step tag (UPDATE_CONTACT)", "+   config.data.plan: pro", "~ template t",

@@ -27,10 +27,10 @@ import Testing
     @Test(
         arguments: [
             ("workflow", 1, 1), ("steps", 2, 1), ("steps.start.next", 5, 5),
-            ("steps.check.config.filter.groups[0].filters[0].value", 13, 54),
-            ("steps.check.config.filter.groups[0].filters[1].operator", 15, 17),
-            ("steps.check.config.filter.groups[0].filters[1].value", 14, 17), ("steps.a.b.type", 17, 5),
-            ("steps.check.config.filter.groups[7]", 11, 9), ("steps.nowhere.type", 2, 1), ("nothing", 1, 1),
+            ("steps.check.config.filter.groups.0.filters.0.value", 13, 54),
+            ("steps.check.config.filter.groups.0.filters.1.operator", 15, 17),
+            ("steps.check.config.filter.groups.0.filters.1.value", 14, 17), ("steps.a.b.type", 17, 5),
+            ("steps.check.config.filter.groups.7", 11, 9), ("steps.nowhere.type", 2, 1), ("nothing", 1, 1),
         ])
     func aPathHasItsPlace(_ path: String, _ line: Int, _ column: Int) throws {
         #expect(try YAMLReader.read(text).place(of: path) == TextPlace(line: line, column: column))

@@ -199,39 +199,39 @@ private func one(_ field: String, _ comparison: String, _ value: JSON? = nil, _ 
             (5, ["f"]), ([:], ["f.logic", "f.groups"]), (["logic": "and", "groups": []], ["f.logic", "f.groups"]),
             (
                 ["logic": "AND", "groups": [5, [:], ["filters": 5]]],
-                ["f.groups[0]", "f.groups[1]", "f.groups[2].filters"]
+                ["f.groups.0", "f.groups.1", "f.groups.2.filters"]
             ),
-            (["logic": "AND", "groups": [["filters": []]]], ["f.groups[0]"]),
-            (filter("AND", 5), ["f.groups[0].filters[0]"]),
-            (filter("AND", [:]), ["f.groups[0].filters[0].field"]),
-            (filter("AND", one("plan", "equals", 5)), ["f.groups[0].filters[0].field"]),
-            (filter("AND", one("data.", "equals", 5)), ["f.groups[0].filters[0].field"]),
-            (filter("AND", one("email.subject", "triggered")), ["f.groups[0].filters[0].field"]),
-            (filter("AND", one("segment.vip", "memberOfSegment")), ["f.groups[0].filters[0].field"]),
-            (filter("AND", one("data.x", "is", 5)), ["f.groups[0].filters[0].operator"]),
-            (filter("AND", one("data.x", "triggered")), ["f.groups[0].filters[0].operator"]),
-            (filter("AND", one("email", "greaterThan", "a")), ["f.groups[0].filters[0].operator"]),
-            (filter("AND", one("subscribed", "contains", "a")), ["f.groups[0].filters[0].operator"]),
-            (filter("AND", one("data.x", "equals")), ["f.groups[0].filters[0].value"]),
-            (filter("AND", one("data.x", "equals", .null)), ["f.groups[0].filters[0].value"]),
-            (filter("AND", one("data.x", "lessThan", true)), ["f.groups[0].filters[0].value"]),
-            (filter("AND", one("email", "equals", 5)), ["f.groups[0].filters[0].value"]),
-            (filter("AND", one("subscribed", "equals", "true")), ["f.groups[0].filters[0].value"]),
-            (filter("AND", one("createdAt", "lessThan", "soon")), ["f.groups[0].filters[0].value"]),
-            (filter("AND", one("createdAt", "lessThan", 5)), ["f.groups[0].filters[0].value"]),
-            (filter("AND", one("data.x", "within", 5)), ["f.groups[0].filters[0].unit"]),
-            (filter("AND", one("data.x", "within", 0, "days")), ["f.groups[0].filters[0].value"]),
-            (filter("AND", one("data.x", "within", 1e300, "days")), ["f.groups[0].filters[0].value"]),
-            (filter("AND", one("data.x", "within", 5, "weeks")), ["f.groups[0].filters[0].unit"]),
-            (filter("AND", one("data.x", "equals", 5, "days")), ["f.groups[0].filters[0].unit"]),
-            (filter("AND", ["field": "data.x", "operator": "exists", "colour": 1]), ["f.groups[0].filters[0].colour"]),
+            (["logic": "AND", "groups": [["filters": []]]], ["f.groups.0"]),
+            (filter("AND", 5), ["f.groups.0.filters.0"]),
+            (filter("AND", [:]), ["f.groups.0.filters.0.field"]),
+            (filter("AND", one("plan", "equals", 5)), ["f.groups.0.filters.0.field"]),
+            (filter("AND", one("data.", "equals", 5)), ["f.groups.0.filters.0.field"]),
+            (filter("AND", one("email.subject", "triggered")), ["f.groups.0.filters.0.field"]),
+            (filter("AND", one("segment.vip", "memberOfSegment")), ["f.groups.0.filters.0.field"]),
+            (filter("AND", one("data.x", "is", 5)), ["f.groups.0.filters.0.operator"]),
+            (filter("AND", one("data.x", "triggered")), ["f.groups.0.filters.0.operator"]),
+            (filter("AND", one("email", "greaterThan", "a")), ["f.groups.0.filters.0.operator"]),
+            (filter("AND", one("subscribed", "contains", "a")), ["f.groups.0.filters.0.operator"]),
+            (filter("AND", one("data.x", "equals")), ["f.groups.0.filters.0.value"]),
+            (filter("AND", one("data.x", "equals", .null)), ["f.groups.0.filters.0.value"]),
+            (filter("AND", one("data.x", "lessThan", true)), ["f.groups.0.filters.0.value"]),
+            (filter("AND", one("email", "equals", 5)), ["f.groups.0.filters.0.value"]),
+            (filter("AND", one("subscribed", "equals", "true")), ["f.groups.0.filters.0.value"]),
+            (filter("AND", one("createdAt", "lessThan", "soon")), ["f.groups.0.filters.0.value"]),
+            (filter("AND", one("createdAt", "lessThan", 5)), ["f.groups.0.filters.0.value"]),
+            (filter("AND", one("data.x", "within", 5)), ["f.groups.0.filters.0.unit"]),
+            (filter("AND", one("data.x", "within", 0, "days")), ["f.groups.0.filters.0.value"]),
+            (filter("AND", one("data.x", "within", 1e300, "days")), ["f.groups.0.filters.0.value"]),
+            (filter("AND", one("data.x", "within", 5, "weeks")), ["f.groups.0.filters.0.unit"]),
+            (filter("AND", one("data.x", "equals", 5, "days")), ["f.groups.0.filters.0.unit"]),
+            (filter("AND", ["field": "data.x", "operator": "exists", "colour": 1]), ["f.groups.0.filters.0.colour"]),
             (
                 ["logic": "AND", "groups": [["filters": [one("data.x", "exists")], "g": 1]], "h": 1],
-                ["f.h", "f.groups[0].g"]
+                ["f.h", "f.groups.0.g"]
             ),
             (
                 filter("AND", one("x", "equals", 1), one("data.x", "is"), one("data.y", "equals")),
-                ["f.groups[0].filters[0].field", "f.groups[0].filters[1].operator", "f.groups[0].filters[2].value"]
+                ["f.groups.0.filters.0.field", "f.groups.0.filters.1.operator", "f.groups.0.filters.2.value"]
             ),
         ] as [(JSON, [String])])
     func everythingWrongIsNamedWithItsPath(_ json: JSON, _ paths: [String]) {
@@ -286,7 +286,7 @@ private func one(_ field: String, _ comparison: String, _ value: JSON? = nil, _ 
             }
         }
         #expect(problems(nested(10)).isEmpty)
-        #expect(problems(nested(11)) == ["f" + String(repeating: ".groups[0].conditions", count: 10)])
+        #expect(problems(nested(11)) == ["f" + String(repeating: ".groups.0.conditions", count: 10)])
         #expect(problems(nested(2000)).count == 1, "what is deeper is not looked into")
     }
 

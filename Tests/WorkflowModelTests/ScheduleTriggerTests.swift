@@ -69,6 +69,6 @@ import WorkflowModel
             "logic": "AND", "groups": [["filters": [["field": "context.plan", "operator": "equals", "value": "pro"]]]],
         ]
         let (_, problems) = read(["schedule": "* * * * *", "filter": filter])
-        #expect(problems.first?.path == "triggerConfig.filter.groups[0].filters[0].field")
+        #expect(problems.first?.path == "triggerConfig.filter.groups.0.filters.0.field")
     }
 }

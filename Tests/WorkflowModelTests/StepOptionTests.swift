@@ -96,7 +96,7 @@ import WorkflowModel
             (.waitForEvent, ["eventName": "a\nb"], "config.eventName"),
             (.waitForEvent, ["eventNames": ["a", 5]], "config.eventNames"),
             (.waitForEvent, ["eventNames": []], "config.eventName"),
-            (.waitForEvent, ["eventName": "a", "eventNames": ["b", "c\n"]], "config.eventNames[1]"),
+            (.waitForEvent, ["eventName": "a", "eventNames": ["b", "c\n"]], "config.eventNames.1"),
             (
                 .waitForEvent, ["eventNames": .array((0...20).map { .string("e\($0)") })], "config.eventNames"
             ),
@@ -105,11 +105,11 @@ import WorkflowModel
             (.condition, ["mode": "multi", "field": "a", "branches": []], "config.branches"),
             (
                 .condition, ["mode": "multi", "field": "data.a", "branches": [["id": "a b", "operator": "exists"]]],
-                "config.branches[0].id"
+                "config.branches.0.id"
             ),
             (
                 .condition, ["mode": "multi", "field": "data.a", "branches": [["id": "a", "operator": "is"]]],
-                "config.branches[0].operator"
+                "config.branches.0.operator"
             ),
             (
                 .condition,
@@ -118,7 +118,7 @@ import WorkflowModel
                     "branches": [["id": "a", "operator": "exists"], ["id": "a", "operator": "notExists"]],
                 ], "config.branches"
             ),
-            (.condition, ["mode": "multi", "field": "data.a", "branches": [5]], "config.branches[0]"),
+            (.condition, ["mode": "multi", "field": "data.a", "branches": [5]], "config.branches.0"),
             (
                 .condition,
                 [
@@ -126,7 +126,7 @@ import WorkflowModel
                         "logic": "AND",
                         "groups": [["filters": [["field": "segment.vip", "operator": "memberOfSegment"]]]],
                     ]
-                ], "config.filter.groups[0].filters[0]"
+                ], "config.filter.groups.0.filters.0"
             ),
             (.condition, ["filter": ["logic": "AND", "groups": []], "field": "a"], "config.field"),
             (.webhook, [:], "config.url"), (.webhook, ["url": "ftp://x.example/"], "config.url"),
