@@ -61,8 +61,8 @@ struct SQLFilter {
         }
     }
 
-    private static let yes = SQLText("1")
-    private static let no = SQLText("0")
+    private static var yes: SQLText { SQLText("1") }
+    private static var no: SQLText { SQLText("0") }
 
     /// In brackets, for EXISTS.
     static func membership(of segment: Identifier) -> SQLText {
@@ -95,7 +95,8 @@ struct SQLFilter {
         let wanted = condition.value.stringValue?.lowercased()
         switch condition.operator {
         case .equals, .notEquals:
-            guard let wanted, wanted.utf8.allSatisfy({ $0 < 0x80 && $0 != UInt8(ascii: ";") && $0 != UInt8(ascii: "`") })
+            guard let wanted,
+                wanted.utf8.allSatisfy({ $0 < 0x80 && $0 != UInt8(ascii: ";") && $0 != UInt8(ascii: "`") })
             else { break }
             // These two characters have twins outside ASCII that count as the same.
             return condition.operator == .equals ? SQLText("c.email = ?", wanted) : SQLText("c.email <> ?", wanted)

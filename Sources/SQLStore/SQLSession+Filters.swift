@@ -20,7 +20,7 @@ extension SQLSession {
     func contactCount(matching filter: Filter, in project: Identifier, at now: Timestamp) throws -> Int {
         var query = SQLText("SELECT count(*) FROM contacts c WHERE c.project_id = ? AND ", project)
         query.append(try expression(of: filter, in: project, at: now))
-        return try rows(query) { $0[0] }.first ?? 0
+        return try rows(query) { row -> Int in row[0] }.first ?? 0
     }
 
     func expression(of filter: Filter, in project: Identifier, at now: Timestamp) throws -> SQLText {

@@ -63,7 +63,7 @@ extension String: SQLValue {
     }
 }
 
-extension [UInt8]: SQLValue {
+extension [UInt8]: SQLValue, SQLBindable {
     func bind(to statement: OpaquePointer, at index: Int32) -> Int32 {
         withUnsafeBytes { bytes in
             guard let start = bytes.baseAddress else { return sqlite3_bind_zeroblob(statement, index, 0) }
