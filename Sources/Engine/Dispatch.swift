@@ -131,8 +131,10 @@ package struct Dispatch: Sendable {
         if let execution = entry.executionID, try reader.status(ofExecution: execution) == .cancelled {
             return "its execution was cancelled"
         }
-        guard entry.request.kind == .marketing, entry.request.answers == nil,
-            let contact = try reader.contact(entry.contactID, in: entry.projectID), !contact.isSubscribed,
+        guard let contact = try reader.contact(entry.contactID, in: entry.projectID) else {
+            return "its contact was erased"
+        }
+        guard entry.request.kind == .marketing, entry.request.answers == nil, !contact.isSubscribed,
             contact.email == entry.request.recipient
         else { return nil }
         return "the contact has unsubscribed"
@@ -146,10 +148,13 @@ package struct Dispatch: Sendable {
                 try transaction.store.record(decided, of: entry.id)
                 if decided.isUncertain { try transaction.store.count("possible_duplicates", by: 1) }
                 if decided.dueAt != nil { transaction.wakes.dispatch = true }
-                guard let event = Self.event(for: decided.status) else { return }
+                // Of an erased contact nothing is written any more.
+                guard let event = Self.event(for: decided.status),
+                    let contact = try transaction.store.contact(entry.contactID)
+                else { return }
                 try EventRecorder(transaction: transaction, projectID: entry.projectID).record(
                     event, data: Self.data(decided, entry: entry, subject: subject), generation: entry.generation,
-                    contact: try transaction.store.contact(entry.contactID))
+                    contact: contact)
             }
             log(decided, entry)
         }

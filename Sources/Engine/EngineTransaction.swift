@@ -162,18 +162,33 @@ package final class EngineSignals: Sendable {
         var dispatch = false
         var schedule = false
         var webhooks = false
+        /// A contact was erased, and what hangs on it must follow.
+        var history = false
+        /// Events that were recorded.
+        var events = 0
     }
 
     package let advance = Wakeup()
     package let dispatch = Wakeup()
     package let schedule = Wakeup()
     package let webhooks = Wakeup()
+    package let history = Wakeup()
+    /// Events since the index of histories was last woken.
+    private let events = Atomic<Int>(0)
 
     func send(_ wakes: Wakes) {
         if wakes.advance { advance.signal() }
         if wakes.dispatch { dispatch.signal() }
         if wakes.schedule { schedule.signal() }
         if wakes.webhooks { webhooks.signal() }
+        if wakes.events > 0 { noteEvents(wakes.events) }
+        if wakes.history { history.signal() }
+    }
+
+    private func noteEvents(_ count: Int) {
+        guard events.add(count, ordering: .relaxed).newValue >= History.sizes.run else { return }
+        events.store(0, ordering: .relaxed)
+        history.signal()
     }
 }
 

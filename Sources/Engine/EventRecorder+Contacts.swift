@@ -4,14 +4,16 @@ import WorkflowModel
 /// The one door for contacts: whoever makes or changes one does it here, so that the row, the events that tell of it and
 /// whatever is kept by the contact's values change in one transaction.
 extension EventRecorder {
-    /// The contact of that address, made or changed as told.
+    /// The contact of that address, made or changed as told. An address that was erased here comes back unsubscribed unless
+    /// it is told that it is subscribed.
     func upsert(
         email: String, subscribed: Bool?, subscribedWhenNew: Bool, data: JSONObject, generation: Int = 0
     ) throws -> Contact {
         let email = email.lowercased()
         guard let before = try store.contact(email: email, in: projectID) else {
+            let isSubscribed = try subscribedWhenNew && (subscribed == true || !isSuppressed(email))
             var contact = Contact(
-                id: transaction.makeID(), email: email, isSubscribed: subscribedWhenNew, data: [:], createdAt: now,
+                id: transaction.makeID(), email: email, isSubscribed: isSubscribed, data: [:], createdAt: now,
                 updatedAt: now)
             contact.merge(data)
             return try insert(contact, generation: generation)

@@ -38,16 +38,45 @@ package struct Events: Sendable {
 
     /// Records a client's event; the contact is made or brought up to date first. Durable when it returns.
     package func track(_ request: TrackRequest) async throws -> Tracked {
-        try await context.transact { transaction in
-            let events = EventRecorder(transaction: transaction, projectID: request.projectID)
-            let contact = try events.upsert(
-                email: request.email, subscribed: request.subscribed, subscribedWhenNew: request.subscribed ?? true,
-                data: request.data)
-            let event = try events.record(
-                EventName.canonical(request.event), data: request.data.unwrappingTransientValues(), source: .api,
-                generation: 0, contact: contact)
-            return Tracked(contactID: contact.id, eventID: event.id, at: transaction.now)
+        try await context.transact { try Self.record(request, in: $0) }
+    }
+
+    /// Records several events in their order, in as few commits as do not keep others waiting. Each succeeds or fails on
+    /// its own.
+    package func track(_ requests: [TrackRequest]) async -> [Result<Tracked, any Error>] {
+        var results: [Result<Tracked, any Error>] = []
+        for start in stride(from: 0, to: requests.count, by: Self.batchSize) {
+            results += await trackTogether(requests[start..<min(start + Self.batchSize, requests.count)])
         }
+        return results
+    }
+
+    /// Events of a batch that are handed to the writer at once: everybody else waits behind them.
+    private static let batchSize = 250
+
+    private func trackTogether(_ requests: ArraySlice<TrackRequest>) async -> [Result<Tracked, any Error>] {
+        await withCheckedContinuation { continuation in
+            let answers = BatchAnswers<Tracked>(count: requests.count) { continuation.resume(returning: $0) }
+            // The writer takes them in the order in which they are handed over, each in a savepoint of its own.
+            for (position, request) in requests.enumerated() {
+                context.submit {
+                    try Self.record(request, in: $0)
+                } completion: {
+                    answers.set($0, at: position)
+                }
+            }
+        }
+    }
+
+    private static func record(_ request: TrackRequest, in transaction: EngineTransaction) throws -> Tracked {
+        let events = EventRecorder(transaction: transaction, projectID: request.projectID)
+        let contact = try events.upsert(
+            email: request.email, subscribed: request.subscribed, subscribedWhenNew: request.subscribed ?? true,
+            data: request.data)
+        let event = try events.record(
+            EventName.canonical(request.event), data: request.data.unwrappingTransientValues(), source: .api,
+            generation: 0, contact: contact)
+        return Tracked(contactID: contact.id, eventID: event.id, at: transaction.now)
     }
 }
 
@@ -78,6 +107,7 @@ struct EventRecorder {
             id: id ?? transaction.makeID(), name: name, data: data, source: source, generation: generation,
             createdAt: now)
         try store.insert(event, contact: contact?.id, in: projectID)
+        transaction.wakes.events += 1
         guard let contact else { return event }
         if transaction.catalog.isKept(name, in: projectID) {
             try store.insertOccurrence(of: event, contact: contact.id)
@@ -129,7 +159,10 @@ struct EventRecorder {
             // the event.
             if transaction.lastMoves[id, default: 0] > number { continue }
             do {
-                if id == origin, try !looksBack(id) { continue }
+                if id == origin, try !looksBack(id) {
+                    try noteMissed(event, by: id, contact: contact)
+                    continue
+                }
                 try advance(id, input: .eventArrived(event))
             } catch let error as StoreError where error.code == .damaged {
                 // One bad row must not keep the contact's events out for ever.
@@ -145,6 +178,29 @@ struct EventRecorder {
             case .waitForEvent(let wait)? = try graph(of: stored, workflow: workflow)?.step(key)?.config
         else { return false }
         return wait.looksBack
+    }
+
+    static let missedCounter = "waits_missed_event"
+
+    /// An execution's own step brought about what its next wait is for, before the wait began and without its looking
+    /// back: that is counted, and the step says so.
+    private func noteMissed(_ event: Event, by id: Identifier, contact: Contact) throws {
+        guard let stored = try store.execution(id), let key = stored.execution.currentStep,
+            let workflow = transaction.catalog.workflow(stored.execution.workflowID),
+            let graph = try graph(of: stored, workflow: workflow),
+            var output = stored.execution.outputs[key]?.objectValue, output[ExecutionMachine.missedKey] == nil
+        else { return }
+        let move = machine(workflow, graph: graph)
+            .advance(stored.execution, contact: contact, input: .eventArrived(event), now: now)
+        try throwFailure()
+        // A filter would have kept it out.
+        guard move != nil else { return }
+        output[ExecutionMachine.missedKey] = ExecutionMachine.note(of: event)
+        let step = StepExecution(
+            sequence: stored.execution.stepCount - 1, step: key, type: .waitForEvent, status: .waiting,
+            output: .object(output), startedAt: now)
+        try store.save([step], of: id)
+        try store.count(Self.missedCounter, by: 1)
     }
 
     /// Ends an execution that cannot be moved: its row, its version or what they hang on cannot be read.
@@ -238,6 +294,8 @@ struct EventRecorder {
     private func apply(_ move: ExecutionMachine.Move, contact before: Contact) throws {
         let execution = move.execution
         try store.save(move.steps, of: execution.id)
+        let missed = move.steps.count { $0.status == .waiting && $0.output[ExecutionMachine.missedKey] != nil }
+        if missed > 0 { try store.count(Self.missedCounter, by: missed) }
         if execution.wait?.due != nil { transaction.wakes.advance = true }
         var latest = before
         for effect in move.effects {

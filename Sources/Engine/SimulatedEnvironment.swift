@@ -87,6 +87,10 @@ final class SimulatedEnvironment: MachineEnvironment {
         }
     }
 
+    func keptEvent(named names: [String], since execution: Execution, where test: (Event) -> Bool) -> Event? {
+        firstEvent(named: names, since: execution, where: test)
+    }
+
     func lastOccurrence(of event: String, contact: Identifier) -> Timestamp? {
         let simulated = history.last { $0.name == event }?.createdAt
         guard let stored = snapshot.occurrences[event], stored <= now else { return simulated }

@@ -114,6 +114,21 @@ struct TransactionEnvironment: MachineEnvironment {
         }
     }
 
+    func keptEvent(named names: [String], since execution: Execution, where test: (Event) -> Bool) -> Event? {
+        let kept = names.filter { transaction.catalog.isKept($0, in: projectID) }
+        guard !kept.isEmpty else { return nil }
+        return asking(orElse: nil) {
+            do {
+                return try transaction.store.firstOccurrence(
+                    of: kept, contact: execution.contactID, after: execution.trigger?.id, since: execution.startedAt,
+                    where: test)
+            } catch let error as StoreError where error.code == .damaged {
+                // Who does not look back must not fail for it.
+                return nil
+            }
+        }
+    }
+
     func lastOccurrence(of event: String, contact: Identifier) -> Timestamp? {
         asking(orElse: nil) { try transaction.store.lastOccurrence(of: event, contact: contact) }
     }

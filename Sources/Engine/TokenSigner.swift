@@ -40,6 +40,13 @@ package struct TokenSigner: Sendable {
         return difference == 0 ? Identifier(bytes: bytes[1..<17]) : nil
     }
 
+    /// A keyed hash of a text: 32 bytes that say nothing to whoever has not the key.
+    /// - Parameter purpose: hashes for one purpose are not those for another.
+    func fingerprint(_ purpose: String, of text: String) -> [UInt8] {
+        // No token begins with a NUL.
+        cryptography.authenticationCode(of: [0] + Array("\(purpose):\(text)".utf8), key: key)
+    }
+
     private func mac(_ body: [UInt8]) -> ArraySlice<UInt8> {
         cryptography.authenticationCode(of: body, key: key)[..<16]
     }

@@ -24,6 +24,8 @@ package struct UseCaseError: Error, CustomStringConvertible {
         case forbidden
         /// The idempotency key belongs to another request.
         case idempotencyKeyReused = "idempotency_key_reused"
+        /// The event is the system's own, or somebody uses it.
+        case eventInUse = "EVENT_IN_USE"
         /// The steps and transitions would break a rule of graphs.
         case invalidGraph = "invalid_graph"
     }

@@ -11,6 +11,7 @@ struct APIError: Error {
         case invalidJSON = "invalid_json"
         case invalidGraph = "invalid_graph"
         case badRequest = "bad_request"
+        case eventInUse = "EVENT_IN_USE"
         case unauthorized
         case forbidden
         case notFound = "not_found"
@@ -36,7 +37,7 @@ struct APIError: Error {
         /// RFC 9110 section 15.
         var status: HTTPResponse.Status {
             switch self {
-            case .invalidJSON, .invalidGraph, .badRequest: .badRequest
+            case .invalidJSON, .invalidGraph, .badRequest, .eventInUse: .badRequest
             case .unauthorized: .unauthorized
             case .forbidden: .forbidden
             case .notFound: .notFound
@@ -140,6 +141,7 @@ extension APIError {
             case .forbidden: .forbidden
             case .idempotencyKeyReused: .idempotencyKeyReused
             case .invalidGraph: .invalidGraph
+            case .eventInUse: .eventInUse
             }
         self.init(
             code, error.description, problems: error.problems.map { Problem(field: $0.path, message: $0.message) })

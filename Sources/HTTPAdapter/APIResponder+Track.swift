@@ -14,13 +14,75 @@ extension APIResponder {
             Events.TrackRequest(
                 projectID: key.projectID, event: fields.event, email: fields.email, subscribed: fields.subscribed,
                 data: fields.data))
+        return Self.response(json: ["success": true, "data": tracked.json])
+    }
+
+    /// Records many events. Each is valid or not on its own, and is answered in its place; the answer comes when all that
+    /// are valid are durable.
+    func trackBatch(_ exchange: inout Exchange) async throws -> Response {
+        let key = try await authorize(exchange, publicKeyWillDo: true)
+        let body = try await exchange.readJSON(upTo: configuration.bodyLimit, within: configuration.bodyTimeout)
+        let items = try Self.batch(body)
+        let read = items.enumerated().map { position, item in
+            Result {
+                try TrackFields(
+                    item, dataLimit: context.configuration.eventDataLimit, path: "events[\(position)]")
+            }
+        }
+        let requests = read.compactMap { try? $0.get() }.map {
+            Events.TrackRequest(
+                projectID: key.projectID, event: $0.event, email: $0.email, subscribed: $0.subscribed, data: $0.data)
+        }
+        var recorded = await Events(context: context).track(requests)[...]
+        var results: [JSON] = []
+        for (position, item) in read.enumerated() {
+            let outcome = item.flatMap { _ in recorded.popFirst() ?? .failure(APIError.unexpected) }
+            results.append(result(outcome, at: position, exchange))
+        }
+        let failed = results.count { $0["success"] == .bool(false) }
         return Self.response(json: [
             "success": true,
             "data": [
-                "contact": .string("\(tracked.contactID)"), "event": .string("\(tracked.eventID)"),
-                "timestamp": .string("\(tracked.at)"),
+                "results": .array(results), "recorded": .int(Int64(results.count - failed)),
+                "failed": .int(Int64(failed)),
             ],
         ])
+    }
+
+    static let batchLimit = 1000
+
+    /// - Throws: `APIError` 422 for a body that is no list of events, whatever is in them.
+    private static func batch(_ body: JSON) throws -> [JSON] {
+        var reader = try BodyReader(body, keys: ["events"])
+        let items = reader.value("events")?.arrayValue
+        if let items, items.isEmpty || items.count > batchLimit {
+            reader.report("events", "must have from 1 to \(batchLimit) events")
+        } else if items == nil {
+            reader.report("events", reader.has("events") ? "must be a list" : "is missing")
+        }
+        try reader.finish()
+        return items ?? []
+    }
+
+    private func result(_ outcome: Result<Events.Tracked, any Error>, at position: Int, _ exchange: Exchange) -> JSON {
+        switch outcome {
+        case .success(let tracked): return ["success": true, "data": tracked.json]
+        case .failure(let failure):
+            var error = apiError(for: failure, in: exchange)
+            // What the engine complains about has no place in the batch yet.
+            if failure is UseCaseError {
+                error.problems = error.problems.map {
+                    .init(field: "events[\(position)].\($0.field)", message: $0.message)
+                }
+            }
+            return error.body(requestID: exchange.id)
+        }
+    }
+}
+
+extension Events.Tracked {
+    fileprivate var json: JSON {
+        ["contact": .string("\(contactID)"), "event": .string("\(eventID)"), "timestamp": .string("\(at)")]
     }
 }
 
@@ -31,14 +93,21 @@ struct TrackFields {
     private(set) var subscribed: Bool?
     private(set) var data: JSONObject = [:]
     private var problems: [APIError.Problem] = []
+    /// Before the names of members, where the body is a part of another one.
+    private let prefix: String
 
     private static let keys: Set<String> = ["event", "email", "subscribed", "data"]
 
-    /// - Parameter dataLimit: bytes of JSON that `data` may have.
+    /// - Parameters:
+    ///   - dataLimit: bytes of JSON that `data` may have.
+    ///   - path: where in the request the body is; empty for all of it.
     /// - Throws: `APIError` 422.
-    init(_ body: JSON, dataLimit: Int) throws {
+    init(_ body: JSON, dataLimit: Int, path: String = "") throws {
+        prefix = path.isEmpty ? "" : path + "."
         guard let object = body.objectValue else {
-            throw APIError.invalid([.init(field: "", message: "the body must be an object")])
+            throw APIError.invalid([
+                .init(field: path, message: path.isEmpty ? "the body must be an object" : "must be an object")
+            ])
         }
         for key in object.keys where !Self.keys.contains(key) { report(key, "is not known") }
         readEvent(object["event"])
@@ -49,12 +118,12 @@ struct TrackFields {
         guard !EventName.isReserved(event) else {
             throw APIError(
                 .reservedEvent, "events named \(event) are recorded by the system alone",
-                problems: [.init(field: "event", message: "is reserved")])
+                problems: [.init(field: prefix + "event", message: "is reserved")])
         }
     }
 
     private mutating func report(_ field: String, _ message: String) {
-        problems.append(.init(field: field, message: message))
+        problems.append(.init(field: prefix + field, message: message))
     }
 
     private mutating func readEvent(_ value: JSON?) {

@@ -79,6 +79,9 @@ package struct APIResponder: HTTPResponder {
         case .health: return try await health()
         case .pixel: return pixel(exchange)
         case .track: return try await track(&exchange)
+        case .trackBatch: return try await trackBatch(&exchange)
+        case .timeline, .events, .eventTrack, .eventStats, .eventNames, .contactEvents, .eventUsage, .event:
+            return try await answerEvents(&exchange, at: endpoint)
         case .workflows, .workflowFields, .bulkUpdate, .workflow, .duplicate:
             return try await answerWorkflows(&exchange, at: endpoint)
         case .steps, .step, .transitions, .transition, .insertStep:
@@ -122,7 +125,7 @@ package struct APIResponder: HTTPResponder {
 
     // MARK: Errors
 
-    private func apiError(for error: any Error, in exchange: Exchange) -> APIError {
+    func apiError(for error: any Error, in exchange: Exchange) -> APIError {
         switch error {
         case let error as APIError: return error
         case let error as UseCaseError: return APIError(error)

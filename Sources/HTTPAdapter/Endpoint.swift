@@ -6,6 +6,15 @@ package enum Endpoint: String, CaseIterable, Sendable {
     case health = "/healthz"
     case pixel = "/o/{token}.gif"
     case track = "/v1/track"
+    case trackBatch = "/v1/track/batch"
+    case timeline = "/contacts/{contactId}/timeline"
+    case events = "/events"
+    case eventTrack = "/events/track"
+    case eventStats = "/events/stats"
+    case eventNames = "/events/names"
+    case contactEvents = "/events/contact/{contactId}"
+    case eventUsage = "/events/{eventName}/usage"
+    case event = "/events/{eventName}"
     case workflows = "/workflows"
     // Literal segments stand before parameters: the first match counts.
     case workflowFields = "/workflows/fields"
@@ -27,8 +36,13 @@ package enum Endpoint: String, CaseIterable, Sendable {
     /// The methods it has; any other is answered with 405 and this list (RFC 9110 section 15.5.6).
     package var methods: [HTTPRequest.Method] {
         switch self {
-        case .health, .pixel, .workflowFields, .stats: [.get, .head]
-        case .track, .bulkUpdate, .duplicate, .steps, .transitions, .insertStep, .cancelAll, .retry, .simulate: [.post]
+        case .health, .pixel, .workflowFields, .stats, .timeline, .events, .eventStats, .eventNames, .contactEvents,
+            .eventUsage:
+            [.get, .head]
+        case .event: [.delete]
+        case .track, .trackBatch, .eventTrack, .bulkUpdate, .duplicate, .steps, .transitions, .insertStep, .cancelAll,
+            .retry, .simulate:
+            [.post]
         case .workflows, .executions: [.get, .head, .post]
         case .workflow: [.get, .head, .patch, .delete]
         case .step: [.patch, .delete]
@@ -45,7 +59,9 @@ package enum Endpoint: String, CaseIterable, Sendable {
     private var subject: KeyScope.Subject? {
         switch self {
         case .health, .pixel: nil
-        case .track: .track
+        case .track, .trackBatch: .track
+        case .timeline: .contacts
+        case .events, .eventTrack, .eventStats, .eventNames, .contactEvents, .eventUsage, .event: .events
         case .workflows, .workflowFields, .bulkUpdate, .workflow, .duplicate, .steps, .step, .transitions, .transition,
             .insertStep, .executions, .cancelAll, .execution, .retry, .stats, .simulate:
             .workflows
@@ -62,11 +78,14 @@ package enum Endpoint: String, CaseIterable, Sendable {
 
     /// The route of a path and the values of its parameters in order; nil for an unknown path.
     ///
-    /// Paths are compared as they are sent: nothing in them needs percent-encoding, and a trailing slash is another path.
+    /// Literal segments are compared as they are sent: nothing in them needs percent-encoding, and a trailing slash is
+    /// another path. Parameters are decoded, and what cannot be decoded is at no path; but a pixel is one whatever it says.
     static func match(_ path: String) -> (endpoint: Endpoint, parameters: [String])? {
         let segments = path.split(separator: "/", omittingEmptySubsequences: false)
         for (endpoint, pattern) in patterns {
-            if let parameters = pattern.match(segments) { return (endpoint, parameters) }
+            if let parameters = pattern.match(segments, isDecoding: endpoint != .pixel) {
+                return (endpoint, parameters)
+            }
         }
         return nil
     }
@@ -90,7 +109,7 @@ package enum Endpoint: String, CaseIterable, Sendable {
             }
         }
 
-        func match(_ path: [Substring]) -> [String]? {
+        func match(_ path: [Substring], isDecoding: Bool) -> [String]? {
             guard path.count == segments.count else { return nil }
             var parameters: [String] = []
             for (segment, part) in zip(segments, path) {
@@ -99,7 +118,9 @@ package enum Endpoint: String, CaseIterable, Sendable {
                     guard part == text else { return nil }
                 case .parameter(let suffix):
                     guard part.hasSuffix(suffix), part.utf8.count > suffix.utf8.count else { return nil }
-                    parameters.append(String(part.dropLast(suffix.count)))
+                    let text = part.dropLast(suffix.count)
+                    guard let value = isDecoding ? PercentEncoding.decoded(text) : String(text) else { return nil }
+                    parameters.append(value)
                 }
             }
             return parameters

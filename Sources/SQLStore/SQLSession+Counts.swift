@@ -38,6 +38,9 @@ extension SQLSession {
                 """, key.workflow, key.step, key.status, amount)
         }
         tally = ExecutionTally()
+        guard !journal.bytes.isEmpty else { return }
+        try run("INSERT INTO contact_journal (entries) VALUES (?)", journal.bytes)
+        journal = HistoryJournal()
     }
 
     func countRefusal(of workflow: Identifier) throws {

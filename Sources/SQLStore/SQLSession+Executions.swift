@@ -133,6 +133,7 @@ extension SQLSession {
             execution.context.textOrNil, execution.trigger?.id, execution.resumedBy?.id, execution.exitReason,
             execution.stepCount, execution.startedAt, execution.completedAt, execution.wait?.call)
         try markUsed(version: stored.versionID)
+        journal.add(.execution, execution.id, contact: execution.contactID)
         tally.add(1, workflow: execution.workflowID, status: execution.status.rawValue)
         memory.execution = KnownExecution(
             id: execution.id, workflow: execution.workflowID, status: execution.status.rawValue, stepCount: 0)

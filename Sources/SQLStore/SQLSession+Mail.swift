@@ -14,6 +14,7 @@ extension SQLSession {
             """, entry.id, entry.projectID, entry.contactID, entry.executionID, entry.status.rawValue, entry.dueAt,
             entry.attempts, entry.uncertainAttempts, entry.generation, entry.request.templateVersionID,
             entry.messageID, JSONWriter.write(entry.request.json), entry.createdAt, entry.isBulk)
+        journal.add(.mail, entry.id, contact: entry.contactID)
     }
 
     private static func entry(_ row: SQLRow) throws -> OutboxEntry {

@@ -13,6 +13,8 @@ final class SQLSession {
     var memory = Memory()
     /// Changes of counts that the commit has yet to write.
     var tally = ExecutionTally()
+    /// What the commit has yet to write into the journal of contacts.
+    var journal = HistoryJournal()
 
     struct Memory {
         var catalogVersion: Int64?
@@ -86,6 +88,13 @@ final class SQLSession {
         return values
     }
 
+    /// Whole pages that `body` gives up are overwritten, too. The setting is the connection's, and works at once.
+    func overwritingWhatIsDeleted(_ body: () throws -> Void) throws {
+        try database.execute(sql: "PRAGMA secure_delete = ON")
+        defer { try? database.execute(sql: "PRAGMA secure_delete = FAST") }
+        try body()
+    }
+
     // MARK: Savepoints
 
     /// Runs `body` so that its error undoes its own work alone.
@@ -94,10 +103,12 @@ final class SQLSession {
     func nested(_ body: () -> (any Error)?) throws -> (any Error)? {
         try run("SAVEPOINT job")
         let tally = tally
+        let journal = journal
         let error = body()
         if let error {
             memory = Memory()
             self.tally = tally
+            self.journal = journal
             guard database.isInsideTransaction else { throw error }
             try run("ROLLBACK TO job")
         }

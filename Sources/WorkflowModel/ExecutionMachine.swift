@@ -99,3 +99,16 @@ package struct ExecutionMachine {
         return Move(execution: run.execution, steps: run.steps, effects: run.effects)
     }
 }
+
+extension ExecutionMachine {
+    /// Where the output of a wait that does not look back tells of an event that came too early for it.
+    package static let missedKey = "missedEvent"
+
+    /// What outputs say about an event.
+    package static func note(of event: Event) -> JSON {
+        [
+            "eventName": .string(event.name), "eventId": .string("\(event.id)"),
+            "receivedAt": .string("\(event.createdAt)"),
+        ]
+    }
+}

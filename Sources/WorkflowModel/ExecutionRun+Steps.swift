@@ -130,20 +130,23 @@ extension ExecutionRun {
     private mutating func perform(_ wait: StepConfig.WaitForEvent) -> Result {
         if wait.looksBack, let event = missedEvent(wait) { return .done(output: take(event), branch: "event") }
         let due = wait.timeout.map { now.adding(seconds: $0) }
-        return .paused(
-            .event(names: wait.eventNames, due: due),
-            output: [
-                "eventName": .string(wait.eventNames.joined(separator: ",")),
-                "timeoutAt": due.map { .string("\($0)") } ?? .null,
-            ])
+        var output: JSONObject = [
+            "eventName": .string(wait.eventNames.joined(separator: ",")),
+            "timeoutAt": due.map { .string("\($0)") } ?? .null,
+        ]
+        if !wait.looksBack, let missed = missedEvent(wait) { output[ExecutionMachine.missedKey] = ExecutionMachine.note(of: missed) }
+        return .paused(.event(names: wait.eventNames, due: due), output: .object(output))
     }
 
     /// The oldest event that came before the wait began, and that ended no other wait of this execution.
     private func missedEvent(_ wait: StepConfig.WaitForEvent) -> Event? {
         let used = Set(execution.outputs.values.compactMap { $0["eventId"]?.stringValue })
-        return environment.firstEvent(named: wait.eventNames, since: execution) { event in
+        func isMissed(_ event: Event) -> Bool {
             event.id != execution.trigger?.id && !used.contains("\(event.id)") && passes(event, wait.filter)
         }
+        return wait.looksBack
+            ? environment.firstEvent(named: wait.eventNames, since: execution, where: isMissed)
+            : environment.keptEvent(named: wait.eventNames, since: execution, where: isMissed)
     }
 
     // MARK: WEBHOOK

@@ -47,10 +47,7 @@ struct ExecutionRun {
     mutating func take(_ event: Event) -> JSON {
         execution.context.merge(event.data)
         execution.resumedBy = event
-        return [
-            "eventName": .string(event.name), "eventId": .string("\(event.id)"),
-            "receivedAt": .string("\(event.createdAt)"),
-        ]
+        return ExecutionMachine.note(of: event)
     }
 
     mutating func resume(with answer: WebhookAnswer) {
@@ -113,6 +110,11 @@ struct ExecutionRun {
 
     /// Ends the step that was waiting; its row got the last sequence number when the wait began.
     private mutating func finish(_ step: Step, output: JSON, attempts: Int = 1) {
+        var output = output
+        if let missed = execution.outputs[step.key]?[ExecutionMachine.missedKey], var object = output.objectValue {
+            object[ExecutionMachine.missedKey] = missed
+            output = .object(object)
+        }
         execution.wait = nil
         execution.status = .running
         execution.outputs[step.key] = output

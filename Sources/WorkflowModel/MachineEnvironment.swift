@@ -24,6 +24,10 @@ package protocol MachineEnvironment {
     /// and passes the test.
     func firstEvent(named names: [String], since execution: Execution, where test: (Event) -> Bool) -> Event?
 
+    /// The same for a wait that does not look back, so that what it misses can be told: only of events that are kept anyway,
+    /// because some other workflow looks back on them.
+    func keptEvent(named names: [String], since execution: Execution, where test: (Event) -> Bool) -> Event?
+
     /// When the contact last had an event of that name; nil when it never had one, or nobody keeps them.
     func lastOccurrence(of event: String, contact: Identifier) -> Timestamp?
 

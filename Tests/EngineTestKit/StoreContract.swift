@@ -45,6 +45,11 @@ package enum StoreContract: String, CaseIterable, Sendable, CustomTestStringConv
     case timerPolicyComesBackWhole
     case bulkMailLetsOthersGoFirstAndKeepsItsShare
 
+    case timelineMixesKinds
+    case eventsAreCountedByNameAndDay
+    case deletedEventsLeaveNoCount
+    case suppressedAddressesAreOneProjects
+
     package var testDescription: String { rawValue }
 
     package func verify(_ store: any Store) async throws {
@@ -87,6 +92,10 @@ package enum StoreContract: String, CaseIterable, Sendable, CustomTestStringConv
         case .historyIsKeptForTheNamesAskedFor: try await Self.history(store)
         case .timerPolicyComesBackWhole: try await Self.policies(store)
         case .bulkMailLetsOthersGoFirstAndKeepsItsShare: try await Self.bulkShares(store)
+        case .timelineMixesKinds: try await Self.timelineMixesKinds(store)
+        case .eventsAreCountedByNameAndDay: try await Self.eventsAreCountedByNameAndDay(store)
+        case .deletedEventsLeaveNoCount: try await Self.deletedEventsLeaveNoCount(store)
+        case .suppressedAddressesAreOneProjects: try await Self.suppressedAddressesAreOneProjects(store)
         }
     }
 

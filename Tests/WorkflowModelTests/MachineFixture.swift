@@ -35,6 +35,10 @@ final class TestEnvironment: MachineEnvironment {
         history.first { names.contains($0.name) && test($0) }
     }
 
+    func keptEvent(named names: [String], since execution: Execution, where test: (Event) -> Bool) -> Event? {
+        firstEvent(named: names, since: execution, where: test)
+    }
+
     func lastOccurrence(of event: String, contact: Identifier) -> Timestamp? {
         history.last { $0.name == event }?.createdAt
     }

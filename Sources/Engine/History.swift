@@ -1,0 +1,42 @@
+import Logging
+import WorkflowModel
+
+/// Keeps the index of what happened to each contact up to date, and removes what hangs on erased contacts: work that
+/// nobody waits for, in transactions of some milliseconds.
+package struct History: Sendable {
+    package let context: EngineContext
+    package static let sizes = HistorySizes()
+    /// The longest sleep, in seconds: commands beside the daemon wake nobody.
+    private static let longestSleep: Int64 = 60
+    /// Between two transactions, in microseconds: others come first.
+    private static let pause: Int64 = 2000
+
+    package init(context: EngineContext) { self.context = context }
+
+    /// Runs until cancelled. A failing database is tried again; nothing is lost, because all that is to be done is stored.
+    package func run() async {
+        while !Task.isCancelled {
+            var wakeAt = context.clock.now().adding(seconds: Self.longestSleep)
+            do {
+                while try await step(), !Task.isCancelled {
+                    try await context.clock.sleep(until: context.clock.now().adding(microseconds: Self.pause))
+                }
+            } catch is CancellationError {
+                return
+            } catch {
+                context.logger.error("histories wait for the database", metadata: ["error": "\(error)"])
+                wakeAt = context.clock.now().adding(seconds: 1)
+            }
+            await context.signals.history.wait(until: wakeAt, clock: context.clock)
+        }
+    }
+
+    /// One bounded piece of work.
+    /// - Returns: whether there was something to do.
+    package func step(_ sizes: HistorySizes = sizes) async throws -> Bool {
+        try await context.store.write {
+            if try $0.continueErasure(sizes) { return true }
+            return try $0.indexHistory(sizes, isUrgent: false)
+        }
+    }
+}

@@ -1,0 +1,240 @@
+import EngineTestKit
+import Foundation
+import JSONValue
+import MailModel
+import SQLStore
+import Testing
+import WorkflowModel
+
+@testable import Engine
+
+@Suite struct ErasureTests {
+    private static let sizes: HistorySizes = {
+        var sizes = HistorySizes()
+        sizes.run = 8
+        sizes.fanIn = 3
+        sizes.merge = 4
+        sizes.erase = 5
+        return sizes
+    }()
+
+    private static func erase(_ email: String, in engine: EngineFixture) async throws {
+        let contact = try #require(try await engine.contact(email))
+        try await engine.context.transact { transaction in
+            _ = try EventRecorder(transaction: transaction, projectID: engine.project.id).erase(contact: contact.id)
+        }
+    }
+
+    /// - Returns: in how many transactions.
+    @discardableResult
+    private static func finish(_ engine: EngineFixture) async throws -> Int {
+        var steps = 0
+        while try await History(context: engine.context).step(sizes) { steps += 1 }
+        return steps
+    }
+
+    private static let flow = document(
+        reentry: true,
+        steps: [
+            "mail": ["type": "SEND_EMAIL", "config": ["template": "hello"], "next": "tag"],
+            "tag": ["type": "UPDATE_CONTACT", "config": ["data": ["stage": "{{ event.stage }}"]], "next": "wait"],
+            "wait": [
+                "type": "WAIT_FOR_EVENT", "config": ["eventName": "paid", "lookback": true], "next": "end",
+            ],
+            "end": ["type": "EXIT"],
+        ])
+
+    @Test func contactIsGoneAtOnceAndTheRestFollows() async throws {
+        let (engine, database) = try await makeEngine()
+        try await engine.apply(Self.flow)
+        for email in ["zoe@example.org", "ben@example.org"] {
+            try await engine.track("signed_up", email)
+            try await engine.track("looked", email)
+        }
+        let zoe = try #require(try await engine.contact("zoe@example.org"))
+        let ben = try #require(try await engine.contact("ben@example.org"))
+        let probe = HistoryProbe(store: engine.context.store, project: engine.project.id)
+        let bens = try await probe.timeline(of: ben.id).map(\.id)
+        try await Self.erase("zoe@example.org", in: engine)
+        #expect(try await engine.contact("zoe@example.org") == nil)
+        #expect(try await Self.finish(engine) > 0)
+        #expect(try await probe.timeline(of: zoe.id).isEmpty)
+        #expect(try await probe.timeline(of: ben.id).map(\.id) == bens, "nobody else loses anything")
+        let hex = zoe.id.bytes.map { String(format: "%02X", $0) }.joined()
+        for table in ["events", "executions", "outbox", "event_occurrences", "waits", "contact_history", "erasures"] {
+            let left = try Rows(database.path).count("SELECT count(*) FROM \(table) WHERE hex(contact_id) = '\(hex)'")
+            #expect(left == 0, "\(table)")
+        }
+        for (table, owner) in [("step_executions", "executions"), ("pixel_hits", "outbox")] {
+            let key = table == "pixel_hits" ? "entry_id" : "execution_id"
+            let left = try Rows(database.path).count(
+                "SELECT count(*) FROM \(table) WHERE \(key) NOT IN (SELECT id FROM \(owner))")
+            #expect(left == 0, "\(table)")
+        }
+    }
+
+    @Test func whatIsUnderWayEndsFirstAndCountsStayRight() async throws {
+        let (engine, _database) = try await makeEngine()
+        _ = _database
+        let applied = try await engine.apply(Self.flow)
+        _ = applied
+        for email in ["zoe@example.org", "ben@example.org"] { try await engine.track("signed_up", email) }
+        let workflow = try #require(try await engine.executions().first).workflowID
+        try await Self.erase("zoe@example.org", in: engine)
+        let workflows = Workflows(context: engine.context)
+        var stats = try await workflows.stats(of: workflow, project: engine.project.id)
+        #expect(stats.executions.filter { $0.value != 0 } == [.waiting: 1, .cancelled: 1])
+        try await Self.finish(engine)
+        stats = try await workflows.stats(of: workflow, project: engine.project.id)
+        #expect(stats.executions.filter { $0.value != 0 } == [.waiting: 1])
+        #expect(stats.steps["wait"] == StepCounts(waiting: 1))
+        #expect(stats.steps["mail"] == StepCounts(done: 1))
+        #expect(try await engine.executions().map(\.contactEmail) == ["ben@example.org"])
+        let usage = try await RecordedEvents(context: engine.context, projectID: engine.project.id).usage(
+            of: "signed_up")
+        #expect(usage.count == 1 && usage.contacts == 1)
+    }
+
+    @Test func noByteOfTheContactIsLeftInTheDatabase() async throws {
+        let (engine, database) = try await makeEngine()
+        try await engine.apply(Self.flow)
+        for number in 0..<40 { try await engine.track("signed_up", "other-\(number)@example.org") }
+        for number in 0..<30 {
+            try await engine.track(
+                number == 0 ? "signed_up" : "looked", "zoe.unmistakable@example.org",
+                data: ["hobby": "cliffhanging", "stage": .string("stage-quagmire-\(number)")])
+            try await engine.track("looked", "other-\(number)@example.org")
+        }
+        try await engine.runDispatch(ScriptedTransport())
+        for _ in 0..<5 { _ = try await History(context: engine.context).step(Self.sizes) }
+        try await Self.erase("zoe.unmistakable@example.org", in: engine)
+        try await Self.finish(engine)
+        let store = try #require(engine.context.store as? SQLiteStore)
+        try store.close()
+        // Without the daemon's lock, closing leaves the log to it.
+        try Rows(database.path).run("PRAGMA wal_checkpoint(TRUNCATE)")
+        for file in [database.path, database.path + "-wal"] {
+            guard let bytes = FileManager.default.contents(atPath: file) else { continue }
+            for secret in ["unmistakable", "cliffhanging", "quagmire"] {
+                #expect(bytes.range(of: Data(secret.utf8)) == nil, "\(secret) in \(file)")
+            }
+            #expect(file.hasSuffix("-wal") || bytes.range(of: Data("other-3@".utf8)) != nil)
+        }
+    }
+
+    @Test func erasureIsBoundedAndGoesOnAfterARestart() async throws {
+        let (engine, database) = try await makeEngine()
+        for number in 0..<200 { try await engine.track("event-\(number % 3)", "zoe@example.org") }
+        let zoe = try #require(try await engine.contact("zoe@example.org"))
+        try await Self.erase("zoe@example.org", in: engine)
+        let probe = HistoryProbe(store: engine.context.store, project: engine.project.id)
+        let before = try await probe.timeline(of: zoe.id).count
+        var left = before
+        for _ in 0..<10 {
+            #expect(try await History(context: engine.context).step(Self.sizes))
+            let now = try await probe.timeline(of: zoe.id).count
+            #expect(left - now <= Self.sizes.erase)
+            left = now
+        }
+        #expect(left > 0 && left < before)
+        try (engine.context.store as? SQLiteStore)?.close()
+        let again = try await EngineFixture(store: try SQLiteStore(path: database.path, exclusively: false))
+        try await Self.finish(again)
+        #expect(
+            try await HistoryProbe(store: again.context.store, project: again.project.id).timeline(of: zoe.id).isEmpty)
+        #expect(try Rows(database.path).count("SELECT count(*) FROM erasures") == 0)
+    }
+
+    @Test func neverStarvesWhileEventsKeepComing() async throws {
+        let (engine, database) = try await makeEngine()
+        for _ in 0..<20 { try await engine.track("ping", "zoe@example.org") }
+        try await Self.erase("zoe@example.org", in: engine)
+        for _ in 0..<30 {
+            try await engine.track("ping", "ben@example.org")
+            _ = try await History(context: engine.context).step(Self.sizes)
+        }
+        #expect(try Rows(database.path).count("SELECT count(*) FROM erasures") == 0)
+    }
+
+    @Test func addressComesBackUnsubscribedUnlessItSaysOtherwise() async throws {
+        let (engine, _database) = try await makeEngine()
+        _ = _database
+        for email in ["zoe@example.org", "ben@example.org"] {
+            try await engine.track("ping", email)
+            try await Self.erase(email, in: engine)
+        }
+        try await engine.track("ping", "Zoe@example.org")
+        try await engine.track("ping", "ben@example.org", subscribed: true)
+        try await engine.track("ping", "new@example.org")
+        #expect(try await engine.contact("zoe@example.org")?.isSubscribed == false)
+        #expect(try await engine.contact("ben@example.org")?.isSubscribed == true)
+        #expect(try await engine.contact("new@example.org")?.isSubscribed == true)
+    }
+
+    @Test func tombstoneDoesNotHoldTheAddress() async throws {
+        let (engine, database) = try await makeEngine()
+        try await engine.track("ping", "zoe@example.org")
+        try await Self.erase("zoe@example.org", in: engine)
+        #expect(
+            try Rows(database.path).count(
+                "SELECT count(*) FROM suppressed_addresses WHERE length(hash) = 32 AND reason = 'erased'") == 1)
+        #expect(
+            SuppressedAddress.hash("zoe@example.org", engine.context)
+                != engine.context.cryptography.digest(Array("zoe@example.org".utf8)))
+    }
+
+    @Test func mailToAnErasedContactDoesNotLeave() async throws {
+        let (engine, _database) = try await makeEngine()
+        _ = _database
+        try await engine.apply(document(steps: ["mail": ["type": "SEND_EMAIL", "config": ["template": "hello"]]]))
+        try await engine.track("signed_up", "zoe@example.org")
+        let now = engine.clock.now()
+        let claimed = try await engine.context.store.write { try $0.claimEntries(dueAt: now, limit: 10) }
+        #expect(claimed.count == 1)
+        try await Self.erase("zoe@example.org", in: engine)
+        let transport = ScriptedTransport()
+        for entry in claimed { await Dispatch(context: engine.context, transport: transport).deliver(entry) }
+        #expect(transport.sent.isEmpty)
+        try await Self.finish(engine)
+        try await engine.runDispatch(transport)
+        #expect(transport.sent.isEmpty)
+    }
+
+    /// A relay that takes the mail in the very moment: its outcome must not write the address down again.
+    @Test func outcomeAfterTheErasureRecordsNothing() async throws {
+        let (engine, database) = try await makeEngine()
+        try await engine.apply(document(steps: ["mail": ["type": "SEND_EMAIL", "config": ["template": "hello"]]]))
+        try await engine.track("signed_up", "zoe@example.org")
+        let transport = ErasingTransport { try? await Self.erase("zoe@example.org", in: engine) }
+        try await engine.runDispatch(transport)
+        try await Self.finish(engine)
+        #expect(try Rows(database.path).count("SELECT count(*) FROM events WHERE data LIKE '%zoe@%'") == 0)
+    }
+
+    @Test func contactOfAnotherProjectIsLeftAlone() async throws {
+        let (engine, _database) = try await makeEngine()
+        _ = _database
+        try await engine.track("ping", "zoe@example.org")
+        let zoe = try #require(try await engine.contact("zoe@example.org"))
+        let isErased = try await engine.context.transact { transaction in
+            try EventRecorder(transaction: transaction, projectID: Identifier(high: 1, low: 1)).erase(contact: zoe.id)
+        }
+        #expect(!isErased)
+        #expect(try await engine.contact("zoe@example.org") != nil)
+    }
+}
+
+/// Does something before it takes a mail.
+private struct ErasingTransport: MailTransport {
+    let concurrency = 1
+    let body: @Sendable () async -> Void
+
+    init(_ body: @escaping @Sendable () async -> Void) { self.body = body }
+
+    func deliver(_ mail: OutgoingMail) async -> DeliveryOutcome {
+        await body()
+        return ScriptedTransport.accepted
+    }
+
+    func stop() {}
+}
