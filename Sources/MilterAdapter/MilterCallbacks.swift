@@ -137,9 +137,9 @@ enum MilterCallbacks {
         guard let box = borrowBox(context) else { return SMFIS_CONTINUE }
         let login = macro(context, "{auth_authen}")
         let isLetIn = box.beginMessage()
-        let answer = box.session.mail(
+        box.session.mail(
             text(arguments?.pointee), authenticatedUser: login.isEmpty ? nil : login, isDraining: !isLetIn)
-        return status(answer, context, box)
+        return box.negotiation.has(SMFIP_NR_MAIL) ? SMFIS_NOREPLY : SMFIS_CONTINUE
     }
 
     private static func recipient(
@@ -157,9 +157,12 @@ enum MilterCallbacks {
 
     private static func data(_ context: Context?) -> sfsistat {
         guard let box = borrowBox(context) else { return SMFIS_CONTINUE }
-        let answer = box.session.data()
-        if answer == .accept { box.context.meters.count { $0.unwanted += 1 } }
-        return status(answer, context, box)
+        let isUnwanted = box.session.data() == .accept
+        if isUnwanted { box.context.meters.count { $0.unwanted += 1 } }
+        // Where this is not answered, the first chunk of the body is.
+        if box.negotiation.has(SMFIP_NR_DATA) { return SMFIS_NOREPLY }
+        if isUnwanted { box.endMessage() }
+        return isUnwanted ? SMFIS_ACCEPT : SMFIS_CONTINUE
     }
 
     private static func header(
@@ -187,9 +190,13 @@ enum MilterCallbacks {
         _ context: Context?, bytes: UnsafeMutablePointer<UInt8>?, count: Int
     ) -> sfsistat {
         guard let box = borrowBox(context) else { return SMFIS_CONTINUE }
-        let answer = box.session.body(UnsafeRawBufferPointer(start: bytes, count: bytes == nil ? 0 : count))
-        if answer == .skip { return box.negotiation.has(SMFIP_SKIP) ? SMFIS_SKIP : SMFIS_CONTINUE }
-        return SMFIS_CONTINUE
+        switch box.session.body(UnsafeRawBufferPointer(start: bytes, count: bytes == nil ? 0 : count)) {
+        case .skip: return box.negotiation.has(SMFIP_SKIP) ? SMFIS_SKIP : SMFIS_CONTINUE
+        case .accept:
+            box.endMessage()
+            return SMFIS_ACCEPT
+        case .continue, .tempfail: return SMFIS_CONTINUE
+        }
     }
 
     private static func endOfMessage(_ context: Context?) -> sfsistat {
@@ -224,19 +231,6 @@ enum MilterCallbacks {
     }
 
     // MARK: Answers
-
-    /// The answer to MAIL or DATA; anything but "continue" ends the message.
-    private static func status(_ answer: MilterSession.Answer, _ context: Context?, _ box: SessionBox) -> sfsistat {
-        switch answer {
-        case .continue, .skip: return SMFIS_CONTINUE
-        case .accept:
-            box.endMessage()
-            return SMFIS_ACCEPT
-        case .tempfail(let reply):
-            box.endMessage()
-            return tempfail(context, box, reply)
-        }
-    }
 
     private static func tempfail(_ context: Context?, _ box: SessionBox, _ reply: Reply) -> sfsistat {
         box.context.meters.count { $0.tempfails += 1 }

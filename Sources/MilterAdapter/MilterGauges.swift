@@ -10,7 +10,7 @@ package struct MilterGauges: Hashable, Sendable {
     package var messagesWaiting = 0
     /// Messages handed to the intake.
     package var messages = 0
-    /// Messages let go at DATA because nobody wanted them.
+    /// Messages let go after their envelope because nobody wanted them.
     package var unwanted = 0
     /// Messages answered with a tempfail, whatever the reason.
     package var tempfails = 0
@@ -22,9 +22,9 @@ package struct MilterGauges: Hashable, Sendable {
     package var lateCommits = 0
     /// Messages whose header or body was cut at a limit.
     package var truncated = 0
-    /// Recipients answered with 452.
+    /// Recipients refused, beyond the limit or during shutdown.
     package var refusedRecipients = 0
-    /// MAIL commands refused or let go during shutdown.
+    /// Messages that began during shutdown: wanted recipients were refused, or the message was let go unread.
     package var refusedWhileDraining = 0
     /// Connections of the TCP entrance that are open now.
     package var tcpConnections = 0

@@ -3,14 +3,16 @@ import MailModel
 // One MTA connection as a machine: what the MTA said goes in, what to answer comes out. No socket, clock or lock.
 //
 //     phase       input              next phase   answer
-//     idle        mail               envelope     continue
-//     idle        mail, draining     idle         the fallback: tempfail or accept
-//     envelope    recipient          envelope     continue; 452 for a wanted one beyond the limit
+//     idle        mail               envelope     –
+//     envelope    recipient          envelope     continue; 452 for a wanted one beyond the limit; for a wanted one while
+//                                                 draining 451, or it is passed on unread, after the fallback
 //     envelope    data               collecting   continue        (somebody wants the message)
-//     envelope    data               idle         accept          (nobody does: no header, no body is collected)
+//     envelope    data               passing      accept          (nobody does: no header, no body is collected)
 //     collecting  header             collecting   –
 //     collecting  body               collecting   continue; skip once the limit is passed
 //     collecting  end of message     idle         the message, for the intake
+//     passing     body               idle         accept          (for an MTA that did not want DATA answered)
+//     passing     end of message     idle         no message
 //     any         abort, connect     idle         –
 //
 // An MTA that sends no DATA is met at its first header, body chunk or end of message: those open the collection
@@ -31,7 +33,7 @@ struct MilterSession: Sendable {
     }
 
     /// Where the connection is between two inputs.
-    enum Phase: Hashable, Sendable { case idle, envelope, collecting }
+    enum Phase: Hashable, Sendable { case idle, envelope, collecting, passing }
 
     private(set) var phase = Phase.idle
     private let limits: MilterConfiguration
@@ -40,6 +42,7 @@ struct MilterSession: Sendable {
     private var helo = ""
     private var message = ReceivedMessage()
     private var isWanted = false
+    private var isDraining = false
     private var headerBytes = 0
 
     init(limits: MilterConfiguration) { self.limits = limits }
@@ -55,13 +58,10 @@ struct MilterSession: Sendable {
     mutating func greet(_ name: String) { helo = name }
 
     /// MAIL FROM. `isDraining`: the server is shutting down and takes no new message.
-    mutating func mail(_ argument: String, authenticatedUser: String?, isDraining: Bool) -> Answer {
+    mutating func mail(_ argument: String, authenticatedUser: String?, isDraining: Bool) {
         reset()
         let isFromSMTP = argument.utf8.first == UInt8(ascii: "<")
-        if isDraining {
-            guard isFromSMTP else { return .accept }
-            return limits.fallback == .accept ? .accept : .tempfail(Self.shuttingDown)
-        }
+        self.isDraining = isDraining
         phase = .envelope
         message.clientName = clientName
         message.clientAddress = clientAddress
@@ -69,7 +69,6 @@ struct MilterSession: Sendable {
         message.authenticatedUser = authenticatedUser
         message.reversePath = Self.address(in: argument)
         message.isInternal = !isFromSMTP
-        return .continue
     }
 
     /// RCPT TO. `wants` is asked at most once.
@@ -77,6 +76,10 @@ struct MilterSession: Sendable {
         guard phase == .envelope else { return .continue }
         let address = Self.address(in: argument)
         let isWantedHere = wants(address)
+        if isDraining {
+            let isRefused = isWantedHere && !message.isInternal && limits.fallback == .tempfail
+            return isRefused ? .tempfail(Self.shuttingDown) : .continue
+        }
         let isBeyondLimit = message.recipients.count >= limits.recipientLimit
         if isBeyondLimit && !isWantedHere {
             message.hasFurtherRecipients = true
@@ -95,6 +98,7 @@ struct MilterSession: Sendable {
         guard phase == .envelope else { return .continue }
         guard isWanted else {
             reset()
+            phase = .passing
             return .accept
         }
         phase = .collecting
@@ -117,7 +121,11 @@ struct MilterSession: Sendable {
 
     /// One chunk of the body.
     mutating func body(_ chunk: UnsafeRawBufferPointer) -> Answer {
-        guard isCollecting() else { return .continue }
+        guard isCollecting() else {
+            guard phase == .passing else { return .continue }
+            reset()
+            return .accept
+        }
         let room = max(0, limits.bodyLimit - message.body.count)
         message.body.append(contentsOf: chunk.prefix(room))
         if chunk.count > room { message.isBodyTruncated = true }
@@ -144,6 +152,7 @@ struct MilterSession: Sendable {
         phase = .idle
         message = ReceivedMessage()
         isWanted = false
+        isDraining = false
         headerBytes = 0
     }
 

@@ -118,9 +118,9 @@ final class MilterClient {
         return try ask("H", Self.strings([helo]), unless: SMFIP_NR_HELO)
     }
 
-    func mail(_ arguments: String...) throws -> Answer { try ask("M", Self.strings(arguments)) }
+    func mail(_ arguments: String...) throws -> Answer { try ask("M", Self.strings(arguments), unless: SMFIP_NR_MAIL) }
     func recipient(_ arguments: String...) throws -> Answer { try ask("R", Self.strings(arguments)) }
-    func data() throws -> Answer { try ask("T") }
+    func data() throws -> Answer { try ask("T", unless: SMFIP_NR_DATA) }
 
     func header(_ name: String, _ value: [UInt8]) throws {
         _ = try ask("L", Self.strings([name]) + value + [0], unless: SMFIP_NR_HDR)
@@ -153,14 +153,15 @@ final class MilterClient {
         to recipient: String, queueID: String, headers: [(String, String)] = [("Subject", " s")],
         body: [UInt8] = [120, 13, 10]
     ) throws -> Answer {
-        let mail = try mail("<ann@client.example>")
-        if mail.code != "c" { return mail }
-        _ = try self.recipient("<\(recipient)>")
+        _ = try mail("<ann@client.example>")
+        let envelope = try self.recipient("<\(recipient)>")
+        if envelope.code != "c" { return envelope }
         let data = try data()
-        if data.code != "c" { return data }
+        if data.code == "a" { return data }
         for (name, value) in headers { try header(name, value) }
         try endOfHeader()
-        if !body.isEmpty { _ = try self.body(body) }
+        let middle = body.isEmpty ? nil : try self.body(body)
+        if let middle, middle.code == "a" { return middle }
         return try endOfMessage(queueID: queueID)
     }
 }

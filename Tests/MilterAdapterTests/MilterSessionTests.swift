@@ -22,7 +22,7 @@ extension MilterSession {
 
     /// MAIL, RCPT to a wanted recipient, DATA.
     fileprivate mutating func open() {
-        _ = mail("<a@b.example>", authenticatedUser: nil, isDraining: false)
+        mail("<a@b.example>", authenticatedUser: nil, isDraining: false)
         _ = recipient("<in@c.example>", wants: wanting("in"))
         _ = data()
     }
@@ -33,7 +33,7 @@ extension MilterSession {
         var session = session()
         session.connect(clientName: "client.example", clientAddress: "192.0.2.7")
         session.greet("helo.example")
-        #expect(session.mail("<Ann@Example.org>", authenticatedUser: "ann", isDraining: false) == .continue)
+        session.mail("<Ann@Example.org>", authenticatedUser: "ann", isDraining: false)
         #expect(session.recipient("<other@c.example>", wants: wanting("in")) == .continue)
         #expect(session.recipient("<in@c.example>", wants: wanting("in")) == .continue)
         #expect(session.data() == .continue)
@@ -54,19 +54,29 @@ extension MilterSession {
         #expect(!message.isBodyTruncated && !message.areHeadersTruncated)
     }
 
-    @Test func messageNobodyWantsIsAcceptedAtDataAndNotCollected() {
+    @Test func messageNobodyWantsIsAcceptedAndNotCollected() {
         var session = session()
-        _ = session.mail("<a@b.example>", authenticatedUser: nil, isDraining: false)
+        session.mail("<a@b.example>", authenticatedUser: nil, isDraining: false)
         _ = session.recipient("<x@c.example>", wants: wanting("in"))
         #expect(session.data() == .accept)
         session.field("Subject", " s")
-        #expect(session.chunk([1]) == .continue)
+        #expect(session.chunk([1]) == .accept, "for an MTA that had no answer to DATA")
+        #expect(session.phase == .idle)
         #expect(session.endOfMessage(queueID: "Q") == nil)
+    }
+
+    @Test func messageNobodyWantsMayEndWithoutABody() {
+        var session = session()
+        session.mail("<a@b.example>", authenticatedUser: nil, isDraining: false)
+        _ = session.recipient("<x@c.example>", wants: wanting("in"))
+        _ = session.data()
+        #expect(session.endOfMessage(queueID: "Q") == nil)
+        #expect(session.phase == .idle)
     }
 
     @Test func collectionStartsWithoutDataWhenTheMTASendsNone() {
         var session = session()
-        _ = session.mail("<a@b.example>", authenticatedUser: nil, isDraining: false)
+        session.mail("<a@b.example>", authenticatedUser: nil, isDraining: false)
         _ = session.recipient("<in@c.example>", wants: wanting("in"))
         session.field("A", " 1")
         #expect(session.endOfMessage(queueID: "Q")?.headers.count == 1)
@@ -80,7 +90,7 @@ extension MilterSession {
         _ = session.chunk([1, 2, 3])
         switch ending {
         case "abort": session.abort()
-        case "mail": _ = session.mail("<late@b.example>", authenticatedUser: "u", isDraining: false)
+        case "mail": session.mail("<late@b.example>", authenticatedUser: "u", isDraining: false)
         case "connect": session.connect(clientName: "n", clientAddress: "a")
         default: _ = session.endOfMessage(queueID: "Q0")
         }
@@ -147,7 +157,7 @@ extension MilterSession {
 
     @Test func wantedRecipientBeyondTheLimitIsSentAgainLater() {
         var session = session { $0.recipientLimit = 1 }
-        _ = session.mail("<a@b.example>", authenticatedUser: nil, isDraining: false)
+        session.mail("<a@b.example>", authenticatedUser: nil, isDraining: false)
         #expect(session.recipient("<in@c.example>", wants: wanting("in")) == .continue)
         #expect(session.recipient("<other@c.example>", wants: wanting("in")) == .continue)
         #expect(session.recipient("<in@d.example>", wants: wanting("in")) == .tempfail(MilterSession.tooManyRecipients))
@@ -157,7 +167,7 @@ extension MilterSession {
 
     @Test func recipientOfLocalMailIsNeverRefused() {
         var session = session { $0.recipientLimit = 1 }
-        _ = session.mail("a@b.example", authenticatedUser: nil, isDraining: false)
+        session.mail("a@b.example", authenticatedUser: nil, isDraining: false)
         #expect(session.recipient("in@c.example", wants: wanting("in")) == .continue)
         #expect(session.recipient("in@d.example", wants: wanting("in")) == .continue)
         _ = session.data()
@@ -165,15 +175,36 @@ extension MilterSession {
     }
 
     @Test(arguments: [
-        (MilterConfiguration.Fallback.tempfail, MilterSession.Answer.tempfail(MilterSession.shuttingDown)),
-        (.accept, .accept),
+        (
+            "<a@b.example>", MilterConfiguration.Fallback.tempfail,
+            MilterSession.Answer.tempfail(MilterSession.shuttingDown)
+        ),
+        ("<a@b.example>", .accept, .continue),
+        // Nobody hears a refusal of mail from sendmail(1).
+        ("a@b.example", .tempfail, .continue),
     ])
-    func newMessageGetsTheFallbackDuringShutdown(
-        _ fallback: MilterConfiguration.Fallback, _ answer: MilterSession.Answer
+    func wantedRecipientGetsTheFallbackDuringShutdown(
+        _ sender: String, _ fallback: MilterConfiguration.Fallback, _ answer: MilterSession.Answer
     ) {
         var session = session { $0.fallback = fallback }
-        #expect(session.mail("<a@b.example>", authenticatedUser: nil, isDraining: true) == answer)
-        #expect(session.phase == .idle)
+        session.mail(sender, authenticatedUser: nil, isDraining: true)
+        #expect(session.recipient("<in@c.example>", wants: wanting("in")) == answer)
+        #expect(session.data() == .accept, "what is not refused goes on unread")
+    }
+
+    @Test func recipientNobodyWantsIsNotRefusedDuringShutdown() {
+        var session = session()
+        session.mail("<a@b.example>", authenticatedUser: nil, isDraining: true)
+        #expect(session.recipient("<x@c.example>", wants: wanting("in")) == .continue)
+        #expect(session.data() == .accept)
+    }
+
+    @Test func shutdownEndsWithTheMessageItMet() {
+        var session = session()
+        session.mail("<a@b.example>", authenticatedUser: nil, isDraining: true)
+        session.abort()
+        session.open()
+        #expect(session.endOfMessage(queueID: "Q") != nil)
     }
 }
 

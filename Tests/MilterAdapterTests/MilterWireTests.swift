@@ -1,3 +1,4 @@
+import CLibmilter
 import Glibc
 import MailModel
 import Testing
@@ -20,9 +21,9 @@ import Testing
     @Test func messageArrivesByteByByte() throws {
         let client = try MilterClient.greeted(unix: milter.path)
         try client.macros("M", ["{auth_authen}", "ann"])
-        #expect(try client.mail("<Ann@Client.example>", "SIZE=100", "BODY=8BITMIME").code == "c")
+        _ = try client.mail("<Ann@Client.example>", "SIZE=100", "BODY=8BITMIME")
         #expect(try client.recipient("<in@Here.example>", "NOTIFY=NEVER").code == "c")
-        #expect(try client.data().code == "c")
+        _ = try client.data()
         let fields: [(String, [UInt8])] = [
             ("X-None", Array("v".utf8)), ("X-Blank", Array("  two".utf8)), ("X-Tab", Array("\tt".utf8)),
             ("Subject", Array(" one\n\ttwo\n three".utf8)), ("X-Raw", [0x20, 0xE9, 0xFF]), ("X-Empty", []),
@@ -46,9 +47,9 @@ import Testing
 
     @Test func localMailComesWithoutBrackets() throws {
         let client = try MilterClient.greeted(unix: milter.path)
-        #expect(try client.mail("").code == "c")
+        _ = try client.mail("")
         #expect(try client.recipient("in@here.example").code == "c")
-        #expect(try client.data().code == "c")
+        _ = try client.data()
         try client.endOfHeader()
         #expect(try client.endOfMessage(queueID: "LOCAL").code == "c")
         let message = try #require(milter.intake.message("LOCAL"))
@@ -114,8 +115,12 @@ import Testing
         #expect(try client.message(to: "in@here.example", queueID: "AFTER-SILENT").code == "c")
     }
 
-    @Test func messageNobodyWantsIsAcceptedAtData() throws {
-        let client = try MilterClient.greeted(unix: milter.path)
+    /// At the first chunk of its body, or at DATA where the MTA wants that answered.
+    @Test(arguments: [UInt32(0x1F_FFFF), 0x1F_FFFF & ~UInt32(SMFIP_NR_DATA)])
+    func messageNobodyWantsIsAcceptedBeforeItsEnd(_ steps: UInt32) throws {
+        let client = try MilterClient(unix: milter.path)
+        try client.negotiate(steps: steps)
+        try client.greet()
         #expect(try client.message(to: "nobody@here.example", queueID: "NOBODY").code == "a")
         #expect(milter.intake.message("NOBODY") == nil)
         #expect(try client.message(to: "in@here.example", queueID: "AFTER-NOBODY").code == "c")
@@ -129,7 +134,7 @@ import Testing
         _ = try client.recipient("<in@here.example>")
         #expect(try client.recipient("<nobody2@here.example>").code == "c")
         #expect(try client.recipient("<in4@here.example>").text.hasPrefix("452 4.5.3 "))
-        #expect(try client.data().code == "c")
+        _ = try client.data()
         try client.endOfHeader()
         #expect(try client.endOfMessage(queueID: "MIXED").code == "c")
         #expect(
