@@ -125,6 +125,10 @@ package final class SMTPClient: Sendable, CustomStringConvertible {
         guard mail.isPositive else { return Delivery(recipients: [], final: mail) }
         var answers: [SMTPReply] = []
         for recipient in recipients { answers.append(try await command("RCPT TO:<\(recipient)>")) }
+        // As any client does that is refused all its recipients.
+        if let refusal = answers.last, !answers.contains(where: \.isPositive) {
+            return Delivery(recipients: answers, final: refusal)
+        }
         let data = try await command("DATA")
         guard data.code == 354 else {
             try await command("RSET")
