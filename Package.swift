@@ -31,11 +31,12 @@ let package = Package(
         .target(name: "Liquid", dependencies: ["JSONValue"], swiftSettings: strict),
         .target(name: "WorkflowModel", dependencies: ["JSONValue"], swiftSettings: strict),
         .target(name: "MailFormat", dependencies: ["MailModel", "CGMime"], swiftSettings: strict),
+        .target(name: "Markdown", dependencies: ["CCmark"], swiftSettings: strict),
         // Application: use cases and the ports they need.
         .target(
             name: "Engine",
             dependencies: [
-                "JSONValue", "MailModel", "MailFormat", "Liquid", "WorkflowModel",
+                "JSONValue", "MailModel", "MailFormat", "Liquid", "Markdown", "WorkflowModel",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
@@ -125,6 +126,7 @@ let package = Package(
             name: "LiquidTests", dependencies: ["Liquid", "JSONValue", "CorpusKit"],
             exclude: ["golden-exceptions.json"],
             swiftSettings: strict),
+        .testTarget(name: "MarkdownTests", dependencies: ["Markdown"], swiftSettings: strict),
         .testTarget(name: "JSONValueTests", dependencies: ["JSONValue"], swiftSettings: strict),
         .testTarget(name: "WorkflowModelTests", dependencies: ["WorkflowModel", "JSONValue"], swiftSettings: strict),
         .testTarget(
@@ -179,6 +181,7 @@ let package = Package(
         .systemLibrary(name: "CLibmilter", pkgConfig: "milter", providers: [.apt(["libmilter-dev"])]),
         .systemLibrary(name: "CLibcurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(name: "CGMime", pkgConfig: "gmime-3.0", providers: [.apt(["libgmime-3.0-dev"])]),
+        .systemLibrary(name: "CCmark", pkgConfig: "libcmark", providers: [.apt(["libcmark-dev"])]),
         .systemLibrary(name: "CLibcrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     ],
     swiftLanguageModes: [.v6]

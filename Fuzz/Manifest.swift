@@ -38,10 +38,11 @@ let package = Package(
         .target(name: "Liquid", dependencies: ["JSONValue"], swiftSettings: strict),
         .target(name: "WorkflowModel", dependencies: ["JSONValue"], swiftSettings: strict),
         .target(name: "MailFormat", dependencies: ["MailModel", "CGMime"], swiftSettings: strict),
+        .target(name: "Markdown", dependencies: ["CCmark"], swiftSettings: strict),
         .target(
             name: "Engine",
             dependencies: [
-                "JSONValue", "MailModel", "MailFormat", "Liquid", "WorkflowModel",
+                "JSONValue", "MailModel", "MailFormat", "Liquid", "Markdown", "WorkflowModel",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
@@ -73,6 +74,7 @@ let package = Package(
         fuzzer("Template", ["JSONValue", "Liquid"]),
         fuzzer("Webhook", ["Engine", "WebhookAdapter", "WorkflowModel"]),
         fuzzer("Workflow", ["Engine", "JSONValue", "WorkflowFiles", "WorkflowModel"]),
+        .systemLibrary(name: "CCmark", pkgConfig: "libcmark", providers: [.apt(["libcmark-dev"])]),
         .systemLibrary(name: "CGMime", pkgConfig: "gmime-3.0", providers: [.apt(["libgmime-3.0-dev"])]),
     ],
     swiftLanguageModes: [.v6]

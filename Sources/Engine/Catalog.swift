@@ -50,62 +50,9 @@ extension WorkflowRecord {
     }
 }
 
-/// One immutable version of a mail template.
-package struct TemplateVersion: Hashable, Sendable {
-    package var id: Identifier
-    package var templateID: Identifier
-    package var kind: TemplateSummary.Kind
-    package var content: TemplateContent
-
-    package init(id: Identifier, templateID: Identifier, kind: TemplateSummary.Kind, content: TemplateContent) {
-        self.id = id
-        self.templateID = templateID
-        self.kind = kind
-        self.content = content
-    }
-}
-
-/// What a mail is made from. Subject and bodies are Liquid; the addresses are literal or Liquid.
-package struct TemplateContent: Hashable, Sendable {
-    package var subject: String
-    package var html: String?
-    package var text: String?
-    /// A header field's value, for example `Support <support@example.com>`; nil takes the configuration's.
-    package var from: String?
-    package var replyTo: String?
-    /// Whether a mail carries the open pixel; nil: yes, but not in automatic replies.
-    package var tracksOpens: Bool?
-
-    package init(
-        subject: String, html: String?, text: String?, from: String? = nil, replyTo: String? = nil,
-        tracksOpens: Bool? = nil
-    ) {
-        self.subject = subject
-        self.html = html
-        self.text = text
-        self.from = from
-        self.replyTo = replyTo
-        self.tracksOpens = tracksOpens
-    }
-}
-
 /// All projects, workflows and current templates, as of one catalog version. Small and read for every event, so it is
 /// kept in memory and loaded anew when the database's catalog version has moved.
 package struct Catalog: Sendable {
-    package struct TemplateRecord: Sendable {
-        package var id: Identifier
-        package var projectID: Identifier
-        package var slug: String
-        package var current: TemplateVersion
-
-        package init(id: Identifier, projectID: Identifier, slug: String, current: TemplateVersion) {
-            self.id = id
-            self.projectID = projectID
-            self.slug = slug
-            self.current = current
-        }
-    }
-
     /// What is stored and cannot be read.
     package struct Damage: Sendable, Hashable {
         package var id: Identifier
@@ -137,6 +84,7 @@ package struct Catalog: Sendable {
     private let triggered: [String: [Int]]
     private let workflowIndex: [Identifier: Int]
     private let templateIndex: [TemplateKey: Int]
+    private let partialIndex: [TemplateKey: Int]
 
     private struct TemplateKey: Hashable {
         var projectID: Identifier
@@ -164,13 +112,19 @@ package struct Catalog: Sendable {
             }
         }
         var templateIndex: [TemplateKey: Int] = [:]
+        var partialIndex: [TemplateKey: Int] = [:]
         for (position, template) in templates.enumerated() {
+            guard template.current.kind != .partial else {
+                partialIndex[TemplateKey(projectID: template.projectID, reference: template.slug)] = position
+                continue
+            }
             templateIndex[TemplateKey(projectID: template.projectID, reference: template.slug)] = position
             templateIndex[TemplateKey(projectID: template.projectID, reference: "\(template.id)")] = position
         }
         self.triggered = triggered
         self.workflowIndex = workflowIndex
         self.templateIndex = templateIndex
+        self.partialIndex = partialIndex
     }
 
     /// The enabled workflows of a project that an event starts.
@@ -191,7 +145,12 @@ package struct Catalog: Sendable {
         damagedWorkflows.first { $0.id == id && $0.projectID == project }
     }
 
-    /// By slug or id.
+    /// What `include` and `render` name.
+    package func partial(_ name: String, in project: Identifier) -> TemplateRecord? {
+        partialIndex[TemplateKey(projectID: project, reference: name)].map { templates[$0] }
+    }
+
+    /// What mail can be made from, by slug or id: no partial.
     package func template(_ reference: String, in project: Identifier) -> TemplateRecord? {
         templateIndex[TemplateKey(projectID: project, reference: reference)].map { templates[$0] }
     }

@@ -98,15 +98,20 @@ package struct Dispatch: Sendable {
         let outcome: DeliveryOutcome
         var subject = ""
         do {
-            let (version, withdrawal) = try await context.store.read {
-                (try $0.templateVersion(entry.request.templateVersionID), try Self.withdrawal(of: entry, in: $0))
+            let (version, partials, withdrawal) = try await context.store.read { reader in
+                (
+                    try reader.templateVersion(entry.request.templateVersionID),
+                    try entry.request.partials.compactMapValues { try reader.templateVersion($0) },
+                    try Self.withdrawal(of: entry, in: reader)
+                )
             }
             if let withdrawal {
                 let record = AttemptRecord(status: .suppressed, at: context.clock.now(), reply: withdrawal)
                 return await self.record(record, of: entry, subject: "", places)
             }
             guard let version else { throw MailBuilder.Failure(reason: "the template version is gone") }
-            let built = try MailBuilder(context: context).build(entry, version: version, now: context.clock.now())
+            let built = try MailBuilder(context: context).build(
+                entry, version: version, partials: partials, now: context.clock.now())
             subject = built.subject
             outcome = await transport.deliver(built.mail)
         } catch let error as StoreError {
@@ -132,9 +137,10 @@ package struct Dispatch: Sendable {
             return "its execution was cancelled"
         }
         guard let contact = try reader.contact(entry.contactID, in: entry.projectID) else {
-            return "its contact was erased"
+            // A test is nobody's.
+            return entry.request.isTest ? nil : "its contact was erased"
         }
-        guard entry.request.kind == .marketing, entry.request.answers == nil, !contact.isSubscribed,
+        guard entry.request.kind.needsSubscription, entry.request.answers == nil, !contact.isSubscribed,
             contact.email == entry.request.recipient
         else { return nil }
         return "the contact has unsubscribed"
@@ -149,7 +155,7 @@ package struct Dispatch: Sendable {
                 if decided.isUncertain { try transaction.store.count("possible_duplicates", by: 1) }
                 if decided.dueAt != nil { transaction.wakes.dispatch = true }
                 // Of an erased contact nothing is written any more.
-                guard let event = Self.event(for: decided.status),
+                guard !entry.request.isTest, let event = Self.event(for: decided.status),
                     let contact = try transaction.store.contact(entry.contactID)
                 else { return }
                 try EventRecorder(transaction: transaction, projectID: entry.projectID).record(

@@ -4,6 +4,36 @@ import MailFormat
 import MailModel
 import WorkflowModel
 
+/// What the parts of a template make of variables.
+struct RenderedParts: Sendable {
+    var subject: String
+    var html: String?
+    /// Nil with HTML present: to be derived from it.
+    var text: String?
+    var from: String?
+    var fromName: String?
+    var replyTo: String?
+
+    /// - Throws: `RenderingError`; its template is the name of the part or of a partial.
+    init(_ template: CompiledTemplate, partials: PartialSet, variables: JSONObject, now: Timestamp) throws {
+        func render(_ part: Template, _ escaping: OutputEscaping, _ partials: [String: Template]) throws -> String {
+            try part.render(
+                variables, options: RenderOptions(escaping: escaping, now: now.microseconds, partials: partials))
+        }
+        subject = try render(template.subject, .header, partials.text)
+        html = try template.html.map { try render($0, .html, partials.html) }
+        text = try template.text.map { try render($0, .text, partials.text) }
+        /// What renders to nothing is not there.
+        func address(_ name: String) throws -> String? {
+            let text = try template.addresses[name].map { try render($0, .header, partials.text) }
+            return text?.utf8.allSatisfy { $0 == 0x20 } == true ? nil : text
+        }
+        from = try address("from")
+        fromName = try address("fromName")
+        replyTo = try address("replyTo")
+    }
+}
+
 /// Makes the mail of an outbox entry: renders the template version with the stored variables and composes the bytes.
 /// The same entry gives the same mail on every attempt, its Date and Message-ID included.
 struct MailBuilder {
@@ -27,8 +57,12 @@ struct MailBuilder {
     init(context: EngineContext) { self.context = context }
 
     /// - Throws: `Failure`, or the error of template or composition.
-    func build(_ entry: OutboxEntry, version: TemplateVersion, now: Timestamp) throws -> Built {
-        let draft = try draft(entry, content: version.content, template: try context.templates.compiled(version))
+    func build(
+        _ entry: OutboxEntry, version: TemplateVersion, partials: [String: TemplateVersion] = [:], now: Timestamp
+    ) throws -> Built {
+        let draft = try draft(
+            entry, content: version.content, template: try context.templates.compiled(version),
+            partials: try context.templates.partialSet(partials), isTracked: !entry.request.isTest)
         guard let recipient = draft.to.first else { throw Failure(reason: "the mail has no recipient") }
         let mail = OutgoingMail(
             // A reply never causes a reply: the null reverse path (RFC 3834 section 3.3).
@@ -41,49 +75,49 @@ struct MailBuilder {
     /// - Parameter isTracked: false leaves the open pixel out whatever the template says.
     /// - Throws: `Failure`, or the error of the template.
     func draft(
-        _ entry: OutboxEntry, content: TemplateContent, template: CompiledTemplate, isTracked: Bool = true
+        _ entry: OutboxEntry, content: TemplateContent, template: CompiledTemplate, partials: PartialSet = PartialSet(),
+        isTracked: Bool = true
     ) throws -> MailDraft {
         let request = entry.request
-        var subject = try render(template.subject, entry, .header)
-        if subject.isEmpty, let answers = request.answers { subject = "Auto: \(answers.subject)" }
-        let html = try template.html.map { try render($0, entry, .html) }
-        let from = try sender(of: request, content: content)
+        var parts = try RenderedParts(template, partials: partials, variables: request.variables, now: entry.createdAt)
+        if parts.subject.isEmpty, let answers = request.answers { parts.subject = "Auto: \(answers.subject)" }
+        if request.isTest { parts.subject = "[Test] " + parts.subject }
+        let from = try sender(of: request, parts)
         let recipient = try mailbox(request.recipient, "to")
-        let replyTo = try (request.replyTo ?? content.replyTo).map { try mailbox($0, "replyTo") }
+        let replyTo = try (request.replyTo ?? parts.replyTo).map { try mailbox($0, "replyTo") }
         return MailDraft(
             from: from, to: [recipient], replyTo: replyTo.map { [$0] } ?? [],
-            subject: subject, date: entry.createdAt.microseconds, messageID: entry.messageID,
+            subject: parts.subject, date: entry.createdAt.microseconds, messageID: entry.messageID,
             inReplyTo: request.answers?.messageID, references: references(request.answers),
-            text: try template.text.map { try render($0, entry, .text) },
-            html: html.map { isTracked ? addPixel(to: $0, entry: entry, content: content) : $0 },
+            text: parts.text,
+            html: parts.html.map { isTracked ? addPixel(to: $0, entry: entry, content: content) : $0 },
             extraHeaders: headers(for: entry), boundary: "postrider-\(entry.id)")
-    }
-
-    private func render(_ template: Template, _ entry: OutboxEntry, _ escaping: OutputEscaping) throws -> String {
-        try template.render(
-            entry.request.variables,
-            options: RenderOptions(escaping: escaping, now: entry.createdAt.microseconds))
     }
 
     // MARK: Addresses
 
     /// A reply comes from the address that was written to; other mail from what step, template or configuration say.
-    private func sender(of request: MailRequest, content: TemplateContent) throws -> Mailbox {
+    private func sender(of request: MailRequest, _ parts: RenderedParts) throws -> Mailbox {
         let writtenTo = request.answers.map { context.configuration.autoReplyFrom ?? $0.writtenTo }
-        guard let text = request.from ?? writtenTo ?? content.from ?? context.configuration.defaultFrom else {
+        guard let text = request.from ?? writtenTo ?? parts.from ?? context.configuration.defaultFrom else {
             throw Failure(
                 reason:
                     "there is no From address: give the template a from, or set mail.default_from in the configuration")
         }
-        return try mailbox(text, "from")
+        var mailbox = try mailbox(text, "from")
+        // The name goes with the template's own address, not with one that something else chose.
+        if let name = parts.fromName, request.from == nil, writtenTo == nil { mailbox.name = name }
+        return mailbox
     }
 
     private func mailbox(_ text: String, _ role: String) throws -> Mailbox {
-        let field = ReceivedMessage(headers: [HeaderField("From", text)])
-        guard let mailbox = MessageReader.read(field).from else {
-            throw Failure(reason: "\(role) is no mail address")
-        }
+        guard let mailbox = Self.mailbox(text) else { throw Failure(reason: "\(role) is no mail address") }
         return mailbox
+    }
+
+    /// Nil for what is no mail address, with a name or without.
+    static func mailbox(_ text: String) -> Mailbox? {
+        MessageReader.read(ReceivedMessage(headers: [HeaderField("From", text)])).from
     }
 
     /// The address as it goes over the wire, its domain in ASCII (RFC 5891).

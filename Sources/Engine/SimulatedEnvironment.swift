@@ -7,15 +7,12 @@ import WorkflowModel
 /// The machine's surroundings in a simulation: the project's templates and those of the document, and counters in place of
 /// the database.
 final class SimulatedEnvironment: MachineEnvironment {
-    private struct Source {
-        var summary: TemplateSummary
-        var content: TemplateContent
-        var template: CompiledTemplate
-    }
-
     private let context: EngineContext
     private let snapshot: SimulationSnapshot
-    private var own: [String: Source] = [:]
+    /// Apart from the engine's: the ids here are those of every other simulation.
+    private let templates = TemplateCache()
+    /// Templates and partials of the document by slug, as if they were stored.
+    private var own: [String: TemplateVersion] = [:]
     private var replies: [Timestamp] = []
     private var count: UInt64 = 0
     var now = Timestamp(seconds: 0)
@@ -25,19 +22,22 @@ final class SimulatedEnvironment: MachineEnvironment {
         self.snapshot = snapshot
         self.context = context
         for template in snapshot.templates {
-            do {
-                let compiled = try CompiledTemplate(template.content)
-                let id = makeID()
-                own[template.slug] = Source(
-                    summary: TemplateSummary(
-                        id: id, versionID: id, kind: template.kind, variablePaths: compiled.variablePaths),
-                    content: template.content, template: compiled)
-            } catch {
+            let problems = CompiledTemplate.problems(in: template.content)
+            guard problems.isEmpty else {
                 throw UseCaseError(
                     .invalid, "template \(template.slug) has an error",
-                    problems: [.init(path: "templates.\(template.slug)", message: "\(error)")])
+                    problems: problems.map {
+                        .init(path: "templates.\(template.slug)", message: $0.message, place: $0.place)
+                    })
             }
+            let id = makeID()
+            own[template.slug] = TemplateVersion(id: id, templateID: id, kind: template.kind, content: template.content)
         }
+    }
+
+    private func partial(_ name: String) -> TemplateVersion? {
+        if let version = own[name] { return version.kind == .partial ? version : nil }
+        return snapshot.catalog.partial(name, in: snapshot.workflow.projectID)?.current
     }
 
     /// An address of this installation, for mail that came to nobody in particular.
@@ -59,8 +59,9 @@ final class SimulatedEnvironment: MachineEnvironment {
     }
 
     func template(_ reference: String) -> TemplateSummary? {
-        if let source = own[reference] { return source.summary }
-        return snapshot.catalog.template(reference, in: snapshot.workflow.projectID).map(context.templates.summary)
+        let stored = snapshot.catalog.template(reference, in: snapshot.workflow.projectID)?.current
+        let version = own[reference].flatMap { $0.kind == .partial ? nil : $0 } ?? stored
+        return version.map { templates.summary(of: $0, findPartial: partial) }
     }
 
     func mayReply(to address: String) -> Bool {
@@ -110,20 +111,19 @@ final class SimulatedEnvironment: MachineEnvironment {
             executionID: SimulatedIdentifiers.execution, dueAt: now, createdAt: now, generation: 1, request: request,
             messageID: MessageIDDomain(configuration: context.configuration, catalog: snapshot.catalog)
                 .messageID(for: request, project: snapshot.workflow.projectID))
-        if let source = own.values.first(where: { $0.summary.versionID == request.templateVersionID }) {
-            return try MailBuilder(context: context)
-                .draft(entry, content: source.content, template: source.template, isTracked: false)
+        let known = Array(own.values) + snapshot.catalog.templates.map(\.current)
+        guard let version = known.first(where: { $0.id == request.templateVersionID }) else {
+            throw MailBuilder.Failure(reason: "the template is not there")
         }
-        guard let record = snapshot.catalog.templates.first(where: { $0.current.id == request.templateVersionID })
-        else { throw MailBuilder.Failure(reason: "the template is not there") }
+        let compiled = try templates.compiled(version)
+        let partials = try templates.partialSet(templates.partials(of: compiled, find: partial))
         return try MailBuilder(context: context).draft(
-            entry, content: record.current.content, template: try context.templates.compiled(record.current),
-            isTracked: false)
+            entry, content: version.content, template: compiled, partials: partials, isTracked: false)
     }
 
     /// The slug of a request's template, for people.
     func templateName(_ request: MailRequest) -> String {
-        own.first { $0.value.summary.versionID == request.templateVersionID }?.key
+        own.first { $0.value.id == request.templateVersionID }?.key
             ?? snapshot.catalog.templates.first { $0.current.id == request.templateVersionID }?.slug ?? "?"
     }
 }

@@ -23,8 +23,6 @@ package protocol StoreTransaction: WebhookTransaction, ExecutionTransaction, Sch
     func isUsed(version id: Identifier) throws -> Bool
     /// Takes the workflow out of the catalog for good and frees its slug. Its versions and executions stay as history.
     func delete(workflow id: Identifier, at time: Timestamp) throws
-    /// Adds a version and makes it current; makes the template when it is new.
-    func save(_ template: Catalog.TemplateRecord, at time: Timestamp) throws
 
     // MARK: Contacts and events
 
@@ -86,7 +84,6 @@ package protocol StoreReader: ExecutionReader, ContactReader, HistoryReader, Seg
     SubscriptionReader
 {
     func loadCatalog() throws -> Catalog
-    func templateVersion(_ id: Identifier) throws -> TemplateVersion?
     func activeExecutionCount(workflow: Identifier) throws -> Int
     func hasExecutions(of workflow: Identifier) throws -> Bool
     /// Whether an execution has ever taken the version.

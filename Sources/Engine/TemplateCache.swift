@@ -3,23 +3,6 @@ import Liquid
 import Synchronization
 import WorkflowModel
 
-/// A mail template parsed once.
-struct CompiledTemplate: Sendable {
-    var subject: Template
-    var html: Template?
-    var text: Template?
-    /// Of all three parts.
-    var variablePaths: [[String]]
-
-    /// - Throws: the syntax error of the first part that has one.
-    init(_ content: TemplateContent) throws {
-        subject = try Template(parsing: content.subject, name: "subject")
-        html = try content.html.map { try Template(parsing: $0, name: "html") }
-        text = try content.text.map { try Template(parsing: $0, name: "text") }
-        variablePaths = [subject, html, text].compactMap(\.self).flatMap { $0.variables.map(\.path) }
-    }
-}
-
 /// Parsed templates by version, and parsed one-liners of step options by source. Both are immutable, so entries never
 /// go stale; the caches are emptied when they are full.
 final class TemplateCache: Sendable {
@@ -56,15 +39,35 @@ extension TemplateCache {
         let template = try line(source)
         return try template.render(
             scope.variables(at: template.variables.map(\.path)),
-            options: RenderOptions(escaping: .header, now: now.microseconds))
+            options: RenderOptions(escaping: .header, now: now.microseconds, limits: Self.lineLimits))
     }
 
-    func summary(_ record: Catalog.TemplateRecord) -> TemplateSummary {
-        // A template that does not parse was refused when it was saved; should one be there, it mentions nothing and
-        // fails when the mail is built.
-        let paths = (try? compiled(record.current).variablePaths) ?? []
+    /// A step's options are rendered while the database waits: what takes longer than a few milliseconds does not belong
+    /// there.
+    private static let lineLimits: RenderLimits = {
+        var limits = RenderLimits()
+        limits.outputBytes = 1_000_000
+        limits.loopTurns = 10_000
+        limits.work = 200_000
+        limits.memoryBytes = 4_000_000
+        return limits
+    }()
+
+    /// - Parameter catalog: has the partials.
+    func summary(_ record: Catalog.TemplateRecord, in catalog: Catalog) -> TemplateSummary {
+        summary(of: record.current) { catalog.partial($0, in: record.projectID)?.current }
+    }
+
+    /// A template that does not parse was refused when it was saved; should one be there, it mentions nothing and fails when
+    /// the mail is built.
+    func summary(of version: TemplateVersion, findPartial: (String) -> TemplateVersion?) -> TemplateSummary {
+        let compiled = try? compiled(version)
+        var paths = compiled?.variablePaths ?? []
+        let partials = compiled.map { self.partials(of: $0, find: findPartial) } ?? [:]
+        for partial in partials.values { paths += (try? self.compiled(partial).variablePaths) ?? [] }
         return TemplateSummary(
-            id: record.id, versionID: record.current.id, kind: record.current.kind, variablePaths: paths)
+            id: version.templateID, versionID: version.id, kind: version.kind, variablePaths: paths,
+            partials: partials.mapValues(\.id))
     }
 }
 
@@ -87,7 +90,9 @@ struct TransactionEnvironment: MachineEnvironment {
     }
 
     func template(_ reference: String) -> TemplateSummary? {
-        transaction.catalog.template(reference, in: projectID).map(transaction.context.templates.summary)
+        transaction.catalog.template(reference, in: projectID).map {
+            transaction.context.templates.summary($0, in: transaction.catalog)
+        }
     }
 
     func mayReply(to address: String) -> Bool {

@@ -15,12 +15,24 @@ extension WorkflowDocument {
         graph = workflow.graph
         definition = WorkflowDefinition.json(of: workflow.graph)
         var seen: Set<String> = []
-        templates = workflow.graph.steps.compactMap { step in
+        let records = workflow.graph.steps.compactMap { step -> Catalog.TemplateRecord? in
             guard case .sendEmail(let send) = step.config,
                 let record = catalog.template(send.template, in: workflow.projectID), seen.insert(record.slug).inserted
             else { return nil }
-            return Template(slug: record.slug, kind: record.current.kind, content: record.current.content)
+            return record
         }
+        // A template comes with its partials.
+        let cache = TemplateCache()
+        var partials: [String: TemplateVersion] = [:]
+        for record in records {
+            guard let compiled = try? cache.compiled(record.current) else { continue }
+            let named = cache.partials(of: compiled) { catalog.partial($0, in: workflow.projectID)?.current }
+            partials.merge(named) { first, _ in first }
+        }
+        templates =
+            records.map { Template(slug: $0.slug, kind: $0.current.kind, content: $0.current.content) }
+            + partials.sorted { $0.key < $1.key }
+            .map { Template(slug: $0.key, kind: .partial, content: $0.value.content) }
     }
 
     /// The document as JSON, from which it is read again.
@@ -53,11 +65,14 @@ extension WorkflowRecord.Trigger {
 
 extension WorkflowDocument.Template {
     package var json: JSONObject {
-        var object: JSONObject = ["type": .string(kind.rawValue), "subject": .string(content.subject)]
+        var object: JSONObject = ["type": .string(kind.rawValue)]
+        if kind != .partial { object["subject"] = .string(content.subject) }
         object["from"] = content.from.map { .string($0) }
+        object["fromName"] = content.fromName.map { .string($0) }
         object["replyTo"] = content.replyTo.map { .string($0) }
         object["trackOpens"] = content.tracksOpens.map { .bool($0) }
         object["text"] = content.text.map { .string($0) }
+        object["markdown"] = content.markdown.map { .string($0) }
         object["html"] = content.html.map { .string($0) }
         return object
     }

@@ -166,18 +166,24 @@ private struct Reader {
         return object.compactMap { slug, value in
             let path = "templates.\(slug)"
             if !Self.isSlug(slug) { report(path, "must be named with lower-case letters, digits, - and _") }
-            allow(value, ["type", "subject", "html", "text", "from", "replyTo", "trackOpens"], path: path)
+            allow(
+                value,
+                ["type", "subject", "html", "text", "markdown", "from", "fromName", "replyTo", "trackOpens"], path: path
+            )
             let type = text(value["type"], "\(path).type") ?? TemplateSummary.Kind.marketing.rawValue
             guard let kind = TemplateSummary.Kind(rawValue: type) else {
-                report("\(path).type", "must be MARKETING, TRANSACTIONAL or HEADLESS")
+                report("\(path).type", "must be MARKETING, TRANSACTIONAL, HEADLESS or PARTIAL")
                 return nil
             }
             let content = TemplateContent(
                 subject: text(value["subject"], "\(path).subject") ?? "", html: text(value["html"], "\(path).html"),
-                text: text(value["text"], "\(path).text"), from: text(value["from"], "\(path).from"),
+                text: text(value["text"], "\(path).text"), markdown: text(value["markdown"], "\(path).markdown"),
+                from: text(value["from"], "\(path).from"), fromName: text(value["fromName"], "\(path).fromName"),
                 replyTo: text(value["replyTo"], "\(path).replyTo"), tracksOpens: value["trackOpens"]?.boolValue)
-            if content.subject.isEmpty { report("\(path).subject", "is required") }
-            if content.html == nil, content.text == nil { report(path, "needs html, text or both") }
+            if content.subject.isEmpty, kind != .partial { report("\(path).subject", "is required") }
+            if content.html == nil, content.text == nil, content.markdown == nil {
+                report(path, "needs html, markdown or text")
+            }
             if let flag = value["trackOpens"], flag.boolValue == nil {
                 report("\(path).trackOpens", "must be true or false")
             }

@@ -43,12 +43,9 @@ package struct Workflows: Sendable {
     /// Templates and options that do not parse are refused here, with line and column, and never reach a mail.
     /// - Throws: `UseCaseError.invalid` with every one of them.
     package static func check(_ document: WorkflowDocument) throws {
-        var problems = document.templates.compactMap { template -> WorkflowProblem? in
-            do {
-                _ = try CompiledTemplate(template.content)
-                return nil
-            } catch {
-                return .init(path: "templates.\(template.slug)", message: "\(error)")
+        var problems = document.templates.flatMap { template in
+            CompiledTemplate.problems(in: template.content).map {
+                WorkflowProblem(path: "templates.\(template.slug)", message: $0.message, place: $0.place)
             }
         }
         let cache = TemplateCache()
@@ -64,7 +61,7 @@ package struct Workflows: Sendable {
     private static func checkReferences(
         _ document: WorkflowDocument, project: Project, catalog: Catalog
     ) throws {
-        let own = Set(document.templates.map(\.slug))
+        let own = Set(document.templates.filter { $0.kind != .partial }.map(\.slug))
         let problems = document.graph.steps.compactMap { step -> WorkflowProblem? in
             guard case .sendEmail(let send) = step.config, !own.contains(send.template),
                 catalog.template(send.template, in: project.id) == nil
@@ -77,23 +74,68 @@ package struct Workflows: Sendable {
     private static func applyTemplates(
         _ document: WorkflowDocument, project: Project, in transaction: EngineTransaction
     ) throws -> Bool {
+        try checkTemplates(document, project: project, in: transaction)
         var changed = false
         for template in document.templates {
-            let known = transaction.catalog.template(template.slug, in: project.id)
+            let known = transaction.catalog.templates.first {
+                $0.projectID == project.id && $0.slug == template.slug
+            }
             if let known, known.current.content == template.content, known.current.kind == template.kind { continue }
             // One that cannot be read is mended by the new version.
             let damaged = transaction.catalog.damagedTemplates.first {
                 $0.projectID == project.id && $0.slug == template.slug
             }
             let id = known?.id ?? damaged?.id ?? transaction.makeID()
+            let newest = try transaction.store.newestTemplateVersion(of: id)
             let version = TemplateVersion(
-                id: transaction.makeID(), templateID: id, kind: template.kind, content: template.content)
+                id: transaction.makeID(), templateID: id, number: newest + 1, kind: template.kind,
+                content: template.content, createdAt: transaction.now)
             try transaction.store.save(
-                Catalog.TemplateRecord(id: id, projectID: project.id, slug: template.slug, current: version),
+                Catalog.TemplateRecord(
+                    id: id, projectID: project.id, slug: template.slug, name: known?.name,
+                    description: known?.description, current: version, createdAt: known?.createdAt ?? transaction.now,
+                    updatedAt: transaction.now),
                 at: transaction.now)
             changed = true
         }
         return changed
+    }
+
+    /// The rules of every template, with the document's partials in front of the project's.
+    /// - Throws: `UseCaseError`: `invalid` with every problem, `conflict` when other templates could not be rendered any
+    ///   more with a partial of the document.
+    private static func checkTemplates(
+        _ document: WorkflowDocument, project: Project, in transaction: EngineTransaction
+    ) throws {
+        let (catalog, templates) = (transaction.catalog, transaction.context.templates)
+        var partials: [String: CompiledTemplate?] = [:]
+        var problems: [WorkflowProblem] = []
+        for template in document.templates {
+            // A template that is no partial takes the name of one away.
+            partials[template.slug] = .some(
+                template.kind == .partial ? try? CompiledTemplate(template.content) : nil)
+            let known = catalog.templates.first { $0.projectID == project.id && $0.slug == template.slug }
+            if let known, (known.current.kind == .partial) != (template.kind == .partial) {
+                problems.append(
+                    .init(
+                        path: "templates.\(template.slug).type",
+                        message: "a partial stays one, and nothing else becomes one"))
+            }
+        }
+        let check = TemplateCheck(catalog, project: project.id, templates: templates, changed: partials)
+        for template in document.templates {
+            problems += check.problems(of: template.content, kind: template.kind, slug: template.slug).map {
+                .init(path: "templates.\(template.slug).\($0.path)", message: $0.message, place: $0.place)
+            }
+        }
+        guard problems.isEmpty else { throw UseCaseError(.invalid, "the workflow has errors", problems: problems) }
+        let own = Set(document.templates.map(\.slug))
+        for template in document.templates where template.kind == .partial {
+            let dependents = TemplateCheck.dependents(
+                on: template.slug, in: catalog, project: project.id, templates: templates)
+            try TemplateCheck.refuseToBreak(
+                dependents.filter { !own.contains($0.slug) }, check: check, templates: templates)
+        }
     }
 
     private static func applyWorkflow(
@@ -173,7 +215,8 @@ package struct Workflows: Sendable {
             var stored = WorkflowDocument(known, catalog: catalog)
             // Templates that only the file names, because no mail of the stored version is made from them.
             for template in document.templates where !stored.templates.contains(where: { $0.slug == template.slug }) {
-                guard let record = catalog.template(template.slug, in: project.id) else { continue }
+                let known = catalog.templates.first { $0.projectID == project.id && $0.slug == template.slug }
+                guard let record = known else { continue }
                 stored.templates.append(
                     .init(slug: record.slug, kind: record.current.kind, content: record.current.content))
             }

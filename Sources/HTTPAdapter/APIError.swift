@@ -60,6 +60,8 @@ struct APIError: Error {
     struct Problem: Hashable, Sendable {
         var field: String
         var message: String
+        /// Where in a text of many lines.
+        var place: WorkflowProblem.Place?
     }
 
     var code: Code
@@ -82,9 +84,18 @@ struct APIError: Error {
             "requestId": .string(requestID),
         ]
         if !problems.isEmpty {
-            error["errors"] = .array(problems.map { ["field": .string($0.field), "message": .string($0.message)] })
+            error["errors"] = .array(problems.map { .object($0.json) })
         }
         return ["success": false, "error": .object(error)]
+    }
+}
+
+extension APIError.Problem {
+    var json: JSONObject {
+        var object: JSONObject = ["field": .string(field), "message": .string(message)]
+        object["line"] = place.map { .int(Int64($0.line)) }
+        object["column"] = place?.column.map { .int(Int64($0)) }
+        return object
     }
 }
 
@@ -144,6 +155,7 @@ extension APIError {
             case .eventInUse: .eventInUse
             }
         self.init(
-            code, error.description, problems: error.problems.map { Problem(field: $0.path, message: $0.message) })
+            code, error.description,
+            problems: error.problems.map { Problem(field: $0.path, message: $0.message, place: $0.place) })
     }
 }

@@ -88,6 +88,11 @@ package struct APIResponder: HTTPResponder {
             return try await answerGraph(&exchange, at: endpoint)
         case .executions, .cancelAll, .execution, .retry, .stats, .simulate:
             return try await answerExecutions(&exchange, at: endpoint)
+        case .templates, .templateBulkDelete, .templatePreviewUnsaved, .template:
+            return try await answerTemplates(&exchange, at: endpoint)
+        case .templateDuplicate, .templateUsage, .templateVersions, .templateVersion, .templateRestore,
+            .templatePreview, .templateTest:
+            return try await answerTemplate(&exchange, at: endpoint)
         }
     }
 

@@ -32,6 +32,17 @@ package enum Endpoint: String, CaseIterable, Sendable {
     case retry = "/workflows/{workflowId}/executions/{executionId}/retry"
     case stats = "/workflows/{workflowId}/stats"
     case simulate = "/workflows/{workflowId}/simulate"
+    case templates = "/templates"
+    case templateBulkDelete = "/templates/bulk-delete"
+    case templatePreviewUnsaved = "/templates/preview"
+    case template = "/templates/{templateId}"
+    case templateDuplicate = "/templates/{templateId}/duplicate"
+    case templateUsage = "/templates/{templateId}/usage"
+    case templateVersions = "/templates/{templateId}/versions"
+    case templateVersion = "/templates/{templateId}/versions/{number}"
+    case templateRestore = "/templates/{templateId}/versions/{number}/restore"
+    case templatePreview = "/templates/{templateId}/preview"
+    case templateTest = "/templates/{templateId}/test"
 
     /// The methods it has; any other is answered with 405 and this list (RFC 9110 section 15.5.6).
     package var methods: [HTTPRequest.Method] {
@@ -48,6 +59,12 @@ package enum Endpoint: String, CaseIterable, Sendable {
         case .step: [.patch, .delete]
         case .transition: [.delete]
         case .execution: [.get, .head, .delete]
+        case .templates: [.get, .head, .post]
+        case .template: [.get, .head, .patch, .delete]
+        case .templateUsage, .templateVersions, .templateVersion: [.get, .head]
+        case .templateBulkDelete, .templatePreviewUnsaved, .templateDuplicate, .templateRestore, .templatePreview,
+            .templateTest:
+            [.post]
         }
     }
 
@@ -65,13 +82,16 @@ package enum Endpoint: String, CaseIterable, Sendable {
         case .workflows, .workflowFields, .bulkUpdate, .workflow, .duplicate, .steps, .step, .transitions, .transition,
             .insertStep, .executions, .cancelAll, .execution, .retry, .stats, .simulate:
             .workflows
+        case .templates, .templateBulkDelete, .templatePreviewUnsaved, .template, .templateDuplicate, .templateUsage,
+            .templateVersions, .templateVersion, .templateRestore, .templatePreview, .templateTest:
+            .templates
         }
     }
 
     /// POST asks for a body, not always for a change.
     private func isReading(_ method: HTTPRequest.Method) -> Bool {
         switch self {
-        case .simulate: true
+        case .simulate, .templatePreview, .templatePreviewUnsaved: true
         default: method == .get || method == .head
         }
     }

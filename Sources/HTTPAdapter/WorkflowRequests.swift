@@ -49,13 +49,16 @@ struct BulkUpdate {
     init(_ json: JSON) throws {
         var body = try BodyReader(json, keys: ["ids", "delete"])
         deletes = body.flag("delete") ?? false
-        ids = Self.ids(&body)
+        ids = body.identifiers("ids", upTo: Self.limit)
         try body.finish()
     }
+}
 
-    private static func ids(_ body: inout BodyReader) -> [Identifier] {
-        guard let values = body.value("ids")?.arrayValue, (1...limit).contains(values.count) else {
-            body.report("ids", "must be a list of 1 to \(limit) ids")
+extension BodyReader {
+    /// A list of ids.
+    mutating func identifiers(_ key: String, upTo limit: Int) -> [Identifier] {
+        guard let values = value(key)?.arrayValue, (1...limit).contains(values.count) else {
+            report(key, "must be a list of 1 to \(limit) ids")
             return []
         }
         var ids: [Identifier] = []
@@ -63,7 +66,7 @@ struct BulkUpdate {
             if let id = value.stringValue.flatMap({ Identifier($0) }) {
                 ids.append(id)
             } else {
-                body.report("ids.\(position)", "must be an id")
+                report("\(key).\(position)", "must be an id")
             }
         }
         return ids

@@ -5,8 +5,8 @@ struct MentionCollector {
     private var defined: Set<String> = []
     private var seen: Set<[String]> = []
     private var mentions: [VariableMention] = []
-    private var seenPartials: Set<String> = []
-    private(set) var partialNames: [String] = []
+    private var seenPartials: Set<String?> = []
+    private(set) var partials: [PartialMention] = []
     /// The last place that was looked up. Places are asked for in their order, so columns are counted on from here
     /// and a long line is not walked again for each of its variables.
     private var place = (offset: 0, line: 1, column: 1)
@@ -16,8 +16,11 @@ struct MentionCollector {
 
     mutating func define(_ name: String) { defined.insert(name) }
 
-    mutating func addPartial(_ name: String) {
-        if seenPartials.insert(name).inserted { partialNames.append(name) }
+    /// - Parameter name: nil for one that is only known when rendering.
+    mutating func addPartial(_ name: String?, at offset: Int, in source: SourceText) {
+        guard seenPartials.insert(name).inserted else { return }
+        partials.append(
+            PartialMention(name: name, line: source.line(at: offset), column: source.column(at: offset)))
     }
 
     mutating func add(_ lookups: [(Lookup, Int)], in source: SourceText) {

@@ -15,11 +15,11 @@ package struct Template: Sendable {
     package static let nestingLimit = 100
 
     /// The name that errors carry.
-    package let name: String
+    package private(set) var name: String
     /// The variables the template reads and does not set itself, in the order of their first mention.
     package let variables: [VariableMention]
-    /// The partials named by literal strings in `include` and `render`, in the order of their first mention.
-    package let partialNames: [String]
+    /// What `include` and `render` name, in the order of their first mention.
+    package let partials: [PartialMention]
     let nodes: [Node]
 
     /// Compiles `source`.
@@ -30,8 +30,18 @@ package struct Template: Sendable {
         self.nodes = try parser.parse()
         self.name = name
         self.variables = parser.mentions.variables
-        self.partialNames = parser.mentions.partialNames
+        self.partials = parser.mentions.partials
     }
+
+    /// The same under another name.
+    package func named(_ name: String) -> Template {
+        var template = self
+        template.name = name
+        return template
+    }
+
+    /// The partials named by literal strings.
+    package var partialNames: [String] { partials.compactMap(\.name) }
 
     /// Renders with these variables.
     ///

@@ -169,7 +169,8 @@ extension TemplateParser {
                 call.arguments.append((key, try parser.expression()))
             }
         }
-        if case .literal(.json(let name)) = call.name, let name = name.stringValue { mentions.addPartial(name) }
+        let name: String? = if case .literal(.json(let name)) = call.name { name.stringValue } else { nil }
+        mentions.addPartial(name, at: token.start, in: source)
         return call
     }
 }

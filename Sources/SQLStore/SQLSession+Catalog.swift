@@ -39,22 +39,8 @@ extension SQLSession {
                     return nil
                 }
             }.compactMap(\.self),
-            templates: try rows(
-                """
-                SELECT t.project_id, t.slug, v.id, v.template_id, v.kind, v.subject, v.html, v.text, v.from_address,
-                    v.reply_to, v.tracks_opens, t.id
-                FROM templates t LEFT JOIN template_versions v ON v.id = t.version_id ORDER BY t.id
-                """
-            ) { row -> Catalog.TemplateRecord? in
-                do {
-                    let version = try Self.templateVersion(row, from: 2)
-                    return Catalog.TemplateRecord(id: row[11], projectID: row[0], slug: row[1], current: version)
-                } catch let error as StoreError {
-                    damagedTemplates.append(
-                        .init(id: row[11], projectID: row[0], slug: row[1], reason: error.description))
-                    return nil
-                }
-            }.compactMap(\.self), keptEvents: try keptEvents(), damagedWorkflows: damagedWorkflows,
+            templates: try templates(damaged: &damagedTemplates), keptEvents: try keptEvents(),
+            damagedWorkflows: damagedWorkflows,
             damagedTemplates: damagedTemplates)
     }
 
@@ -77,23 +63,6 @@ extension SQLSession {
         let (schedule, problems) = ScheduleTrigger.read(try row.object(15), path: "trigger_config", zones: nil)
         guard let schedule else { throw StoreError(.damaged, "a stored schedule cannot be read: \(problems)") }
         return .schedule(schedule)
-    }
-
-    private static func templateVersion(_ row: SQLRow, from start: Int) throws -> TemplateVersion {
-        TemplateVersion(
-            id: row[start], templateID: row[start + 1], kind: try row.decoded(start + 2, as: TemplateSummary.Kind.self),
-            content: TemplateContent(
-                subject: row[start + 3], html: row[start + 4], text: row[start + 5], from: row[start + 6],
-                replyTo: row[start + 7], tracksOpens: row[start + 8]))
-    }
-
-    func templateVersion(_ id: Identifier) throws -> TemplateVersion? {
-        try first(
-            """
-            SELECT id, template_id, kind, subject, html, text, from_address, reply_to, tracks_opens
-            FROM template_versions WHERE id = ?
-            """, id
-        ) { try Self.templateVersion($0, from: 0) }
     }
 
     func graph(ofVersion id: Identifier) throws -> WorkflowGraph? {
@@ -168,27 +137,6 @@ extension SQLSession {
     /// carry from their start. The unique index on the mark refuses the second of a contact, which is skipped.
     private func forbidReentry(_ workflow: Identifier) throws {
         try run("UPDATE OR IGNORE executions SET once = 1 WHERE workflow_id = ? AND once = 0", workflow)
-    }
-
-    func save(_ template: Catalog.TemplateRecord, at time: Timestamp) throws {
-        let version = template.current
-        try insert(version, at: time)
-        try run(
-            """
-            INSERT INTO templates (id, project_id, slug, version_id, created_at) VALUES (?, ?, ?, ?, ?)
-            ON CONFLICT (id) DO UPDATE SET version_id = excluded.version_id
-            """, template.id, template.projectID, template.slug, version.id, time)
-        try bumpCatalog()
-    }
-
-    func insert(_ version: TemplateVersion, at time: Timestamp) throws {
-        try run(
-            """
-            INSERT INTO template_versions (id, template_id, kind, subject, html, text, from_address, reply_to,
-                tracks_opens, created_at)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-            """, version.id, version.templateID, version.kind.rawValue, version.content.subject, version.content.html,
-            version.content.text, version.content.from, version.content.replyTo, version.content.tracksOpens, time)
     }
 
     func secret(_ name: String, orInsert candidate: [UInt8]) throws -> [UInt8] {

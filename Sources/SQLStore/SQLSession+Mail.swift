@@ -182,6 +182,11 @@ extension MailRequest {
             "step": .string(step), "kind": .string(kind.rawValue), "to": .string(recipient),
             "variables": .object(variables),
         ]
+        if !partials.isEmpty {
+            let versions = partials.sorted { $0.key < $1.key }.map { ($0.key, JSON.string("\($0.value)")) }
+            object["partials"] = .object(JSONObject(versions))
+        }
+        if isTest { object["test"] = true }
         object["from"] = from.map { .string($0) }
         object["replyTo"] = replyTo.map { .string($0) }
         if let answers {
@@ -201,10 +206,15 @@ extension MailRequest {
                 messageID: answered["messageId"]?.stringValue,
                 references: answered["references"]?.arrayValue?.compactMap(\.stringValue) ?? [])
         }
+        var partials: [String: Identifier] = [:]
+        for (name, version) in json["partials"]?.objectValue ?? [:] {
+            partials[name] = version.stringValue.flatMap { Identifier($0) }
+        }
         self.init(
-            id: id, step: json["step"]?.stringValue ?? "", templateVersionID: templateVersionID,
+            id: id, step: json["step"]?.stringValue ?? "", templateVersionID: templateVersionID, partials: partials,
             kind: json["kind"]?.stringValue.flatMap(TemplateSummary.Kind.init) ?? .marketing,
             recipient: json["to"]?.stringValue ?? "", from: json["from"]?.stringValue,
-            replyTo: json["replyTo"]?.stringValue, variables: json["variables"]?.objectValue ?? [:], answers: answers)
+            replyTo: json["replyTo"]?.stringValue, variables: json["variables"]?.objectValue ?? [:], answers: answers,
+            isTest: json["test"]?.boolValue ?? false)
     }
 }

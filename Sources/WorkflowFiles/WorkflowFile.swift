@@ -100,7 +100,7 @@ package struct WorkflowFile: Sendable {
                 embedded[slug] = value
                 continue
             }
-            for body in ["html", "text"] {
+            for body in ["html", "markdown", "text"] {
                 guard let name = template["\(body)File"] else { continue }
                 let place = yaml.place(of: "templates.\(slug).\(body)File")
                 guard let name = name.stringValue, template[body] == nil else {

@@ -47,20 +47,32 @@ package struct TemplateSummary: Hashable, Sendable {
     package enum Kind: String, Hashable, Sendable, CaseIterable {
         case marketing = "MARKETING"
         case transactional = "TRANSACTIONAL"
+        /// Marketing whose author does without the fields and the footer by which one unsubscribes.
         case headless = "HEADLESS"
+        /// A part of other templates; no mail is made from it alone.
+        case partial = "PARTIAL"
+
+        /// Whether an unsubscribed contact gets none.
+        package var needsSubscription: Bool { self != .transactional }
     }
 
     package var id: Identifier
     /// The immutable version that a mail requested now is rendered from.
     package var versionID: Identifier
     package var kind: Kind
-    /// Paths of the variables that subject and bodies mention.
+    /// Paths of the variables that subject, bodies and partials mention.
     package var variablePaths: [[String]]
+    /// The versions of the partials that a mail requested now is rendered with, by name.
+    package var partials: [String: Identifier]
 
-    package init(id: Identifier, versionID: Identifier, kind: Kind, variablePaths: [[String]]) {
+    package init(
+        id: Identifier, versionID: Identifier, kind: Kind, variablePaths: [[String]],
+        partials: [String: Identifier] = [:]
+    ) {
         self.id = id
         self.versionID = versionID
         self.kind = kind
         self.variablePaths = variablePaths
+        self.partials = partials
     }
 }

@@ -23,6 +23,8 @@ package struct MailRequest: Hashable, Sendable {
     package var id: Identifier
     package var step: String
     package var templateVersionID: Identifier
+    /// The versions of the partials, by name: with them and the variables the mail is the same whenever it is rendered.
+    package var partials: [String: Identifier]
     package var kind: TemplateSummary.Kind
     package var recipient: String
     /// Overrides of the template's addresses.
@@ -31,20 +33,25 @@ package struct MailRequest: Hashable, Sendable {
     package var variables: JSONObject
     /// Set for an automatic reply.
     package var answers: Answered?
+    /// A look at a template before it is used: marked in its subject, without pixel, and nothing comes of its fate.
+    package var isTest: Bool
 
     package init(
-        id: Identifier, step: String, templateVersionID: Identifier, kind: TemplateSummary.Kind, recipient: String,
-        from: String? = nil, replyTo: String? = nil, variables: JSONObject = [:], answers: Answered? = nil
+        id: Identifier, step: String, templateVersionID: Identifier, partials: [String: Identifier] = [:],
+        kind: TemplateSummary.Kind, recipient: String, from: String? = nil, replyTo: String? = nil,
+        variables: JSONObject = [:], answers: Answered? = nil, isTest: Bool = false
     ) {
         self.id = id
         self.step = step
         self.templateVersionID = templateVersionID
+        self.partials = partials
         self.kind = kind
         self.recipient = recipient
         self.from = from
         self.replyTo = replyTo
         self.variables = variables
         self.answers = answers
+        self.isTest = isTest
     }
 }
 
@@ -75,7 +82,7 @@ struct MailPlan {
         do {
             let recipient = try send.to.map { try environment.render($0, scope: scope) } ?? scope.contact.email
             if let trigger = incomingMail(for: recipient) { return try reply(to: trigger, template: template) }
-            if template.kind == .marketing, !scope.contact.isSubscribed, recipient == scope.contact.email {
+            if template.kind.needsSubscription, !scope.contact.isSubscribed, recipient == scope.contact.email {
                 return .skip(reason: "unsubscribed", detail: nil)
             }
             return .send(try request(template, recipient: recipient, answers: nil))
@@ -115,8 +122,9 @@ struct MailPlan {
         _ template: TemplateSummary, recipient: String, answers: MailRequest.Answered?
     ) throws -> MailRequest {
         MailRequest(
-            id: environment.makeMailID(), step: step, templateVersionID: template.versionID, kind: template.kind,
-            recipient: recipient, from: try send.from.map { try environment.render($0, scope: scope) },
+            id: environment.makeMailID(), step: step, templateVersionID: template.versionID,
+            partials: template.partials, kind: template.kind, recipient: recipient,
+            from: try send.from.map { try environment.render($0, scope: scope) },
             replyTo: try send.replyTo.map { try environment.render($0, scope: scope) },
             variables: scope.variables(at: template.variablePaths), answers: answers)
     }

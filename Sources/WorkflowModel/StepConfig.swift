@@ -125,10 +125,24 @@ package enum StepType: String, Hashable, Sendable, CaseIterable {
 package struct WorkflowProblem: Error, Hashable, Sendable, CustomStringConvertible {
     package var path: String
     package var message: String
+    /// Where in the value at `path`, when it is a text of many lines; counted from 1.
+    package var place: Place?
 
-    package init(path: String, message: String) {
+    package struct Place: Hashable, Sendable {
+        package var line: Int
+        /// Nil where only the line is known.
+        package var column: Int?
+
+        package init(line: Int, column: Int?) {
+            self.line = line
+            self.column = column
+        }
+    }
+
+    package init(path: String, message: String, place: Place? = nil) {
         self.path = path
         self.message = message
+        self.place = place
     }
 
     package var description: String { "\(path): \(message)" }

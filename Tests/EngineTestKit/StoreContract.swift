@@ -49,6 +49,11 @@ package enum StoreContract: String, CaseIterable, Sendable, CustomTestStringConv
     case eventsAreCountedByNameAndDay
     case deletedEventsLeaveNoCount
     case suppressedAddressesAreOneProjects
+    case templateComesBackWholeWithItsVersions
+    case renamedTemplateKeepsItsVersion
+    case deletedTemplateIsGoneAndItsVersionsStay
+    case mailKnowsItsPartials
+    case mailsOfATemplateAreCountedAmongTheNewest
 
     package var testDescription: String { rawValue }
 
@@ -96,6 +101,11 @@ package enum StoreContract: String, CaseIterable, Sendable, CustomTestStringConv
         case .eventsAreCountedByNameAndDay: try await Self.eventsAreCountedByNameAndDay(store)
         case .deletedEventsLeaveNoCount: try await Self.deletedEventsLeaveNoCount(store)
         case .suppressedAddressesAreOneProjects: try await Self.suppressedAddressesAreOneProjects(store)
+        case .templateComesBackWholeWithItsVersions: try await Self.templateVersions(store)
+        case .renamedTemplateKeepsItsVersion: try await Self.renamedTemplate(store)
+        case .deletedTemplateIsGoneAndItsVersionsStay: try await Self.deletedTemplate(store)
+        case .mailKnowsItsPartials: try await Self.mailPartials(store)
+        case .mailsOfATemplateAreCountedAmongTheNewest: try await Self.mailsOfATemplate(store)
         }
     }
 

@@ -68,6 +68,9 @@ import WorkflowModel
             ("InsertedStep", { _ = try NewStep($0, connects: false) }),
             ("StepChanges", { _ = try StepChanges($0) }), ("NewTransition", { _ = try Transition($0) }),
             ("NewExecution", { _ = try StartRequest($0) }),
+            ("NewTemplate", { _ = try NewTemplate($0) }), ("TemplateChanges", { _ = try TemplateChanges($0) }),
+            ("TemplateIds", { _ = try TemplateIDs($0) }), ("PreviewRequest", { _ = try PreviewRequest($0) }),
+            ("UnsavedPreview", { _ = try UnsavedPreview($0) }), ("TestRequest", { _ = try TestRequest($0) }),
         ]
         for (name, read) in readers {
             let schema = try #require(description.root["components"]?["schemas"]?[name])

@@ -74,7 +74,6 @@ extension FakeSession: StoreReader {
     func loadCatalog() throws -> Catalog {
         Catalog(version: 1, projects: tables.projects, workflows: tables.workflows, templates: [])
     }
-    func templateVersion(_ id: Identifier) throws -> TemplateVersion? { nil }
 
     func executionCounts(in project: Identifier) throws -> [Identifier: [Execution.Status: Int]] {
         Dictionary(grouping: tables.executions, by: \.workflowID).mapValues { executions in
@@ -136,7 +135,6 @@ extension FakeSession: StoreTransaction {
     func replaceDefinition(_ definition: JSON, ofVersion id: Identifier) throws { throw Unsupported() }
     func isUsed(version id: Identifier) throws -> Bool { throw Unsupported() }
     func delete(workflow id: Identifier, at time: Timestamp) throws { throw Unsupported() }
-    func save(_ template: Catalog.TemplateRecord, at time: Timestamp) throws { throw Unsupported() }
     func activeExecutionCount(workflow: Identifier) throws -> Int { throw Unsupported() }
     func insert(_ execution: StoredExecution, once: Bool) throws { throw Unsupported() }
     func update(_ execution: StoredExecution) throws { throw Unsupported() }
