@@ -14,8 +14,8 @@ let strict: [SwiftSetting] = [
 
 /// All files of `Fuzz/Targets`.
 let names = [
-    "Address", "Configuration", "Filter", "HTML", "Header", "Identifier", "JSON", "Journal", "Message", "Postfix",
-    "Reply", "Schedule", "Session", "Template", "Webhook", "Workflow",
+    "Address", "Configuration", "Contacts", "Filter", "HTML", "Header", "Identifier", "JSON", "Journal", "Message",
+    "Postfix", "Reply", "Schedule", "Session", "Template", "Webhook", "Workflow",
 ]
 
 /// One program for each parser: its name is the file's in `Fuzz/Targets`.
@@ -52,14 +52,14 @@ let package = Package(
         .target(name: "SMTPAdapter", dependencies: ["MailModel"], path: "Parts/SMTPAdapter", swiftSettings: strict),
         .target(
             name: "WebhookAdapter", dependencies: ["Engine"], path: "Parts/WebhookAdapter", swiftSettings: strict),
-        .target(name: "HTTPAdapter", path: "Parts/HTTPAdapter", swiftSettings: strict),
         .target(
             name: "WorkflowFiles",
             dependencies: ["Engine", "JSONValue", "WorkflowModel", .product(name: "Yams", package: "Yams")],
             swiftSettings: strict),
         .target(name: "FuzzKit", path: "Fuzz/Kit", swiftSettings: strict),
-        fuzzer("Address", ["HTTPAdapter", "MailModel"]),
+        fuzzer("Address", ["Engine", "MailModel"]),
         fuzzer("Configuration", ["Settings"]),
+        fuzzer("Contacts", ["Engine", "WorkflowModel"]),
         fuzzer("Filter", ["JSONValue", "WorkflowModel"]),
         fuzzer("HTML", ["MailFormat"]),
         fuzzer("Header", ["MailModel"]),

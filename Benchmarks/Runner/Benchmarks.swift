@@ -15,6 +15,7 @@ enum Benchmarks {
         ("engine-vs-dbos", { try await EngineVersusDBOS(programs: $0).run() }),
         ("wait-resume", { try await WaitResume(programs: $0).run() }),
         ("timer-storm", { try await TimerStorm(programs: $0).run() }),
+        ("import", { try await ImportContacts(programs: $0).run() }),
         ("milter-cost", { try await MilterCost(programs: $0).run() }),
     ]
 

@@ -56,12 +56,30 @@ struct DaemonUnderTest {
     /// All that it has logged.
     var log: String { FileManager.default.contents(atPath: logPath).map { String(decoding: $0, as: UTF8.self) } ?? "" }
 
+    /// Where it serves HTTP.
+    var port: UInt16 {
+        get throws {
+            let line = log.split(separator: "\n").first { $0.contains("http is listening") }
+            guard let port = line?.split(separator: "port=").last.flatMap({ UInt16($0) }) else {
+                throw BenchmarkFailure("the daemon does not say where it listens: \(log)")
+            }
+            return port
+        }
+    }
+
+    /// MB (10⁶ bytes) of resident memory now.
+    var memory: Double {
+        get throws {
+            guard let bytes = process.residentMemory else { throw BenchmarkFailure("the daemon has ended by itself") }
+            return Double(bytes) / 1e6
+        }
+    }
+
     /// MB (10⁶ bytes) of resident memory when the start is over and nothing happens.
     func idleMemory() async throws -> Double {
         // What the start needed for a moment is given back, and the first timers have been looked for.
         try await Task.sleep(for: .seconds(3))
-        guard let bytes = process.residentMemory else { throw BenchmarkFailure("the daemon has ended by itself") }
-        return Double(bytes) / 1e6
+        return try memory
     }
 
     func stop() async throws {

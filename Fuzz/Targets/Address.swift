@@ -1,7 +1,6 @@
+import Engine
 import FuzzKit
 import MailModel
-
-@testable import HTTPAdapter
 
 /// A contact's address as the API takes it: what is taken must be an address for mail, too.
 @_cdecl("LLVMFuzzerTestOneInput")

@@ -15,6 +15,8 @@ package struct EngineContext: Sendable {
     package let tokens: TokenSigner
     package let trackingAddress = TrackingAddress()
     package let fetches: FetchJournal
+    /// Where files of contacts wait for their import; nil takes none.
+    package let spool: (any ContactSpool)?
     package let gauges = Gauges()
     /// Who asks.
     package private(set) var actor = Actor.system
@@ -31,7 +33,8 @@ package struct EngineContext: Sendable {
     package init(
         store: any Store, clock: any WallClock, cryptography: any Cryptography,
         identifiers: IdentifierSource = IdentifierSource(), configuration: EngineConfiguration, secret: [UInt8],
-        fetchLog: (any FetchLog)? = nil, zones: any TimeZoneRules = SystemZones(), logger: Logger
+        fetchLog: (any FetchLog)? = nil, spool: (any ContactSpool)? = nil, zones: any TimeZoneRules = SystemZones(),
+        logger: Logger
     ) {
         self.store = store
         self.clock = clock
@@ -41,6 +44,7 @@ package struct EngineContext: Sendable {
         self.configuration = configuration
         self.logger = logger
         fetches = FetchJournal(fetchLog)
+        self.spool = spool
         signals = EngineSignals()
         tokens = TokenSigner(key: secret, cryptography: cryptography)
     }
@@ -166,6 +170,7 @@ package final class EngineSignals: Sendable {
         var history = false
         /// Events that were recorded.
         var events = 0
+        var jobs = false
     }
 
     package let advance = Wakeup()
@@ -175,12 +180,14 @@ package final class EngineSignals: Sendable {
     package let history = Wakeup()
     /// Events since the index of histories was last woken.
     private let events = Atomic<Int>(0)
+    package let jobs = Wakeup()
 
     func send(_ wakes: Wakes) {
         if wakes.advance { advance.signal() }
         if wakes.dispatch { dispatch.signal() }
         if wakes.schedule { schedule.signal() }
         if wakes.webhooks { webhooks.signal() }
+        if wakes.jobs { jobs.signal() }
         if wakes.events > 0 { noteEvents(wakes.events) }
         if wakes.history { history.signal() }
     }

@@ -25,13 +25,15 @@ extension EventRecorder {
     }
 
     /// Stores a new contact and records `contact.created`.
+    /// - Parameter job: the number of the import that brings it.
     /// - Returns: the contact after all that followed.
     /// - Throws: `UseCaseError.invalid` when its data are too much; `StoreError.conflict` for an address that is there.
     @discardableResult
-    func insert(_ contact: Contact, generation: Int = 0) throws -> Contact {
+    func insert(_ contact: Contact, generation: Int = 0, importedBy job: Int64? = nil) throws -> Contact {
         try checkSize(contact)
-        try store.insert(contact, in: projectID)
+        try store.insert(contact, in: projectID, importedBy: job)
         try follow(from: nil, to: contact, generation: generation)
+        if isSilent { return contact }
         try record(
             EventName.contactCreated, data: ["email": .string(contact.email)], generation: generation, contact: contact)
         return try store.contact(contact.id) ?? contact
@@ -51,8 +53,10 @@ extension EventRecorder {
         var contact = changed
         contact.updatedAt = now
         try checkSize(contact)
+        if contact.email != before.email { try store.changeAddress(of: contact.id, to: contact.email) }
         try store.update(contact)
         try follow(from: before, to: contact, generation: generation)
+        if isSilent { return contact }
         if contact.data != before.data || contact.email != before.email {
             try record("contact.updated", data: [:], generation: generation, contact: contact, origin: origin)
         }
@@ -62,6 +66,32 @@ extension EventRecorder {
                 generation: generation, contact: contact, origin: origin)
         }
         return try store.contact(contact.id) ?? contact
+    }
+
+    enum ImportOutcome { case created, updated, unchanged, duplicate }
+
+    /// Applies a row of a file. Everybody that a job brings bears its number, so that a second row of the same address is
+    /// known for one, however large the file is and whatever happened to the process.
+    func take(_ entry: ImportPlan.Entry, importedBy job: Int64) throws -> ImportOutcome {
+        guard let target = try store.importTarget(email: entry.email, in: projectID) else {
+            // Somebody else's file is no word of the person that was erased.
+            let isSubscribed = try (entry.subscribed ?? true) && !isSuppressed(entry.email)
+            var contact = Contact(
+                id: transaction.makeID(), email: entry.email, isSubscribed: isSubscribed, data: [:], createdAt: now,
+                updatedAt: now)
+            contact.merge(entry.data)
+            try insert(contact, importedBy: job)
+            return .created
+        }
+        guard target.importedBy != job else { return .duplicate }
+        var contact = target.contact
+        contact.merge(entry.data)
+        if let subscribed = entry.subscribed { contact.isSubscribed = subscribed }
+        let isChanged = contact != target.contact
+        // The size is looked at before anything is written.
+        try change(from: target.contact, to: contact)
+        try store.markImported(contact.id, by: job)
+        return isChanged ? .updated : .unchanged
     }
 
     /// What is kept by the values of contacts and must be right before the change's own events are seen.

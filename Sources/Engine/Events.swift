@@ -84,6 +84,8 @@ package struct Events: Sendable {
 struct EventRecorder {
     let transaction: EngineTransaction
     let projectID: Identifier
+    /// Changes of contacts are made without the events that tell of them, and without all that those would bring about.
+    var isSilent = false
 
     var store: any StoreTransaction { transaction.store }
     var now: Timestamp { transaction.now }

@@ -30,7 +30,6 @@ package protocol StoreTransaction: WebhookTransaction, ExecutionTransaction, Sch
     func contact(_ id: Identifier) throws -> Contact?
     /// Nil also for a contact of another project.
     func contact(_ id: Identifier, in project: Identifier) throws -> Contact?
-    func insert(_ contact: Contact, in project: Identifier) throws
     func update(_ contact: Contact) throws
     func insert(_ event: Event, contact: Identifier?, in project: Identifier) throws
 
@@ -72,6 +71,11 @@ package protocol StoreTransaction: WebhookTransaction, ExecutionTransaction, Sch
 }
 
 extension StoreTransaction {
+    /// One that no file brings.
+    package func insert(_ contact: Contact, in project: Identifier) throws {
+        try insert(contact, in: project, importedBy: nil)
+    }
+
     /// With a quarter for bulk mail.
     package func claimEntries(dueAt time: Timestamp, limit: Int) throws -> [OutboxEntry] {
         try claimEntries(dueAt: time, limit: limit, bulkShare: limit / 4)

@@ -82,6 +82,10 @@ package struct APIResponder: HTTPResponder {
         case .trackBatch: return try await trackBatch(&exchange)
         case .timeline, .events, .eventTrack, .eventStats, .eventNames, .contactEvents, .eventUsage, .event:
             return try await answerEvents(&exchange, at: endpoint)
+        case .contacts, .contactQuery, .contactLookup, .contactBulk, .contact:
+            return try await answerContacts(&exchange, at: endpoint)
+        case .contactImport, .contactExport, .contactJobs, .contactJob, .contactJobErrors:
+            return try await answerContactJobs(&exchange, at: endpoint)
         case .workflows, .workflowFields, .bulkUpdate, .workflow, .duplicate:
             return try await answerWorkflows(&exchange, at: endpoint)
         case .steps, .step, .transitions, .transition, .insertStep:

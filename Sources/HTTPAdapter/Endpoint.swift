@@ -15,8 +15,18 @@ package enum Endpoint: String, CaseIterable, Sendable {
     case contactEvents = "/events/contact/{contactId}"
     case eventUsage = "/events/{eventName}/usage"
     case event = "/events/{eventName}"
-    case workflows = "/workflows"
+    case contacts = "/contacts"
     // Literal segments stand before parameters: the first match counts.
+    case contactQuery = "/contacts/query"
+    case contactLookup = "/contacts/lookup"
+    case contactBulk = "/contacts/bulk"
+    case contactImport = "/contacts/import"
+    case contactExport = "/contacts/export"
+    case contactJobs = "/contacts/jobs"
+    case contactJob = "/contacts/jobs/{jobId}"
+    case contactJobErrors = "/contacts/jobs/{jobId}/errors.csv"
+    case contact = "/contacts/{contactId}"
+    case workflows = "/workflows"
     case workflowFields = "/workflows/fields"
     case bulkUpdate = "/workflows/bulk-update"
     case workflow = "/workflows/{workflowId}"
@@ -48,17 +58,19 @@ package enum Endpoint: String, CaseIterable, Sendable {
     package var methods: [HTTPRequest.Method] {
         switch self {
         case .health, .pixel, .workflowFields, .stats, .timeline, .events, .eventStats, .eventNames, .contactEvents,
-            .eventUsage:
+            .eventUsage, .contactJobs:
             [.get, .head]
+        // A file is made while it is sent, and nothing is known of it before.
+        case .contactExport, .contactJobErrors: [.get]
         case .event: [.delete]
-        case .track, .trackBatch, .eventTrack, .bulkUpdate, .duplicate, .steps, .transitions, .insertStep, .cancelAll,
-            .retry, .simulate:
+        case .track, .trackBatch, .eventTrack, .contactQuery, .contactLookup, .contactBulk, .contactImport,
+            .bulkUpdate, .duplicate, .steps, .transitions, .insertStep, .cancelAll, .retry, .simulate:
             [.post]
-        case .workflows, .executions: [.get, .head, .post]
-        case .workflow: [.get, .head, .patch, .delete]
+        case .workflows, .executions, .contacts: [.get, .head, .post]
+        case .workflow, .contact: [.get, .head, .patch, .delete]
         case .step: [.patch, .delete]
         case .transition: [.delete]
-        case .execution: [.get, .head, .delete]
+        case .execution, .contactJob: [.get, .head, .delete]
         case .templates: [.get, .head, .post]
         case .template: [.get, .head, .patch, .delete]
         case .templateUsage, .templateVersions, .templateVersion: [.get, .head]
@@ -77,7 +89,9 @@ package enum Endpoint: String, CaseIterable, Sendable {
         switch self {
         case .health, .pixel: nil
         case .track, .trackBatch: .track
-        case .timeline: .contacts
+        case .contacts, .contactQuery, .contactLookup, .contactBulk, .contactImport, .contactExport, .contactJobs,
+            .contactJob, .contactJobErrors, .contact, .timeline:
+            .contacts
         case .events, .eventTrack, .eventStats, .eventNames, .contactEvents, .eventUsage, .event: .events
         case .workflows, .workflowFields, .bulkUpdate, .workflow, .duplicate, .steps, .step, .transitions, .transition,
             .insertStep, .executions, .cancelAll, .execution, .retry, .stats, .simulate:
@@ -91,7 +105,7 @@ package enum Endpoint: String, CaseIterable, Sendable {
     /// POST asks for a body, not always for a change.
     private func isReading(_ method: HTTPRequest.Method) -> Bool {
         switch self {
-        case .simulate, .templatePreview, .templatePreviewUnsaved: true
+        case .simulate, .templatePreview, .templatePreviewUnsaved, .contactQuery, .contactLookup: true
         default: method == .get || method == .head
         }
     }

@@ -79,16 +79,62 @@ struct Exchange {
 
     /// A missing type counts as JSON, because that is what the body must be.
     private func checkContentType() throws {
-        if let encoding = request.headers[.contentEncoding], encoding.lowercased() != "identity" {
-            throw APIError(
-                .unsupportedMediaType, "a Content-Encoding is not understood", headers: [.acceptEncoding: "identity"])
-        }
+        try checkContentEncoding()
         guard let type = request.headers[.contentType] else { return }
         let name = type.prefix { $0 != ";" }.filter { $0 != " " && $0 != "\t" }.lowercased()
         guard name == "application/json" || name.hasPrefix("application/") && name.hasSuffix("+json") else {
             throw APIError(
                 .unsupportedMediaType, "the body must be application/json", headers: [.accept: "application/json"])
         }
+    }
+
+    private func checkContentEncoding() throws {
+        if let encoding = request.headers[.contentEncoding], encoding.lowercased() != "identity" {
+            throw APIError(
+                .unsupportedMediaType, "a Content-Encoding is not understood", headers: [.acceptEncoding: "identity"])
+        }
+    }
+
+    /// - Throws: `APIError` 415 for a body that does not call itself CSV in UTF-8 (RFC 7111).
+    func checkCSV() throws {
+        try checkContentEncoding()
+        let parts = (request.headers[.contentType] ?? "").lowercased().split(separator: ";")
+            .map { $0.filter { $0 != " " && $0 != "\t" && $0 != "\"" } }
+        guard parts.first == "text/csv" else {
+            throw APIError(.unsupportedMediaType, "the body must be text/csv", headers: [.accept: "text/csv"])
+        }
+        let charset = parts.first { $0.hasPrefix("charset=") }?.dropFirst(8)
+        guard charset == nil || charset == "utf-8" || charset == "us-ascii" else {
+            throw APIError(
+                .unsupportedMediaType, "the file must be UTF-8: convert it first", headers: [.accept: "text/csv"])
+        }
+    }
+
+    /// Reads a body of any size piece by piece.
+    /// - Parameters:
+    ///   - limit: bytes.
+    ///   - timeout: seconds for the whole body; the connection is closed after them.
+    /// - Throws: `APIError` for a body that is too large; `BrokenBody`; what `take` throws.
+    mutating func readBody(
+        upTo limit: Int, within timeout: Int64, _ take: ([UInt8]) throws -> Void
+    ) async throws {
+        let tooLarge = APIError(.payloadTooLarge, "the body is larger than \(limit) bytes")
+        if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > limit { throw tooLarge }
+        let channel = channel
+        let deadline = channel.eventLoop.scheduleTask(in: .seconds(timeout)) { channel.close(promise: nil) }
+        defer { deadline.cancel() }
+        var size = 0
+        var pieces = request.body.makeAsyncIterator()
+        while let piece = try await Self.next(&pieces) {
+            size += piece.readableBytes
+            guard size <= limit else { throw tooLarge }
+            try take(Array(piece.readableBytesView))
+        }
+        isBodyRead = true
+    }
+
+    private static func next(_ pieces: inout RequestBody.AsyncIterator) async throws -> ByteBuffer? {
+        do { return try await pieces.next() } catch { throw BrokenBody(cause: error) }
     }
 
     private mutating func readBody(upTo limit: Int, within timeout: Int64) async throws -> ByteBuffer {

@@ -75,5 +75,49 @@ enum Migration0003 {
             at INTEGER NOT NULL,
             PRIMARY KEY (project_id, hash)
         ) STRICT, WITHOUT ROWID;
+
+        -- Number of the job that last imported it: a second row of the same address in one file is known by it.
+        ALTER TABLE contacts ADD COLUMN import_job INTEGER;
+
+        -- Work on many contacts that goes on in the background. Numbers are never given twice, because contacts bear them.
+        CREATE TABLE contact_jobs (
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            id BLOB NOT NULL UNIQUE,
+            project_id BLOB NOT NULL REFERENCES projects (id),
+            kind TEXT NOT NULL,
+            status TEXT NOT NULL,
+            plan TEXT NOT NULL,
+            -- Bytes of the file, or contacts.
+            total INTEGER NOT NULL,
+            -- Where it stands: offset in the file and number of the row before it, or the last contact.
+            position INTEGER NOT NULL,
+            row INTEGER NOT NULL,
+            cursor BLOB,
+            last BLOB,
+            read INTEGER NOT NULL,
+            created INTEGER NOT NULL,
+            updated INTEGER NOT NULL,
+            unchanged INTEGER NOT NULL,
+            deleted INTEGER NOT NULL,
+            failed INTEGER NOT NULL,
+            reason TEXT,
+            owner TEXT,
+            leased_until INTEGER,
+            created_at INTEGER NOT NULL,
+            updated_at INTEGER NOT NULL,
+            completed_at INTEGER
+        ) STRICT;
+        CREATE INDEX contact_jobs_open ON contact_jobs (number) WHERE status = 'running';
+        CREATE INDEX contact_jobs_by_project ON contact_jobs (project_id, number);
+
+        -- Rows that were not applied. What they said is not kept.
+        CREATE TABLE contact_job_errors (
+            job INTEGER NOT NULL,
+            row INTEGER NOT NULL,
+            field TEXT,
+            rule TEXT NOT NULL,
+            message TEXT NOT NULL,
+            PRIMARY KEY (job, row)
+        ) STRICT, WITHOUT ROWID;
         """
 }

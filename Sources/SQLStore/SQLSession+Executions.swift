@@ -37,17 +37,6 @@ extension SQLSession {
             """, id, project, decode: Self.contact)
     }
 
-    func insert(_ contact: Contact, in project: Identifier) throws {
-        memory.contact = nil
-        try run(
-            """
-            INSERT INTO contacts (id, project_id, email, subscribed, data, created_at, updated_at)
-            VALUES (?, ?, ?, ?, ?, ?, ?)
-            """, contact.id, project, contact.email, contact.isSubscribed, contact.data.text, contact.createdAt,
-            contact.updatedAt)
-        memory.contact = contact
-    }
-
     func update(_ contact: Contact) throws {
         memory.contact = nil
         try run(

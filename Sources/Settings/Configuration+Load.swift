@@ -99,6 +99,7 @@ extension Configuration.HTTP {
         port = reading.value(Schema.HTTP.port)
         publicURL = reading.optional(Schema.HTTP.publicURL)
         bodyLimit = reading.value(Schema.HTTP.bodyLimit)
+        importLimit = reading.value(Schema.HTTP.importLimit)
         trustsForwardedFor = reading.value(Schema.HTTP.trustsForwardedFor)
     }
 }

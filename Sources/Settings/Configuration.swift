@@ -70,6 +70,8 @@ package struct Configuration: Sendable {
         package let publicURL: String?
         /// `http.body_limit`. Bytes.
         package let bodyLimit: Int
+        /// `http.import_limit`. Bytes.
+        package let importLimit: Int
         /// Whether X-Forwarded-For is believed.
         package let trustsForwardedFor: Bool
 

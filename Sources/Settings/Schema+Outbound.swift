@@ -136,6 +136,13 @@ extension Schema {
         static let bodyLimit = Entry.bytes(
             "http.body_limit", 1024...(256 << 20), default: 1 << 20, example: 4 << 20,
             "The largest request body; a larger one is answered with 413.")
+        static let importLimit = Entry.bytes(
+            "http.import_limit", 1024...(64 << 30), default: 1 << 30, example: 8 << 30,
+            """
+            The largest file of contacts; a larger one is answered with 413. Until its import has ended it lies beside \
+            the database.
+            """
+        )
 
         static let trustsForwardedFor = Entry.flag(
             "http.trust_forwarded_for", default: false,
@@ -146,7 +153,8 @@ extension Schema {
         )
 
         static let settings = [
-            address.setting, port.setting, publicURL.setting, bodyLimit.setting, trustsForwardedFor.setting,
+            address.setting, port.setting, publicURL.setting, bodyLimit.setting, importLimit.setting,
+            trustsForwardedFor.setting,
         ]
     }
 

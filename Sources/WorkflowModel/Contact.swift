@@ -24,6 +24,10 @@ package struct Contact: Hashable, Sendable {
 
     /// Bytes of JSON that one contact's data may have: they are read for every event of the contact.
     package static let dataLimit = 256 * 1024
+    /// Nesting of values in it.
+    package static let depthLimit = 32
+    /// The key of the contact's language; its value is a text.
+    package static let localeKey = "locale"
 
     /// Keys that name something of ours and can therefore not be contact data.
     package static let reservedKeys: Set<String> = [

@@ -134,7 +134,9 @@ extension ExecutionRun {
             "eventName": .string(wait.eventNames.joined(separator: ",")),
             "timeoutAt": due.map { .string("\($0)") } ?? .null,
         ]
-        if !wait.looksBack, let missed = missedEvent(wait) { output[ExecutionMachine.missedKey] = ExecutionMachine.note(of: missed) }
+        if !wait.looksBack, let missed = missedEvent(wait) {
+            output[ExecutionMachine.missedKey] = ExecutionMachine.note(of: missed)
+        }
         return .paused(.event(names: wait.eventNames, due: due), output: .object(output))
     }
 

@@ -36,7 +36,8 @@ struct Assembly {
             store: store, clock: clock, cryptography: cryptography, configuration: engineConfiguration,
             secret: secret,
             // A command serves no pixels, and the daemon's log is not its own.
-            fetchLog: exclusively ? try FetchLogFile(besideDatabase: configuration.database.path) : nil, logger: logger)
+            fetchLog: exclusively ? try FetchLogFile(besideDatabase: configuration.database.path) : nil,
+            spool: ContactSpoolFiles(besideDatabase: configuration.database.path), logger: logger)
         return (store, exclusively ? context : context.acting(as: .account(Self.account)))
     }
 

@@ -64,6 +64,7 @@ final class Daemon: Sendable {
                     .init(service: LoopService { await webhookDispatch.run() }),
                     .init(service: LoopService { await Scheduler(context: context).run() }),
                     .init(service: LoopService { await History(context: context).run() }),
+                    .init(service: LoopService { await ContactJobs(context: context).run() }),
                     .init(
                         service: LoopService {
                             await ready.waitForHTTP()
@@ -92,6 +93,7 @@ final class Daemon: Sendable {
             context: context,
             configuration: HTTPConfiguration(
                 address: http.address, port: http.port, bodyLimit: http.bodyLimit,
+                importLimit: http.importLimit,
                 trackingEnabled: configuration.tracking.opens, trustedProxy: http.trustsForwardedFor)
         ) { _, port in
             if configuration.tracking.opens { context.trackingAddress.value = http.baseURL(port: port) }

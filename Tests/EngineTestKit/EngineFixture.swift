@@ -12,7 +12,7 @@ package struct EngineFixture: Sendable {
 
     package init(
         store: any Store, clock: VirtualClock = VirtualClock(), fetchLog: (any FetchLog)? = nil,
-        seed: UInt64 = 1, identifiers: IdentifierSource? = nil,
+        spool: any ContactSpool = MemorySpool(), seed: UInt64 = 1, identifiers: IdentifierSource? = nil,
         configure: (inout EngineConfiguration) -> Void = { _ in }
     ) async throws {
         var configuration = EngineConfiguration()
@@ -23,7 +23,7 @@ package struct EngineFixture: Sendable {
             store: store, clock: clock, cryptography: TestCryptography(), identifiers: identifiers)
         context = EngineContext(
             store: store, clock: clock, cryptography: TestCryptography(), identifiers: identifiers,
-            configuration: configuration, secret: secret, fetchLog: fetchLog,
+            configuration: configuration, secret: secret, fetchLog: fetchLog, spool: spool,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         context.trackingAddress.value = "http://127.0.0.1:8480"
         self.clock = clock
@@ -72,6 +72,12 @@ package struct EngineFixture: Sendable {
     /// Fires every timer that is due.
     package func runTimers() async throws {
         while try await Advance(context: context).advanceBatch() > 0 {}
+    }
+
+    /// Works on contact jobs until all have ended.
+    package func runJobs() async throws {
+        let jobs = ContactJobs(context: context)
+        while try await jobs.pass() {}
     }
 
     /// Claims and delivers everything that is due in the outbox.

@@ -35,6 +35,9 @@ package enum StoreContract: String, CaseIterable, Sendable, CustomTestStringConv
     case scheduleEntryFollowsItsWorkflow
     case scheduleTickIsThereOnce
     case contactsComeInTheOrderOfTheirIDs
+    case contactsComeInPagesAndAreCounted
+    case contactHasOneAddressAndAnImportLeavesItsMark
+    case contactJobComesBackWhole
 
     case countsFollowExecutionsAndSteps
     case executionFailsWithoutBeingRead
@@ -89,6 +92,9 @@ package enum StoreContract: String, CaseIterable, Sendable, CustomTestStringConv
         case .scheduleEntryFollowsItsWorkflow: try await Self.scheduleEntries(store)
         case .scheduleTickIsThereOnce: try await Self.scheduleTicks(store)
         case .contactsComeInTheOrderOfTheirIDs: try await Self.scheduleContacts(store)
+        case .contactsComeInPagesAndAreCounted: try await Self.contactPages(store)
+        case .contactHasOneAddressAndAnImportLeavesItsMark: try await Self.contactAddresses(store)
+        case .contactJobComesBackWhole: try await Self.contactJobs(store)
         case .countsFollowExecutionsAndSteps: try await Self.countsFollow(store)
         case .executionFailsWithoutBeingRead: try await Self.failsUnread(store)
         case .stepAndWebhookWaitComeBackWhole: try await Self.stepComesBackWhole(store)

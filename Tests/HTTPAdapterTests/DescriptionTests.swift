@@ -71,6 +71,10 @@ import WorkflowModel
             ("NewTemplate", { _ = try NewTemplate($0) }), ("TemplateChanges", { _ = try TemplateChanges($0) }),
             ("TemplateIds", { _ = try TemplateIDs($0) }), ("PreviewRequest", { _ = try PreviewRequest($0) }),
             ("UnsavedPreview", { _ = try UnsavedPreview($0) }), ("TestRequest", { _ = try TestRequest($0) }),
+            ("NewContact", { _ = try ContactRequest($0) }),
+            ("ContactChanges", { _ = try Contacts.Changes($0) }), ("ContactLookup", { _ = try LookupRequest($0) }),
+            ("ContactQuery", { _ = try ContactListRequest($0) }),
+            ("BulkContacts", { _ = try BulkContactRequest($0) }),
         ]
         for (name, read) in readers {
             let schema = try #require(description.root["components"]?["schemas"]?[name])

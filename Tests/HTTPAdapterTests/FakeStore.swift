@@ -112,7 +112,9 @@ extension FakeSession: StoreTransaction {
     }
     func contact(_ id: Identifier, in project: Identifier) throws -> Contact? { try contact(id) }
     func contact(_ id: Identifier) throws -> Contact? { tables.contacts.first { $0.id == id } }
-    func insert(_ contact: Contact, in project: Identifier) throws { tables.contacts.append(contact) }
+    func insert(_ contact: Contact, in project: Identifier, importedBy job: Int64?) throws {
+        tables.contacts.append(contact)
+    }
     func update(_ contact: Contact) throws {
         tables.contacts = tables.contacts.map { $0.id == contact.id ? contact : $0 }
     }

@@ -1,6 +1,5 @@
+import Engine
 import Testing
-
-@testable import HTTPAdapter
 
 @Suite struct AddressTextTests {
     @Test(arguments: [

@@ -1,14 +1,14 @@
 /// Tells which texts may become a contact's address: what every mail server takes (RFC 5321 section 4.1.2 without quoted
 /// local parts and address literals, with the letters of RFC 6531), and nothing that could end a header field or a
 /// command early.
-enum AddressText {
+package enum AddressText {
     /// RFC 5321 section 4.5.3.1, in bytes: the whole path is limited to 256 with its angle brackets.
     private static let limit = 254
     private static let localPartLimit = 64
     private static let labelLimit = 63
 
     /// The address without blanks around it; nil when it is none.
-    static func accepted(_ text: String) -> String? {
+    package static func accepted(_ text: String) -> String? {
         let trimmed = trim(text)
         let parts = trimmed.split(separator: "@", omittingEmptySubsequences: false)
         guard parts.count == 2, trimmed.utf8.count <= limit, isLocalPart(parts[0]), isDomain(parts[1]) else {

@@ -1,0 +1,141 @@
+import EngineTestKit
+import JSONValue
+import Testing
+import WorkflowModel
+
+@testable import Engine
+
+@Suite struct ContactsTests {
+    private static func filter(_ field: String, _ name: String, _ value: JSON) throws -> Filter {
+        try Filter(
+            json: [
+                "logic": "AND",
+                "groups": [["filters": [["field": .string(field), "operator": .string(name), "value": value]]]],
+            ], path: "filter", vocabulary: .contact)
+    }
+
+    private func fill(_ engine: EngineFixture, _ count: Int) async throws {
+        for number in 0..<count {
+            _ = try await engine.contacts.upsert(
+                email: "c\(number)@example.org", subscribed: number % 3 != 0, data: ["n": .int(Int64(number))])
+            engine.clock.advance(seconds: 1)
+        }
+    }
+
+    private func all(_ engine: EngineFixture, _ query: ContactQuery, limit: Int) async throws -> [String] {
+        var emails: [String] = []
+        var cursor: Contacts.Cursor?
+        repeat {
+            let page = try await engine.contacts.list(query, after: cursor, limit: limit)
+            emails += page.contacts.map(\.email)
+            cursor = page.next
+        } while cursor != nil
+        return emails
+    }
+
+    @Test func pagesGoThroughEverybodyOnceNewestFirst() async throws {
+        let (engine, _database) = try await makeEngine()
+        _ = _database
+        try await fill(engine, 25)
+        let emails = (0..<25).reversed().map { "c\($0)@example.org" }
+        #expect(try await all(engine, ContactQuery(), limit: 7) == emails)
+        #expect(try await all(engine, ContactQuery(), limit: 25) == emails)
+        let first = try await engine.contacts.list(ContactQuery(), after: nil, limit: 10)
+        #expect(first.total == 25 && first.next?.total == 25)
+        #expect(
+            try await all(engine, ContactQuery(search: "C1", isSubscribed: false), limit: 2)
+                == [18, 15, 12].map { "c\($0)@example.org" })
+        let found = try await engine.contacts.list(ContactQuery(search: "c1"), after: nil, limit: 3)
+        #expect(found.total == 11 && found.contacts.count == 3)
+        #expect(try await all(engine, ContactQuery(search: "%"), limit: 2) == [])
+    }
+
+    @Test func filtersLookBackOnEventsThatNobodyKept() async throws {
+        let (engine, _database) = try await makeEngine()
+        _ = _database
+        try await fill(engine, 5)
+        try await engine.track("bought", "c3@example.org")
+        let filter = try Filter(
+            json: ["logic": "AND", "groups": [["filters": [["field": "event.bought", "operator": "triggered"]]]]],
+            path: "filter", vocabulary: .contact)
+        #expect(try await all(engine, ContactQuery(filter: filter), limit: 2) == ["c3@example.org"])
+        let numbers = try Self.filter("data.n", "greaterThan", 2)
+        #expect(try await all(engine, ContactQuery(filter: numbers), limit: 1) == ["c4@example.org", "c3@example.org"])
+    }
+
+    @Test func bulkChangeByQueryConcernsThoseThatWereThere() async throws {
+        let (engine, _database) = try await makeEngine()
+        _ = _database
+        try await fill(engine, 30)
+        let job = try await engine.contacts.begin(
+            .update(["big": true]), on: ContactQuery(filter: try Self.filter("data.n", "greaterThanOrEqual", 20)))
+        _ = try await engine.contacts.upsert(email: "late@example.org", subscribed: nil, data: ["n": 99])
+        try await engine.runJobs()
+        let ended = try await engine.contacts.job(job.id).job
+        #expect(ended.status == .completed && ended.counts == .init(read: 30, updated: 10))
+        #expect(try await engine.contact("c20@example.org")?.data["big"] == true)
+        #expect(try await engine.contact("c19@example.org")?.data["big"] == nil)
+        #expect(try await engine.contact("late@example.org")?.data["big"] == nil)
+        #expect(try await engine.eventCount("contact.updated") == 10)
+    }
+
+    @Test func bulkUnsubscribeRecordsEachEventOnce() async throws {
+        let (engine, _database) = try await makeEngine()
+        _ = _database
+        try await fill(engine, 9)
+        let job = try await engine.contacts.begin(.unsubscribe, on: ContactQuery())
+        try await engine.runJobs()
+        #expect(try await engine.contacts.job(job.id).job.counts == .init(read: 9, updated: 6, unchanged: 3))
+        #expect(try await engine.eventCount("contact.unsubscribed") == 6)
+    }
+
+    @Test func bulkDeleteTakesOnlyThoseItMeans() async throws {
+        let (engine, _database) = try await makeEngine()
+        _ = _database
+        try await fill(engine, 9)
+        let job = try await engine.contacts.begin(.delete, on: ContactQuery(isSubscribed: false))
+        try await engine.runJobs()
+        #expect(try await engine.contacts.job(job.id).job.counts == .init(read: 9, deleted: 3))
+        #expect(try await engine.contacts.list(ContactQuery(), after: nil, limit: 1).total == 6)
+    }
+
+    @Test func contactThatCannotBeChangedIsReportedAndTheOthersAre() async throws {
+        let (engine, _database) = try await makeEngine()
+        _ = _database
+        try await fill(engine, 20)
+        let full = JSON.string(String(repeating: "x", count: Contact.dataLimit - 100))
+        let large = try await engine.contacts.upsert(
+            email: "c7@example.org", subscribed: nil, data: ["full": full])
+        let job = try await engine.contacts.begin(
+            .update(["more": .string(String(repeating: "y", count: 200))]), on: ContactQuery())
+        try await engine.runJobs()
+        let detail = try await engine.contacts.job(job.id)
+        #expect(detail.job.status == .completed && detail.job.counts == .init(read: 20, updated: 19, failed: 1))
+        #expect(detail.errors.map(\.rule) == [.tooLarge])
+        #expect(detail.errors.first?.column == "\(large.contact.id)")
+    }
+
+    @Test func bulkChangeByIDsTellsOfEach() async throws {
+        let (engine, _database) = try await makeEngine()
+        _ = _database
+        try await fill(engine, 3)
+        let ids = try await engine.contacts.list(ContactQuery(), after: nil, limit: 3).contacts.map(\.id)
+        let unknown = Identifier(high: 1, low: 1)
+        #expect(
+            try await engine.contacts.change([ids[0], unknown, ids[2]], .subscribe) == [
+                .unchanged, .notFound, .updated,
+            ])
+        #expect(try await engine.contacts.change([ids[0], ids[0]], .delete) == [.deleted, .notFound])
+    }
+
+    @Test func oldJobsGoWithTheirReports() async throws {
+        let (engine, _database) = try await makeEngine()
+        _ = _database
+        let first = try await engine.importFile("email\nnobody\n")
+        for _ in 0..<Contacts.keptJobs { _ = try await engine.importFile("email\n") }
+        #expect(try await engine.contacts.jobs(limit: 1000).count == Contacts.keptJobs + 1)
+        _ = try await engine.importFile("email\n")
+        let error = await #expect(throws: UseCaseError.self) { try await engine.contacts.job(first.job.id) }
+        #expect(error?.code == .notFound)
+    }
+}
