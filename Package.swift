@@ -106,7 +106,9 @@ let package = Package(
             path: "Tests/EngineTestKit", swiftSettings: strict),
         .target(name: "ServerTestKit", dependencies: ["JSONValue"], path: "Tests/ServerTestKit", swiftSettings: strict),
         .target(
-            name: "CorpusKit", dependencies: ["Liquid", "JSONValue"], path: "Tests/CorpusKit", swiftSettings: strict),
+            name: "CorpusKit", dependencies: ["Liquid", "JSONValue", "MailFormat", "MailModel"],
+            path: "Tests/CorpusKit",
+            swiftSettings: strict),
         // `make corpora`.
         .executableTarget(
             name: "corpora", dependencies: ["CorpusKit"], path: "Tests/CorpusRunner", swiftSettings: strict),
@@ -138,7 +140,8 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(name: "MailModelTests", dependencies: ["MailModel"], swiftSettings: strict),
         .testTarget(
-            name: "MailFormatTests", dependencies: ["MailFormat", "MailModel", "JSONValue"], exclude: ["Golden"],
+            name: "MailFormatTests", dependencies: ["MailFormat", "MailModel", "JSONValue", "CorpusKit"],
+            exclude: ["Golden", "mime-exceptions.json"],
             swiftSettings: strict),
         .testTarget(
             name: "MilterAdapterTests",

@@ -15,7 +15,7 @@ let strict: [SwiftSetting] = [
 /// All files of `Fuzz/Targets`.
 let names = [
     "Address", "Configuration", "Contacts", "Filter", "HTML", "Header", "Identifier", "JSON", "Journal", "Message",
-    "Postfix", "Reply", "Schedule", "Session", "Template", "Webhook", "Workflow",
+    "Postfix", "Reading", "Reply", "Report", "Sanitizer", "Schedule", "Session", "Template", "Webhook", "Workflow",
 ]
 
 /// One program for each parser: its name is the file's in `Fuzz/Targets`.
@@ -68,7 +68,10 @@ let package = Package(
         fuzzer("Journal", ["Engine", "WorkflowModel"]),
         fuzzer("Message", ["Engine", "JSONValue", "MailFormat", "MailModel", "WorkflowModel"]),
         fuzzer("Postfix", ["Settings"]),
+        fuzzer("Reading", ["MailFormat", "MailModel"]),
         fuzzer("Reply", ["MailModel", "MilterAdapter", "SMTPAdapter"]),
+        fuzzer("Report", ["MailFormat", "MailModel"]),
+        fuzzer("Sanitizer", ["MailFormat"]),
         fuzzer("Schedule", ["JSONValue", "WorkflowModel"]),
         fuzzer("Session", ["MailModel", "MilterAdapter"]),
         fuzzer("Template", ["JSONValue", "Liquid"]),

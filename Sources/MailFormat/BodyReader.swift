@@ -22,7 +22,7 @@ struct BodyReader {
         result.textBody = joined(textual.filter { !isHTML($0) }, decoded)
         result.htmlBody = joined(selection.html.filter(isHTML), decoded)
         result.text = readable(textual, decoded)
-        result.attachments = attached.map { attachment(parts.all[$0]) }
+        result.attachments = attached.map(attachment)
     }
 
     private func isHTML(_ index: Int) -> Bool { parts.all[index].contentType.essence == "text/html" }
@@ -73,10 +73,11 @@ struct BodyReader {
         return result
     }
 
-    private func attachment(_ part: MessagePart) -> ReadMessage.Attachment {
-        ReadMessage.Attachment(
-            filename: part.filename, contentType: part.contentType.essence,
-            size: part.encoding.decodedSize(parts.raw(part)),
+    private func attachment(_ index: Int) -> ReadMessage.Attachment {
+        let part = parts.all[index]
+        return ReadMessage.Attachment(
+            part: index, filename: part.filename, contentType: part.contentType.essence,
+            size: part.encoding.decodedSize(parts.raw(part)), disposition: part.disposition,
             isInline: part.disposition == "inline" || part.contentID != nil,
             contentID: part.contentID)
     }

@@ -4,6 +4,13 @@ import MailModel
 package enum MessageReader {
     /// Subject, people, ids, text and list of attachments of one message.
     package static func read(_ message: ReceivedMessage, limits: ReadingLimits = ReadingLimits()) -> ReadMessage {
+        readWithParts(message, limits: limits).read
+    }
+
+    /// The same, and the parts it was read from, so that nobody scans the body twice.
+    package static func readWithParts(
+        _ message: ReceivedMessage, limits: ReadingLimits = ReadingLimits()
+    ) -> (read: ReadMessage, parts: MessageParts) {
         var result = ReadMessage()
         var decoder = HeaderDecoder(limits: limits)
         if message.isBodyTruncated { decoder.defects.note(.bodyTruncated) }
@@ -15,7 +22,7 @@ package enum MessageReader {
         var reader = BodyReader(parts: parts, limits: limits, defects: decoder.defects)
         reader.read(into: &result)
         result.defects = reader.defects.all
-        return result
+        return (result, parts)
     }
 
     /// The parts of a message without their meaning: for delivery reports and complaints.
@@ -28,7 +35,13 @@ package enum MessageReader {
     /// A message that travelled inside another (message/rfc822, text/rfc822-headers): header and body of these bytes.
     package static func split(_ bytes: [UInt8], limits: ReadingLimits = ReadingLimits()) -> (
         headers: [HeaderField], body: [UInt8]
-    ) { HeaderSplitter.split(bytes, limits: limits) }
+    ) { HeaderSplitter.split(withLineFeeds(bytes), limits: limits) }
+
+    /// A file of an old Macintosh ends its lines with CR alone. Nothing that came over SMTP does.
+    private static func withLineFeeds(_ bytes: [UInt8]) -> [UInt8] {
+        guard !bytes.contains(0x0A), bytes.contains(0x0D) else { return bytes }
+        return bytes.map { $0 == 0x0D ? 0x0A : $0 }
+    }
 
     private static func capped(
         _ fields: [HeaderField], limits: ReadingLimits, defects: inout DefectList

@@ -11,6 +11,8 @@ struct PartScanner {
         var boundary: [UInt8]
         var part: Int
         var childType: ContentType
+        /// Whether a line was looked for that is the declared boundary.
+        var isSearched = false
     }
 
     private enum State {
@@ -27,6 +29,9 @@ struct PartScanner {
     private var state = State.between
     private var decoder: HeaderDecoder
     private var isFull = false
+    /// Boundaries of multiparts that another's boundary ended: they may go on behind it.
+    private var abandoned: [[UInt8]] = []
+    private var guesses = 0
 
     private init(limits: ReadingLimits, end: Int) {
         self.limits = limits
@@ -66,11 +71,15 @@ struct PartScanner {
         {
             return takeBoundary(level: level, isClosing: isClosing, at: start, next: next, in: bytes)
         }
+        if case .between = state { return takeUndeclared(line, at: start, next: next, in: bytes) }
         guard case .header(let headerStart, var fields) = state else { return }
         // Emptied first, so that the append below does not copy what the state still holds.
         state = .between
         if PartScanner.isBlank(line) {
             add(fields, defaultType: open.last?.childType ?? .plainText, start: next)
+        } else if !PartScanner.isField(line) {
+            // The empty line was forgotten, as a message's own may be.
+            add(fields, defaultType: open.last?.childType ?? .plainText, start: start)
         } else {
             take(headerLine: line, into: &fields)
             state = .header(start: headerStart, fields: fields)
@@ -91,7 +100,54 @@ struct PartScanner {
                 return (level, true)
             }
         }
-        return nil
+        guard !abandoned.isEmpty, !open.isEmpty else { return nil }
+        return abandoned.contains(where: { content.elementsEqual($0) }) ? (open.count - 1, false) : nil
+    }
+
+    /// Before the first part: where no line is the declared boundary, a line of dashes in front of a part's header is the
+    /// boundary that the sender really wrote.
+    private mutating func takeUndeclared(
+        _ line: UnsafeRawBufferPointer, at start: Int, next: Int, in bytes: UnsafeRawBufferPointer
+    ) {
+        guard line.count > 3, line[0] == UInt8(ascii: "-"), line[1] == UInt8(ascii: "-"), let top = open.last,
+            parts[top.part].children.isEmpty, !top.isSearched, PartScanner.isContentField(at: next, in: bytes)
+        else { return }
+        guard guesses < PartScanner.guessLimit else { return }
+        guesses += 1
+        open[open.count - 1].isSearched = true
+        guard !PartScanner.hasLine(top.boundary, from: next, in: bytes) else { return }
+        var length = line.count
+        while length > 2, line[length - 1] <= 0x20 { length -= 1 }
+        decoder.defects.note(.missingBoundary)
+        open[open.count - 1].boundary = Array(line[2..<length])
+        takeBoundary(level: open.count - 1, isClosing: false, at: start, next: next, in: bytes)
+    }
+
+    /// Each costs a pass over the body.
+    private static let guessLimit = 8
+
+    private static func isContentField(at position: Int, in bytes: UnsafeRawBufferPointer) -> Bool {
+        let name = "content-".utf8
+        guard position + name.count < bytes.count else { return false }
+        return zip(bytes[position..<(position + name.count)], name).allSatisfy { $0 | 0x20 == $1 | 0x20 }
+    }
+
+    /// Whether some line from here on is this boundary.
+    private static func hasLine(_ boundary: [UInt8], from start: Int, in bytes: UnsafeRawBufferPointer) -> Bool {
+        guard let base = bytes.baseAddress else { return false }
+        let wanted = [UInt8(ascii: "-"), UInt8(ascii: "-")] + boundary
+        var position = start
+        while position < bytes.count {
+            let feed = memchr(base + position, 0x0A, bytes.count - position)
+            let end = feed.map { base.distance(to: UnsafeRawPointer($0)) } ?? bytes.count
+            if end - position >= wanted.count, bytes[position] == wanted[0], bytes[position..<end].starts(with: wanted)
+            {
+                let rest = bytes[(position + wanted.count)..<end]
+                if rest.allSatisfy({ $0 <= 0x20 || $0 == UInt8(ascii: "-") }) { return true }
+            }
+            position = end + 1
+        }
+        return false
     }
 
     private mutating func takeBoundary(
@@ -100,7 +156,10 @@ struct PartScanner {
         endPart(at: PartScanner.withoutLineEnd(start, in: bytes))
         if level < open.count - 1 {
             decoder.defects.note(.unterminatedMultipart)
-            for inner in open[(level + 1)...] { close(inner.part, at: start) }
+            for inner in open[(level + 1)...] {
+                close(inner.part, at: start)
+                if abandoned.count < 8 { abandoned.append(inner.boundary) }
+            }
             open.removeSubrange((level + 1)...)
         }
         if isClosing {
@@ -138,7 +197,11 @@ struct PartScanner {
         endPart(at: end)
         // A part whose header only just ended with the last line may have opened a multipart.
         if !open.isEmpty, !isFull { decoder.defects.note(.unterminatedMultipart) }
-        for multipart in open { close(multipart.part, at: end) }
+        for multipart in open {
+            close(multipart.part, at: end)
+            // No line is its boundary: what there is, is text, and worth more than nothing.
+            if parts[multipart.part].children.isEmpty, !isFull { parts[multipart.part].contentType = .plainText }
+        }
         open.removeAll()
     }
 
@@ -194,6 +257,15 @@ struct PartScanner {
         guard fields.count < limits.headerFields else { return decoder.defects.note(.headersTruncated) }
         let name = String(decoding: line[..<colon], as: UTF8.self).trimmingBlanks()
         fields.append(HeaderField(name: name, value: Array(line[(colon + 1)...].prefix(limits.fieldBytes))))
+    }
+
+    /// A field or the continuation of one.
+    private static func isField(_ line: UnsafeRawBufferPointer) -> Bool {
+        if line[0] == 0x20 || line[0] == 0x09 { return true }
+        guard let colon = line.firstIndex(of: UInt8(ascii: ":")), colon > 0 else { return false }
+        var end = colon
+        while end > 0, line[end - 1] == 0x20 || line[end - 1] == 0x09 { end -= 1 }
+        return end > 0 && line[..<end].allSatisfy { $0 > 0x20 && $0 < 0x7F }
     }
 
     private static func isBlank(_ line: UnsafeRawBufferPointer) -> Bool {

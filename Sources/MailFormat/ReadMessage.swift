@@ -31,6 +31,9 @@ package struct ReadMessage: Sendable {
     /// What could not be read, each once.
     package var defects: [Defect] = []
 
+    /// `text` without quoted mail and signature: what the sender wrote this time.
+    package var strippedText: String { QuotedReply.stripped(text) }
+
     /// True when there is something to read or to save.
     package var hasContent: Bool { !attachments.isEmpty || text.contains { !$0.isWhitespace } }
 
@@ -39,12 +42,16 @@ package struct ReadMessage: Sendable {
 
     /// An attached file; its content stays in the message.
     package struct Attachment: Hashable, Sendable {
+        /// Its place in `MessageParts.all`, by which its content is reached.
+        package var part: Int
         /// As the sender wrote it; a name to show, no path to write to.
         package var filename: String?
         /// `image/png`, in lower case.
         package var contentType: String
         /// Decoded bytes.
         package var size: Int
+        /// `attachment`, `inline` or what the sender invented; nil when he says nothing.
+        package var disposition: String?
         /// Meant to be shown inside the text, not beside it.
         package var isInline: Bool
         /// Content-ID without brackets, by which HTML refers to it.

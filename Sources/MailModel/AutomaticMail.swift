@@ -3,12 +3,17 @@ package enum AutomaticMail {
     /// The first sign in the header that forbids an automatic reply to anybody.
     package static func refusalByHeader(_ message: ReceivedMessage) -> AutomaticReplyRule.Refusal? {
         if message.headers(named: "Auto-Submitted").contains(where: { token(of: $0) != "no" }) { return .autoSubmitted }
-        if message.headers.contains(where: { listFields.contains($0.name.lowercased()) }) { return .mailingList }
+        if hasListField(message) { return .mailingList }
         if isBulk(message) { return .precedence }
         if message.headers(named: "X-Auto-Response-Suppress").contains(where: asksForSilence) { return .suppressed }
         if hasMachineField(message) { return .machineHeader }
         if message.headers(named: "Content-Type").contains(where: isReport) { return .report }
         return nil
+    }
+
+    /// A field that only mailing lists write (RFC 2369, RFC 2919).
+    package static func hasListField(_ message: ReceivedMessage) -> Bool {
+        message.headers.contains { listFields.contains($0.name.lowercased()) }
     }
 
     private static let listFields: Set<String> = [

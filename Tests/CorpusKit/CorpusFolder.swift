@@ -1,3 +1,5 @@
+import Foundation
+
 #if canImport(Glibc)
     import Glibc
 #endif
@@ -21,6 +23,12 @@ package struct CorpusFolder: Sendable {
             throw CorpusError("cannot read \(path)/\(name): set POSTRIDER_CORPORA to the folder of the corpora")
         }
         return bytes
+    }
+
+    /// The files below a folder of the corpora, by their path in it, in order; empty when it is not there.
+    package func files(in folder: String, suffix: String) -> [String] {
+        guard let walker = FileManager.default.enumerator(atPath: "\(path)/\(folder)") else { return [] }
+        return walker.compactMap { $0 as? String }.filter { $0.hasSuffix(suffix) }.sorted()
     }
 
     /// The file's bytes; nil when it is absent.

@@ -18,7 +18,7 @@ func end(_ status: Int32, saying text: String) -> Never {
 }
 
 let corpora: [(name: String, measure: (CorpusFolder) throws -> Agreement)] = [
-    ("liquid", Agreement.liquid)
+    ("liquid", Agreement.liquid), ("bounces", Agreement.bounces), ("mime", Agreement.mime),
 ]
 
 let wanted = CommandLine.arguments.dropFirst()
@@ -29,6 +29,7 @@ for (name, measure) in corpora where wanted.isEmpty || wanted.contains(name) {
     do {
         let agreement = try measure(CorpusFolder())
         for difference in agreement.differences { print("differs: \(difference)") }
+        for note in agreement.notes { print(note) }
         print(agreement.line)
     } catch {
         end(1, saying: "\(error)")

@@ -1,0 +1,217 @@
+import MailModel
+
+/// One recipient's outcome out of what is known about it from fields and from text.
+struct OutcomeReader {
+    /// What the report says as a whole, for a recipient about whom it says nothing in particular.
+    let wholeText: String
+    /// The mail as a whole is only late.
+    let isDelay: Bool
+    /// There is one recipient, of whom then all of the text speaks.
+    var isAlone = false
+
+    /// A recipient of a delivery status part. `said` is what the text beside it says about the same recipient.
+    func recipient(_ block: StatusFields.Block, address: String, said: String) -> ReportedRecipient {
+        let action = Self.action(block["action"]) ?? (isDelay ? .delayed : .failed)
+        let diagnostic = Self.value(block["diagnostic-code"]) ?? block["x-supplementary-info"] ?? ""
+        let reported = block["status"].flatMap { EnhancedStatus($0) ?? EnhancedStatus.find(in: $0) }
+        let remote = Self.value(block["remote-mta"])
+        let original = block["original-recipient"].flatMap(Self.address)
+        var outcome = Outcome(diagnostic, reported: reported)
+        // Sendmail and others leave the words in the text and put a bare number or nothing into the field.
+        if let rejection = Self.rejection(in: wholeText) {
+            outcome = Outcome(rejection, reported: reported)
+        } else if outcome.reason(action).kind == .unknown || outcome.isVague {
+            for text in [said, wholeText] where !text.isEmpty {
+                let other = Outcome(text, reported: outcome.status)
+                guard other.meaningOfText != nil else { continue }
+                outcome.complete(with: other)
+                break
+            }
+        }
+        outcome.stage = outcome.stage ?? Outcome.stage(of: said)
+        if diagnostic.isEmpty, isAlone, outcome.meaningOfText == .userUnknown { outcome.explain(with: wholeText) }
+        var result = make(
+            address: address, action: action, outcome: outcome,
+            diagnostic: diagnostic.isEmpty ? Self.line(said) : diagnostic)
+        result.originalAddress = original.flatMap { $0.lowercased() == address.lowercased() ? nil : $0 }
+        result.remoteHost = remote
+        return result
+    }
+
+    /// `Your message to <a@b.example> was automatically rejected:` and the reason: so local delivery agents write, who put
+    /// a general status beside it.
+    private static func rejection(in text: String) -> String? {
+        let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+        guard let index = lines.firstIndex(where: { $0.contains("was automatically rejected:") }) else { return nil }
+        let reason = lines[(index + 1)...].prefix { !$0.isEmpty }.joined(separator: " ")
+        return BounceClassifier.meaning(of: reason) == nil ? nil : reason
+    }
+
+    /// A recipient of a report in plain words.
+    func recipient(_ entry: PlainReport.Entry) -> ReportedRecipient {
+        let action: ReportedRecipient.Action = isDelay ? .delayed : .failed
+        var outcome = Outcome(entry.said, reported: nil)
+        if outcome.meaningOfText == nil || (outcome.isVague && outcome.code == nil) {
+            let whole = Outcome(wholeText, reported: outcome.status)
+            if whole.meaningOfText != nil || whole.code != nil { outcome.complete(with: whole) }
+        }
+        return make(address: entry.address, action: action, outcome: outcome, diagnostic: Self.line(entry.said))
+    }
+
+    private func make(
+        address: String, action: ReportedRecipient.Action, outcome: Outcome, diagnostic: String
+    ) -> ReportedRecipient {
+        let reason = outcome.reason(action)
+        let category = outcome.status?.category ?? outcome.code.map { $0 / 100 } ?? Self.category(of: action)
+        let status = outcome.status ?? reason.status(category: category) ?? EnhancedStatus.failure
+        return ReportedRecipient(
+            address: address, action: action, status: status, isStatusDerived: outcome.status == nil,
+            replyCode: outcome.code, diagnostic: diagnostic, reason: reason,
+            isHard: action == .failed && BounceClassifier.isHard(reason))
+    }
+
+    private static func category(of action: ReportedRecipient.Action) -> Int {
+        switch action {
+        case .failed: 5
+        case .delayed: 4
+        case .delivered, .relayed, .expanded: 2
+        }
+    }
+
+    static func action(_ text: String?) -> ReportedRecipient.Action? {
+        guard let word = text.map(AutomaticMail.token) else { return nil }
+        switch word {
+        case "failed", "fail", "failure", "undeliverable", "error", "bounced": return .failed
+        case "delayed", "delay", "deferred": return .delayed
+        case "delivered", "deliverable", "success": return .delivered
+        case "relayed": return .relayed
+        case "expanded": return .expanded
+        default: return nil
+        }
+    }
+
+    /// What follows the type in `smtp; 550 …`.
+    static func value(_ field: String?) -> String? {
+        guard let field, !field.isEmpty else { return nil }
+        guard let semicolon = field.utf8.firstIndex(of: UInt8(ascii: ";")) else { return field }
+        let type = field[..<semicolon]
+        guard type.utf8.count <= 40, !type.utf8.contains(0x20), !type.utf8.contains(UInt8(ascii: "@")) else {
+            return field
+        }
+        return String(field[field.utf8.index(after: semicolon)...]).trimmingBlanks()
+    }
+
+    /// `rfc822; <a@b.example>` as `a@b.example`; what is no address stays as it is.
+    static func address(_ field: String) -> String? {
+        let text = value(field) ?? ""
+        if let found = AddressScanner.find(in: Array(text.utf8), limit: 1).first { return found.address.description }
+        let bare = text.filter { $0 != "<" && $0 != ">" }.trimmingBlanks()
+        return bare.isEmpty ? nil : String(bare.prefix(254))
+    }
+
+    /// In one line and bounded.
+    static func line(_ text: String) -> String {
+        text.utf8.prefix(4096).split(whereSeparator: { $0 <= 0x20 }).prefix(200)
+            .map { String(decoding: $0, as: UTF8.self) }.joined(separator: " ")
+    }
+}
+
+/// What one text says about one delivery.
+struct Outcome {
+    private var text: String
+    private var reported: EnhancedStatus?
+    private(set) var code: Int?
+    private var said: EnhancedStatus?
+    var stage: BounceClassifier.Stage?
+    private(set) var meaningOfText: BounceReason?
+
+    init(_ text: String, reported: EnhancedStatus?) {
+        self.reported = reported
+        let bytes = Array(text.utf8.prefix(32 << 10))
+        if let reply = SMTPReply.find(in: bytes) {
+            code = reply.code
+            said = reply.status
+            // From the reply on: what stands before it are the words of the reporting program.
+            let rest = String(decoding: bytes[reply.start...], as: UTF8.self)
+            said = said ?? EnhancedStatus.find(in: rest)
+            self.text = rest
+            meaningOfText = BounceClassifier.meaning(of: rest)
+            if meaningOfText == nil {
+                self.text = text
+                meaningOfText = BounceClassifier.meaning(of: text)
+            }
+        } else {
+            self.text = text
+            said = EnhancedStatus.find(in: text)
+            meaningOfText = BounceClassifier.meaning(of: text)
+        }
+        stage = Outcome.stage(of: text)
+    }
+
+    /// The server's own code says more than the one that the reporting program made of it.
+    var status: EnhancedStatus? { said ?? reported }
+
+    /// Words that say that it failed, and not why.
+    var isVague: Bool { meaningOfText.map(BounceClassifier.isVague) ?? true }
+
+    func reason(_ action: ReportedRecipient.Action) -> BounceReason {
+        switch action {
+        case .delivered, .relayed, .expanded: return .delivered
+        case .failed, .delayed:
+            let reason = BounceClassifier.reason(text: text, status: status, replyCode: code, stage: stage)
+            return reason == .undefined && action == .delayed ? .delayed : reason
+        }
+    }
+
+    /// Takes over what another text about the same delivery says better.
+    mutating func complete(with other: Outcome) {
+        text = other.text
+        meaningOfText = other.meaningOfText
+        code = code ?? other.code
+        if let found = other.said, status == nil || (status?.isGeneric == true && status?.category == found.category) {
+            said = found
+        }
+        stage = stage ?? other.stage
+    }
+
+    /// "The account is disabled: 550 user unknown": the program knows better than its server says.
+    mutating func explain(with whole: String) {
+        guard let known = BounceClassifier.meaning(of: whole), known == .mailboxDisabled || known == .mailboxFull else {
+            return
+        }
+        text = whole
+        meaningOfText = known
+    }
+
+    private static let stages: [(BounceClassifier.Stage, Phrases)] = [
+        (
+            .data,
+            [
+                "end of data", "reply to data", "after data", "after i sent the message", "our data",
+                "after pipelined data", "in response to data",
+            ]
+        ),
+        (.recipient, ["rcpt to", "rcpt_to", "smtp:rcpt", "does not like recipient", "reply to rcpt", "after rcpt"]),
+        (
+            .mailFrom,
+            [
+                "reply to mail from", "after mail from", "[mail_from]", "our mail from", ">>> mail from",
+                "after pipelined mail from", "does not like sender", "response to mail from",
+            ]
+        ),
+        (
+            .helo,
+            [
+                "reply to ehlo", "reply to helo", "after ehlo", "after helo", "after pipelined ehlo",
+                "my name was rejected", ">>> helo", ">>> ehlo",
+            ]
+        ),
+        (.connection, ["initial connection", "refused to talk to me", "server greeting", "initial greeting"]),
+    ]
+
+    static func stage(of text: String) -> BounceClassifier.Stage? {
+        guard !text.isEmpty else { return nil }
+        let lowered = text.lowercased()
+        return stages.first { $0.1.isFound(in: lowered) }?.0
+    }
+}

@@ -1,0 +1,194 @@
+import MailModel
+
+/// What a person wrote himself in a reply: without the mail that he answers and without signature.
+package enum QuotedReply {
+    /// The reply alone. What stands between or under quoted lines stays; a text that is nothing but quotation gives nothing.
+    /// A forwarded message is content and stays.
+    package static func stripped(_ text: String) -> String {
+        let lines = text.split(separator: "\n", omittingEmptySubsequences: false).prefix(20_000).map(String.init)
+        var kept: [String] = []
+        var index = 0
+        while index < lines.count {
+            if let length = QuotedReply.attribution(lines, at: index) {
+                let next = index + length
+                let isMarked = firstText(lines, from: next).map { isQuoted(lines[$0]) } ?? false
+                // Without signs nothing tells the quotation from what follows it: it is the rest.
+                guard isMarked else { break }
+                index = next
+                continue
+            }
+            if isSeparator(lines, at: index) { break }
+            if !isQuoted(lines[index]) { kept.append(lines[index]) }
+            index += 1
+        }
+        return Signature.removed(from: kept).joined(separator: "\n").trimmingLines()
+    }
+
+    static func isQuoted(_ line: String) -> Bool {
+        line.utf8.first { $0 != 0x20 && $0 != 0x09 && $0 != 0xC2 && $0 != 0xA0 } == UInt8(ascii: ">")
+    }
+
+    private static func firstText(_ lines: [String], from index: Int) -> Int? {
+        (index..<lines.count).first { !lines[$0].isBlank }
+    }
+
+    // MARK: Attributions
+
+    /// What ends "On Monday, Ann wrote:", by language.
+    private static let verbs = [
+        "wrote:", "writes:", "schrieb:", "schrieb am", "schreibt:", "a écrit :", "a écrit:", "a ecrit :",
+        "a écrit\u{A0}:", "escribió:", "escribio:", "escribi\u{F3}:", "ha scritto:", "scrive:", "scritto:", "schreef:",
+        "heeft geschreven:", "escreveu:", "skrev:", "skrev følgende:", "kirjoitti:", "napisał:", "napisał(a):",
+        "napisała:", "napsal:", "napsal(a):", "napísal:", "írta:", "a scris:", "пишет:", "написал:", "написал(а):",
+        "писал:", "пише:", "написа:", "yazdı:", "έγραψε:", "wrote :", "写道：", "写道:", "のメール:", "님이 작성:", "כתב:", "كتب:",
+        "viết:", "wrote the following:", "said:",
+    ]
+    private static let beginnings = [
+        "on ", "am ", "le ", "el ", "il ", "op ", "em ", "den ", "d. ", "dne ", "w dniu ", "dnia ", "в ", "at ", "at:",
+        "pe ", "pada ", "vào ", "于", "在", "20", "19", "> on ", "ma ", "ti. ", "to ", "on:",
+    ]
+
+    /// How many lines the attribution takes that begins here; programs break it into up to three.
+    private static func attribution(_ lines: [String], at index: Int) -> Int? {
+        let first = lines[index].trimmingSigns().lowercased()
+        guard !first.isEmpty, first.utf8.count <= 400 else { return nil }
+        var joined = ""
+        for length in 1...3 where index + length <= lines.count {
+            let line = lines[index + length - 1].trimmingSigns().lowercased()
+            if line.isEmpty { return nil }
+            joined += (joined.isEmpty ? "" : " ") + line
+            guard verbs.contains(where: { joined.hasSuffix($0) }) || isReversed(joined) else { continue }
+            // The line above an attribution is none of it.
+            if length > 1, attribution(lines, at: index + 1) != nil { return nil }
+            let startsAsOne = beginnings.contains { joined.hasPrefix($0) }
+            let hasDate = joined.utf8.contains { $0 &- UInt8(ascii: "0") < 10 }
+            let hasAddress = joined.utf8.contains(UInt8(ascii: "@"))
+            let isMarked = firstText(lines, from: index + length).map { isQuoted(lines[$0]) } ?? false
+            if (hasDate && (startsAsOne || hasAddress)) || (hasAddress && isMarked) || (hasDate && isMarked)
+                || (isMarked && length == 1)
+            {
+                return length
+            }
+        }
+        return nil
+    }
+
+    /// Some languages and programs put the verb in the middle: `Am 3. März 2025 schrieb Ann:`, `Ann schrieb am 3. März 2025:`.
+    private static func isReversed(_ line: String) -> Bool { line.hasSuffix(":") && middles.isFound(in: line) }
+
+    private static let middles: Phrases = [
+        " schrieb ", " a écrit le ", " wrote on ", " schreef ", " skrev ", " kirjoitti ", " escribió el ",
+        " ha scritto il ",
+        " escreveu em ", " napisał ", " написал ",
+    ]
+
+    // MARK: Separators
+
+    private static let rules = [
+        "original message", "original appointment", "ursprüngliche nachricht", "originalnachricht", "message d'origine",
+        "message original", "mensaje original", "messaggio originale", "oorspronkelijk bericht", "mensagem original",
+        "ursprungligt meddelande", "oprindelig meddelelse", "opprinnelig melding", "alkuperäinen viesti",
+        "wiadomość oryginalna", "původní zpráva", "eredeti üzenet", "исходное сообщение", "original-nachricht",
+        "reply message", "原始邮件", "原始郵件", "元のメッセージ", "원본 메시지", "özgün ileti",
+    ]
+
+    private static let fromNames = [
+        "from:", "von:", "de:", "de :", "da:", "van:", "från:", "fra:", "lähettäjä:", "od:", "от:", "kimden:", "发件人:",
+        "发件人：", "寄件者:", "差出人:", "보낸 사람:", "feladó:",
+    ]
+    private static let dateNames = [
+        "sent:", "date:", "gesendet:", "datum:", "envoyé:", "envoyé :", "date :", "enviado:", "enviado el:",
+        "enviada em:", "fecha:", "inviato:", "data:", "verzonden:", "skickat:", "sendt:", "lähetetty:", "wysłano:",
+        "odesláno:", "отправлено:", "дата:", "gönderildi:", "发送时间:", "发送时间：", "寄件日期:", "送信日時:", "보낸 날짜:", "elküldve:",
+    ]
+    private static let otherNames = [
+        "to:", "an:", "à:", "à :", "para:", "a:", "aan:", "till:", "til:", "vastaanottaja:", "do:", "komu:", "кому:",
+        "kime:", "subject:", "betreff:", "objet:", "objet :", "asunto:", "oggetto:", "onderwerp:", "assunto:", "ämne:",
+        "emne:", "aihe:", "temat:", "předmět:", "тема:", "konu:", "收件人:", "收件人：", "主题:", "主题：", "宛先:", "件名:", "받는 사람:",
+        "제목:", "tárgy:",
+    ]
+
+    /// A line between the reply and the mail below it: a ruled title, or the header that Outlook puts there.
+    private static func isSeparator(_ lines: [String], at index: Int) -> Bool {
+        let line = lines[index].trimmingSigns().lowercased()
+        if line.hasPrefix("-") || line.hasPrefix("_") || line.hasPrefix("=") {
+            if rules.contains(where: { line.contains($0) }) { return true }
+            let isRule =
+                line.utf8.count >= 10 && line.utf8.allSatisfy { $0 == UInt8(ascii: "_") || $0 == UInt8(ascii: "-") }
+            return isRule && (firstText(lines, from: index + 1).map { isHeader(lines, at: $0) } ?? false)
+        }
+        return isHeader(lines, at: index)
+    }
+
+    private static func isHeader(_ lines: [String], at index: Int) -> Bool {
+        guard fromNames.contains(where: { label(lines[index]).hasPrefix($0) }) else { return false }
+        var hasDate = false
+        var others = 0
+        for next in lines[(index + 1)...].prefix(8) {
+            let label = label(next)
+            if dateNames.contains(where: { label.hasPrefix($0) }) { hasDate = true }
+            if otherNames.contains(where: { label.hasPrefix($0) }) { others += 1 }
+        }
+        return others >= 1 && (hasDate || others >= 2)
+    }
+
+    /// The beginning of a line without the stars of bold text.
+    private static func label(_ line: String) -> String {
+        String(line.trimmingSigns().lowercased().filter { $0 != "*" }.prefix(24))
+    }
+}
+
+/// What stands under a mail by itself.
+enum Signature {
+    /// Sentences that programs add, at the beginning of the line in lower case.
+    private static let advertisements = [
+        "sent from my ", "sent from mail for", "sent from outlook", "sent from yahoo", "sent from proton",
+        "sent from samsung", "sent via ", "sent with ", "get outlook for", "von meinem ", "gesendet von ",
+        "gesendet mit ", "diese nachricht wurde von meinem", "holen sie sich outlook", "envoyé de mon ",
+        "envoyé depuis ", "envoyé à partir", "télécharger outlook", "enviado desde mi ", "enviado do meu ",
+        "enviado desde ", "enviado a partir", "inviato da ", "inviato dal ", "verstuurd vanaf ", "verzonden vanaf ",
+        "skickat från ", "sendt fra min ", "lähetetty ", "wysłane z ", "odesláno z ", "отправлено с ", "отправлено из",
+        "iphoneから送信", "発送自我的", "发自我的", "從我的",
+    ]
+
+    static func removed(from lines: [String]) -> [String] {
+        var kept = lines
+        // The last delimiter that is not so far up that it cannot be one (RFC 3676 section 4.3).
+        if let index = kept.lastIndex(where: { $0 == "-- " || $0 == "--" || $0 == "--\u{A0}" }),
+            kept.count - index <= 30
+        {
+            kept.removeSubrange(index...)
+        }
+        while let last = kept.last(where: { !$0.isBlank }), isAdvertisement(last) {
+            while let line = kept.popLast(), line.isBlank {}
+        }
+        return kept
+    }
+
+    private static func isAdvertisement(_ line: String) -> Bool {
+        let lowered = line.trimmingSigns().lowercased()
+        return lowered.utf8.count <= 120 && advertisements.contains { lowered.hasPrefix($0) }
+    }
+}
+
+extension String {
+    fileprivate var isBlank: Bool { allSatisfy(\.isWhitespace) }
+
+    /// Without blanks at both ends.
+    fileprivate func trimmingSigns() -> String {
+        var rest = self[...]
+        while let first = rest.first, first.isWhitespace || first == "\u{200E}" || first == "\u{200F}" {
+            rest = rest.dropFirst()
+        }
+        while let last = rest.last, last.isWhitespace { rest = rest.dropLast() }
+        return String(rest)
+    }
+
+    /// Without empty lines at both ends.
+    fileprivate func trimmingLines() -> String {
+        var rest = self[...]
+        while let first = rest.first, first.isWhitespace { rest = rest.dropFirst() }
+        while let last = rest.last, last.isWhitespace { rest = rest.dropLast() }
+        return String(rest)
+    }
+}
