@@ -119,8 +119,8 @@ let package = Package(
         .executableTarget(
             name: "benchmarks",
             dependencies: [
-                "Engine", "SQLStore", "CryptoAdapter", "WorkflowModel", "MailModel", "JSONValue", "ServerTestKit",
-                .product(name: "Logging", package: "swift-log"),
+                "Engine", "SQLStore", "CryptoAdapter", "WorkflowModel", "MailFormat", "MailModel", "JSONValue",
+                "ServerTestKit", .product(name: "Logging", package: "swift-log"),
             ],
             path: "Benchmarks/Runner", swiftSettings: strict),
         .testTarget(name: "ServerTestKitTests", dependencies: ["ServerTestKit"], swiftSettings: strict),

@@ -16,6 +16,7 @@ enum Benchmarks {
         ("wait-resume", { try await WaitResume(programs: $0).run() }),
         ("timer-storm", { try await TimerStorm(programs: $0).run() }),
         ("import", { try await ImportContacts(programs: $0).run() }),
+        ("mime-read", { try await MimeRead(programs: $0).run() }),
         ("milter-cost", { try await MilterCost(programs: $0).run() }),
     ]
 

@@ -7,6 +7,8 @@ import WorkflowModel
 struct IncomingMail: Sendable {
     let message: ReceivedMessage
     let read: ReadMessage
+    /// What kind of mail it is by what it says of itself.
+    let recognition: Recognition
     let verdicts: ScanVerdicts
     private let replyRule: AutomaticReplyRule
     /// The event's data but for what depends on the recipient.
@@ -29,11 +31,13 @@ struct IncomingMail: Sendable {
     ) {
         self.message = message
         self.verdicts = verdicts
-        read = MessageReader.read(message, limits: limits)
+        let (read, parts) = MessageReader.readWithParts(message, limits: limits)
+        self.read = read
+        recognition = MailRecognizer.recognize(message, read: read, parts: parts)
         replyRule = AutomaticReplyRule(message)
         commonData = Self.commonData(
-            message, read: read, verdicts: verdicts, textLimit: textLimit, limit: dataLimit - Self.recipientPart,
-            now: now)
+            message, read: read, recognition: recognition, verdicts: verdicts, textLimit: textLimit,
+            limit: dataLimit - Self.recipientPart, now: now)
     }
 
     /// Who wrote: the mailbox of From; the reverse path when From names nobody; nil when that is empty too.
@@ -61,16 +65,19 @@ struct IncomingMail: Sendable {
     }
 
     private static func commonData(
-        _ message: ReceivedMessage, read: ReadMessage, verdicts: ScanVerdicts, textLimit: Int, limit: Int,
-        now: Timestamp
+        _ message: ReceivedMessage, read: ReadMessage, recognition: Recognition, verdicts: ScanVerdicts,
+        textLimit: Int, limit: Int, now: Timestamp
     ) -> JSONObject {
         var data = facts(message, read: read, now: now)
+        data.merge(RecognitionData.object(recognition))
         data.merge(verdictData(verdicts))
         data.merge(listData(message, read: read))
         let text = truncated(read.text, bytes: textLimit)
         data["text"] = .string(text)
         data["isTextTruncated"] = .bool(text.utf8.count < read.text.utf8.count)
-        for key in ["text", "recipients", "attachments", "references", "inReplyTo"] {
+        let stripped = truncated(read.strippedText, bytes: textLimit)
+        if stripped != text { data["strippedText"] = .string(stripped) }
+        for key in ["text", "strippedText", "report", "recipients", "attachments", "references", "inReplyTo"] {
             if JSONWriter.largestCount(.object(data)) <= limit || JSONWriter.bytes(.object(data)).count <= limit {
                 break
             }

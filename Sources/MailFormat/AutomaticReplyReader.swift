@@ -36,11 +36,13 @@ struct AutomaticReplyReader {
 
     private static let fields: Set<String> = [
         "x-autoreply", "x-autorespond", "x-autoresponse", "x-autoreply-from", "x-auto-reply-from", "x-mail-autoreply",
-        "x-autoresponder", "x-vacation", "x-ms-exchange-generated-message-source",
+        "x-autoresponder", "x-vacation",
     ]
 
     private var hasReplyField: Bool {
         for field in message.headers {
+            // The first letters of all names below.
+            guard let letter = field.name.utf8.first.map({ $0 | 0x20 }), "xpd".utf8.contains(letter) else { continue }
             let name = field.name.lowercased()
             if Self.fields.contains(name), AutomaticMail.token(of: field.text) != "no" { return true }
             if name == "precedence" || name == "x-precedence",
@@ -160,9 +162,11 @@ enum ChallengeReader {
         "your message is being held until", "mailblocks",
     ]
 
-    static func recognition(_ message: ReceivedMessage, _ read: ReadMessage) -> Recognition? {
+    static func recognition(
+        _ message: ReceivedMessage, _ read: ReadMessage, _ sign: AutomaticReplyRule.Refusal?
+    ) -> Recognition? {
         let isAutomatic =
-            message.reversePath.isEmpty || AutomaticMail.refusalByHeader(message) != nil
+            message.reversePath.isEmpty || sign != nil
             || read.from.map { MachineAddress.matches(localPart: $0.address.localPart) } == true
             || message.headers.contains {
                 $0.isNamed("X-TMDA-Fingerprint") || $0.isNamed("X-Delivery-Agent") && $0.text.contains("TMDA")

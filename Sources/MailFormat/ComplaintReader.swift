@@ -27,6 +27,8 @@ struct ComplaintReader {
         return Recognition(.complaint(complaint), part == nil ? [.reportType] : [.feedbackPart])
     }
 
+    private static let requests: Phrases = ["sent this email to unsubscribe from"]
+
     private static let subjects: Phrases = [
         "complaint about message", "abuse report", "spam report", "email feedback report", "e-mail feedback report",
         "email abuse report", "spam complaint", "abuse complaint", "feedback report",
@@ -48,8 +50,7 @@ struct ComplaintReader {
 
     /// A mail program asks in its user's name to be taken off (the mailto form of List-Unsubscribe, RFC 2369).
     private func optOut() -> Recognition? {
-        let text = read.text.prefix(400).lowercased()
-        guard text.contains("sent this email to unsubscribe from") else { return nil }
+        guard Self.requests.isFound(in: Array(read.text.utf8.prefix(400))) else { return nil }
         let sender = read.from.map { [$0.address.description] } ?? []
         return Recognition(.complaint(Complaint(feedbackType: "opt-out", recipients: sender)), [.complaintSubject])
     }

@@ -22,6 +22,18 @@ package struct MailRecognizer: Sendable {
     private let read: ReadMessage
     private let parts: MessageParts
     private let circumstances: Circumstances
+    /// What in the header speaks of a program; nearly all mail has nothing.
+    private let sign: AutomaticReplyRule.Refusal?
+
+    private init(
+        message: ReceivedMessage, read: ReadMessage, parts: MessageParts, circumstances: Circumstances
+    ) {
+        self.message = message
+        self.read = read
+        self.parts = parts
+        self.circumstances = circumstances
+        sign = AutomaticMail.refusalByHeader(message)
+    }
 
     /// The class of a message, and the evidence for it.
     package static func recognize(
@@ -49,10 +61,10 @@ package struct MailRecognizer: Sendable {
         if let notice = dispositionNotification() { return notice }
         if circumstances.isOwnMail { return Recognition(.ownMail, [.ownMark]) }
         if let reply = calendarReply() { return reply }
-        if let challenge = ChallengeReader.recognition(message, read) { return challenge }
+        if let challenge = ChallengeReader.recognition(message, read, sign) { return challenge }
         let today = circumstances.today ?? read.date.flatMap(CalendarDate.init(microseconds:))
         if let reply = AutomaticReplyReader(message: message, read: read, today: today).recognition() { return reply }
-        if AutomaticMail.hasListField(message) { return Recognition(.mailingList, [.listField]) }
+        if sign != nil, AutomaticMail.hasListField(message) { return Recognition(.mailingList, [.listField]) }
         if let evidence = automaticEvidence() { return Recognition(.automatic, [evidence]) }
         return Recognition(.ordinary)
     }
@@ -80,7 +92,7 @@ package struct MailRecognizer: Sendable {
     }
 
     private func automaticEvidence() -> MailEvidence? {
-        switch AutomaticMail.refusalByHeader(message) {
+        switch sign {
         case .autoSubmitted: .autoSubmitted
         case .precedence, .suppressed, .machineHeader, .report: .automaticField
         default: nil

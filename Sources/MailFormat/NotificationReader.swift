@@ -7,8 +7,8 @@ struct NotificationReader {
 
     /// Nil when the text is no such notification.
     init?(_ text: String) {
+        guard text.utf8.first(where: { $0 > 0x20 }) == UInt8(ascii: "{") else { return nil }
         let bytes = Array(text.utf8.prefix(256 << 10))
-        guard bytes.first(where: { $0 > 0x20 }) == UInt8(ascii: "{") else { return nil }
         pairs = Self.pairs(in: bytes)
         guard kind != nil else { return nil }
     }

@@ -43,15 +43,16 @@ package enum QuotedReply {
         "писал:", "пише:", "написа:", "yazdı:", "έγραψε:", "wrote :", "写道：", "写道:", "のメール:", "님이 작성:", "כתב:", "كتب:",
         "viết:", "wrote the following:", "said:",
     ]
-    private static let beginnings = [
+    private static let beginnings: Phrases = [
         "on ", "am ", "le ", "el ", "il ", "op ", "em ", "den ", "d. ", "dne ", "w dniu ", "dnia ", "в ", "at ", "at:",
         "pe ", "pada ", "vào ", "于", "在", "20", "19", "> on ", "ma ", "ti. ", "to ", "on:",
     ]
 
     /// How many lines the attribution takes that begins here; programs break it into up to three.
     private static func attribution(_ lines: [String], at index: Int) -> Int? {
-        let first = lines[index].trimmingSigns().lowercased()
-        guard !first.isEmpty, first.utf8.count <= 400 else { return nil }
+        // Nearly no line ends with a colon, and nothing else has to be looked at.
+        let ends = (index..<min(index + 3, lines.count)).prefix { $0 == index || !lines[$0 - 1].isBlank }
+        guard ends.contains(where: { endsWithColon(lines[$0]) }), lines[index].utf8.count <= 400 else { return nil }
         var joined = ""
         for length in 1...3 where index + length <= lines.count {
             let line = lines[index + length - 1].trimmingSigns().lowercased()
@@ -59,8 +60,11 @@ package enum QuotedReply {
             joined += (joined.isEmpty ? "" : " ") + line
             guard verbs.contains(where: { joined.hasSuffix($0) }) || isReversed(joined) else { continue }
             // The line above an attribution is none of it.
-            if length > 1, attribution(lines, at: index + 1) != nil { return nil }
-            let startsAsOne = beginnings.contains { joined.hasPrefix($0) }
+            let startsAsOne = beginnings.isPrefix(of: joined)
+            if length > 1, attribution(lines, at: index + 1) != nil {
+                let next = lines[index + 1].trimmingSigns().lowercased()
+                if !startsAsOne || beginnings.isPrefix(of: next) { return nil }
+            }
             let hasDate = joined.utf8.contains { $0 &- UInt8(ascii: "0") < 10 }
             let hasAddress = joined.utf8.contains(UInt8(ascii: "@"))
             let isMarked = firstText(lines, from: index + length).map { isQuoted(lines[$0]) } ?? false
@@ -71,6 +75,12 @@ package enum QuotedReply {
             }
         }
         return nil
+    }
+
+    private static func endsWithColon(_ line: String) -> Bool {
+        let last = line.utf8.last { $0 != 0x20 && $0 != 0x09 && $0 != 0x0D }
+        // The wide colon of East Asian text ends with this byte.
+        return last == UInt8(ascii: ":") || last == 0x9A
     }
 
     /// Some languages and programs put the verb in the middle: `Am 3. März 2025 schrieb Ann:`, `Ann schrieb am 3. März 2025:`.
@@ -121,7 +131,10 @@ package enum QuotedReply {
     }
 
     private static func isHeader(_ lines: [String], at index: Int) -> Bool {
-        guard fromNames.contains(where: { label(lines[index]).hasPrefix($0) }) else { return false }
+        let beginning = lines[index].utf8.prefix(40)
+        guard beginning.contains(where: { $0 == UInt8(ascii: ":") || $0 == 0x9A }) else { return false }
+        let first = label(lines[index])
+        guard fromNames.contains(where: { first.hasPrefix($0) }) else { return false }
         var hasDate = false
         var others = 0
         for next in lines[(index + 1)...].prefix(8) {

@@ -161,11 +161,8 @@ struct ReportReader {
 
     private var isDaemon: Bool {
         let name = message.headers.first { $0.isNamed("From") }?.text.lowercased() ?? ""
-        return name.contains("mailer-daemon") || name.contains("mail delivery") || name.contains("mail deliver ")
-            || name.contains("delivery subsystem")
-            || name.contains("mail.delivery") || name.contains("mail system")
-            || message.reversePath.lowercased().hasPrefix("mailer-daemon")
-            || name.contains("system administrator") && name.contains("postmaster")
+        if ReportPhrases.daemons.isFound(in: name) { return true }
+        return ReportPhrases.daemons.isFound(in: message.reversePath.lowercased())
     }
 
     private var isPostmaster: Bool {
@@ -234,6 +231,12 @@ struct ReportReader {
 
 /// How reports open, in lower case.
 enum ReportPhrases {
+    /// Names of those who write reports, in From or in the reverse path.
+    static let daemons: Phrases = [
+        "mailer-daemon", "mail delivery", "mail deliver ", "delivery subsystem", "mail.delivery", "mail system",
+        "system administrator",
+    ]
+
     private static let subjects: Phrases = [
         "undeliver", "delivery status notification", "delivery notification", "delivery failure", "delivery failed",
         "delivery has failed", "delivery report", "delivery problem", "delivery error", "delivery system",

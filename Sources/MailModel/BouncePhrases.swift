@@ -67,7 +67,7 @@ enum BouncePhrases {
         "connections from this", "connection rejected", "dynamic ip", "dynamic address", "dialup", "dial-up",
         "generic hostname", "residential", "mail from*rejected due to", "unsolicited mail originating from your",
         "message from*weren't sent", "messages from*weren't sent", "messages from*temporarily deferred",
-        "mail from*temporarily deferred", "server ip", "sending ip", "sender ip", "ip is", "ip has", "from ip",
+        "mail from*temporarily deferred", "server ip", "sending ip", "sender ip", " ip is", " ip has", "from ip",
         "this ip",
         "spam source", "known spam", "open relay", "open proxy", "botnet", "use the smtp server of your isp",
         "use your isp", "not a mail exchanger", "may not be mail exchanger", "helo command rejected",
@@ -137,7 +137,7 @@ enum BouncePhrases {
         "mailbox is frozen", "mailbox frozen", "mailbox blocked", "mailbox locked", "mailbox is locked",
         "mailbox unavailable or access denied",
         "account suspended", "account is suspended", "account has been suspended", "account*suspended",
-        "suspended account", "suspended",
+        "suspended account", "is suspended",
         "account is locked", "account locked", "account has been locked", "account closed", "account is closed",
         "account has been closed", "account expired", "account has expired", "account is expired",
         "account is temporarily", "account temporarily", "account blocked", "account is blocked",
@@ -207,7 +207,7 @@ enum BouncePhrases {
         "please authenticate", "authenticate first", "must issue a starttls", "must check*mail before",
         "pop before smtp", "not local host", "is not a gateway", "relay rejected", "not permitted through this server",
         "domain not hosted",
-        "smtp auth", "sasl", "by-pass", "mail server requires", "relaying blocked",
+        "smtp auth", " sasl", "by-pass", "mail server requires", "relaying blocked",
     ]
 
     /// Local programs that deliver mail; what they say is not said by a server.
@@ -216,7 +216,7 @@ enum BouncePhrases {
     ]
 
     private static let spam = [
-        "spam", "unsolicited", "junk mail", "junk-mail", "bulk mail", "bulk email", "ube,", "(ube)", "uce", "gtube",
+        "spam", "unsolicited", "junk mail", "junk-mail", "bulk mail", "bulk email", "ube,", "(ube)", " uce", "gtube",
         "looks like*advertis", "score too high", "content filter", "contentfilter", "appears to be bulk", "phishing",
         "blacklisted url", "uribl", "surbl", "low trust", "message looks suspicious", "suspicious",
         "mail content denied", "denied by content", "hidden advert", "classified as", "dspam",
@@ -338,7 +338,7 @@ enum BouncePhrases {
         "policy", "security", "administrative prohibition", "administratively", "prohibited", "not allowed",
         "not permitted", "forbidden", "access denied", "permission denied", "not authorized", "unauthorized", "denied",
         "violat", "disallowed", "rejected by rule", "rejected by filter", "rejected for", "starttls", "tls required",
-        "encryption", "ssl", "restricted", "transport.rules", "rejected by system administrator", "message rejected",
+        "encryption", "restricted", "transport.rules", "rejected by system administrator", "message rejected",
         "message refused", "message was rejected", "message has been rejected", "mail rejected",
     ]
 
@@ -348,7 +348,7 @@ enum BouncePhrases {
         "been in the queue too long", "in queue too long", "queue too long", "could not deliver for the last",
         "could not be delivered for", "unable to deliver*for", "was aborted after", "giving up", "not delivered within",
         "delivery time", "timeout exceeded", "timed out", "time out", "timeout", "message timed out", "too old",
-        "undeliverable for", "hours", "days", "will be retried", "being retried", "delayed",
+        "undeliverable for", " hours", " days", "will be retried", "being retried", "delayed",
         "could not send mail for past", "not yet been delivered", "retry limit", "too many retries", "maximum retries",
         "maximum number of delivery attempts", "message delivery*failed after",
     ]
@@ -360,8 +360,8 @@ enum BouncePhrases {
         "unable to connect", "could not connect", "couldn't connect", "cannot connect", "can't connect",
         "failed to connect", "wasn't able to establish", "unable to establish", "could not establish",
         "not accept our requests to connect", "did not accept our requests", "socket error", "name service error",
-        "dns", "no answer from", "not responding", "did not respond", "no response", "unable to reach",
-        "could not reach", "mx lookup", "remote host*not*answer", "tls", "unable to route", "could not find a gateway",
+        " dns", "no answer from", "not responding", "did not respond", "no response", "unable to reach",
+        "could not reach", "mx lookup", "remote host*not*answer", " tls", "unable to route", "could not find a gateway",
         "no route", "not route",
         "routing", "lookup failed", "lookup fail", "dropped connection", "server isn't responding",
     ]
@@ -373,11 +373,11 @@ enum BouncePhrases {
         "system error", "server error", "software error", "server configuration", "system config",
         "incorrectly configured", "misconfigured", "service unavailable", "service not available",
         "service temporarily", "temporarily unavailable", "temporary failure", "temporary error", "temporarily",
-        "try again later", "try later", "resources", "resource", "out of memory", "i/o error", "cannot open",
+        "try again later", "try later", "resources", "out of memory", "i/o error", "cannot open",
         "can't open", "can't create", "cannot create", "could not create", "unable to create", "unable to open",
-        "permission", "mailer", "exit status", "exited", "pipe to", "pipe", "command", "child process",
-        "transport failed", "deliver error", "delivery failed", "aliases", "alias", "local delivery failed",
-        "server busy", "too busy", "overload", "load average", "lock", "database", "ldap", "critical error",
+        "exit status", "exited", "pipe to", "child process",
+        "transport failed", "deliver error", "delivery failed", "local delivery failed",
+        "server busy", "too busy", "overload", "load average", "ldap", "critical error",
         "processing error", "queue file", "write error", "read error",
     ]
 
