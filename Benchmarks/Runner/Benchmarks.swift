@@ -17,6 +17,7 @@ enum Benchmarks {
         ("timer-storm", { try await TimerStorm(programs: $0).run() }),
         ("import", { try await ImportContacts(programs: $0).run() }),
         ("mime-read", { try await MimeRead(programs: $0).run() }),
+        ("segments", { try await SegmentUpdates(programs: $0).run() }),
         ("milter-cost", { try await MilterCost(programs: $0).run() }),
     ]
 

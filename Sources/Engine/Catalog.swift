@@ -81,6 +81,9 @@ package struct Catalog: Sendable {
     /// Workflows and templates whose rows cannot be read.
     package let damagedWorkflows: [Damage]
     package let damagedTemplates: [Damage]
+    /// By project.
+    package let segments: [Identifier: SegmentIndex]
+    package let damagedSegments: [Damage]
     private let triggered: [String: [Int]]
     private let workflowIndex: [Identifier: Int]
     private let templateIndex: [TemplateKey: Int]
@@ -94,8 +97,10 @@ package struct Catalog: Sendable {
     package init(
         version: Int64, projects: [Project], workflows: [WorkflowRecord], templates: [TemplateRecord],
         keptEvents: [Identifier: Set<String>] = [:], damagedWorkflows: [Damage] = [],
-        damagedTemplates: [Damage] = []
+        damagedTemplates: [Damage] = [], segments: [SegmentRecord] = [], damagedSegments: [Damage] = []
     ) {
+        self.segments = Dictionary(grouping: segments, by: \.projectID).mapValues { SegmentIndex($0) }
+        self.damagedSegments = damagedSegments
         self.keptEvents = keptEvents
         self.damagedWorkflows = damagedWorkflows
         self.damagedTemplates = damagedTemplates
@@ -155,14 +160,37 @@ package struct Catalog: Sendable {
         templateIndex[TemplateKey(projectID: project, reference: reference)].map { templates[$0] }
     }
 
+    /// By slug or id.
+    package func segment(_ reference: String, in project: Identifier) -> SegmentRecord? {
+        segments[project]?.segment(reference)
+    }
+
+    func segment(_ id: Identifier) -> SegmentRecord? {
+        for index in segments.values {
+            if let segment = index.segment("\(id)") { return segment }
+        }
+        return nil
+    }
+
+    /// Whether another segment's filter asks for it.
+    func isAskedFor(_ segment: SegmentRecord) -> Bool {
+        segments[segment.projectID]?.positions(asking: segment.id).isEmpty == false
+    }
+
     func isKept(_ event: String, in project: Identifier) -> Bool { keptEvents[project]?.contains(event) ?? false }
 
-    /// Names that workflows look back on and nobody keeps yet, by project.
+    /// Names that workflows and segments look back on and nobody keeps yet, by project.
     var missingKeptEvents: [Identifier: Set<String>] {
-        workflows.reduce(into: [:]) { missing, workflow in
-            let names = workflow.lookedBackEvents.subtracting(keptEvents[workflow.projectID] ?? [])
-            if !names.isEmpty { missing[workflow.projectID, default: []].formUnion(names) }
+        var missing: [Identifier: Set<String>] = [:]
+        func ask(_ names: Set<String>, in project: Identifier) {
+            let names = names.subtracting(keptEvents[project] ?? [])
+            if !names.isEmpty { missing[project, default: []].formUnion(names) }
         }
+        for workflow in workflows { ask(workflow.lookedBackEvents, in: workflow.projectID) }
+        for (project, index) in segments {
+            for segment in index.segments { ask(segment.filter?.lookedBackEvents ?? [], in: project) }
+        }
+        return missing
     }
 
     /// The project's time zone.

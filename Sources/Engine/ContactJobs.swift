@@ -290,7 +290,7 @@ package final class ContactJobs: Sendable {
         guard var job = try claim(seen, in: transaction) else { return }
         let store = transaction.store
         let recorder = EventRecorder(transaction: transaction, projectID: job.projectID)
-        let history = WrittenHistory(store: store)
+        let history = WrittenHistory(transaction: transaction, projectID: job.projectID)
         let ids = try job.last.map {
             try store.contacts(of: job.projectID, after: job.cursor, through: $0, limit: limit)
         }

@@ -55,13 +55,17 @@ protocol ContactHistory {
 }
 
 struct WrittenHistory: ContactHistory {
-    let store: any StoreTransaction
+    let transaction: EngineTransaction
+    let projectID: Identifier
 
     func lastOccurrence(of event: String, contact: Identifier) throws -> Timestamp? {
-        try store.lastOccurrence(of: event, contact: contact)
+        try transaction.store.lastOccurrence(of: event, contact: contact)
     }
 
-    func isMember(_ contact: Identifier, ofSegment segment: String) throws -> Bool { false }
+    func isMember(_ contact: Identifier, ofSegment segment: String) throws -> Bool {
+        guard let segment = transaction.catalog.segment(segment, in: projectID) else { return false }
+        return try transaction.store.isMember(contact, of: segment.id)
+    }
 }
 
 /// One contact as filters see it.

@@ -125,6 +125,10 @@ package final class EngineTransaction {
     var eventNumber = 0
     /// By execution: the event that was under way when it last moved.
     var lastMoves: [Identifier: Int] = [:]
+    /// Entries and exits of segments that have yet to become events.
+    var announcements: [SegmentKeeper.Announcement] = []
+    var isAnnouncing = false
+    private var knownSegmentJobs: [Identifier: SegmentJob]?
 
     init(store: any StoreTransaction, context: EngineContext) throws {
         self.store = store
@@ -157,6 +161,14 @@ package final class EngineTransaction {
     func beginCause() { consequences = 0 }
 
     func makeID() -> Identifier { context.identifiers.make(at: now) }
+
+    /// Computations of segments as they were when first asked for, by segment.
+    func segmentJobs() throws -> [Identifier: SegmentJob] {
+        if let knownSegmentJobs { return knownSegmentJobs }
+        let jobs = Dictionary(uniqueKeysWithValues: try store.segmentJobs().map { ($0.segmentID, $0) })
+        knownSegmentJobs = jobs
+        return jobs
+    }
 }
 
 /// Tells the loops of the engine that there is work, across threads and without losing a call.
@@ -166,6 +178,7 @@ package final class EngineSignals: Sendable {
         var dispatch = false
         var schedule = false
         var webhooks = false
+        var segments = false
         /// A contact was erased, and what hangs on it must follow.
         var history = false
         /// Events that were recorded.
@@ -177,6 +190,7 @@ package final class EngineSignals: Sendable {
     package let dispatch = Wakeup()
     package let schedule = Wakeup()
     package let webhooks = Wakeup()
+    package let segments = Wakeup()
     package let history = Wakeup()
     /// Events since the index of histories was last woken.
     private let events = Atomic<Int>(0)
@@ -188,6 +202,7 @@ package final class EngineSignals: Sendable {
         if wakes.schedule { schedule.signal() }
         if wakes.webhooks { webhooks.signal() }
         if wakes.jobs { jobs.signal() }
+        if wakes.segments { segments.signal() }
         if wakes.events > 0 { noteEvents(wakes.events) }
         if wakes.history { history.signal() }
     }
@@ -215,6 +230,10 @@ final class CatalogCache: Sendable {
         for damage in catalog.damagedTemplates {
             logger.error(
                 "template cannot be read", metadata: ["template": "\(damage.slug)", "error": "\(damage.reason)"])
+        }
+        for damage in catalog.damagedSegments {
+            logger.error(
+                "segment cannot be read", metadata: ["segment": "\(damage.slug)", "error": "\(damage.reason)"])
         }
         // The first transaction that sees a workflow is the one that begins to keep what the workflow looks back on:
         // nothing can be recorded between.

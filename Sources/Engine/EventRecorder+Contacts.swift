@@ -55,7 +55,7 @@ extension EventRecorder {
         try checkSize(contact)
         if contact.email != before.email { try store.changeAddress(of: contact.id, to: contact.email) }
         try store.update(contact)
-        try follow(from: before, to: contact, generation: generation)
+        try follow(from: before, to: contact, generation: generation, origin: origin)
         if isSilent { return contact }
         if contact.data != before.data || contact.email != before.email {
             try record("contact.updated", data: [:], generation: generation, contact: contact, origin: origin)
@@ -96,7 +96,13 @@ extension EventRecorder {
 
     /// What is kept by the values of contacts and must be right before the change's own events are seen.
     /// - Parameter before: nil for a new contact.
-    private func follow(from before: Contact?, to contact: Contact, generation: Int) throws {
+    private func follow(
+        from before: Contact?, to contact: Contact, generation: Int, origin: Identifier? = nil
+    ) throws {
+        // Who comes and goes is told after the change itself: `record` does it.
+        try SegmentKeeper(transaction: transaction, projectID: projectID).contactChanged(
+            from: before, to: contact,
+            cause: .init(generation: generation, origin: origin, announces: !isSilent))
     }
 
     private func checkSize(_ contact: Contact) throws {

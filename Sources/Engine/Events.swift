@@ -113,21 +113,29 @@ struct EventRecorder {
         guard let contact else { return event }
         if transaction.catalog.isKept(name, in: projectID) {
             try store.insertOccurrence(of: event, contact: contact.id)
+            // A segment asks for kept events only. Whoever sees the event sees who is in the segment by it.
+            try SegmentKeeper(transaction: transaction, projectID: projectID)
+                .eventOccurred(event, contact: contact, origin: origin)
         }
+        try follow(event, contact: contact, origin: origin)
+        try SegmentKeeper.announce(in: transaction)
+        return event
+    }
+
+    /// What the event moves and starts.
+    private func follow(_ event: Event, contact: Contact, origin: Identifier?) throws {
+        let generation = event.generation
         transaction.consequences += 1
         // Before the loop's end, which starts executions to be seen: they count too.
         guard generation == 0 || transaction.consequences <= Self.fanOutLimit else {
-            try stopFanOut(event, contact: contact)
-            return event
+            return try stopFanOut(event, contact: contact)
         }
         guard generation <= transaction.context.configuration.generationLimit else {
-            try stopLoop(event, contact: contact)
-            return event
+            return try stopLoop(event, contact: contact)
         }
         transaction.eventNumber += 1
         try resume(with: event, contact: contact, origin: origin)
         try enrol(with: event, contact: contact)
-        return event
     }
 
     /// A chain of events that keeps itself going: what the event would start is there to be seen, and never runs.

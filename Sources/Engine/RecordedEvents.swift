@@ -98,7 +98,11 @@ package struct RecordedEvents: Sendable {
         of name: String, in catalog: Catalog, project: Identifier
     ) -> (workflows: [(id: Identifier, name: String)], segments: [(id: Identifier, name: String)]) {
         let workflows = catalog.workflows.filter { $0.projectID == project && $0.uses(event: name) }
-        return (workflows.map { ($0.id, $0.name) }, [])
+        let segments = (catalog.segments[project]?.segments ?? []).filter { segment in
+            segment.entryEvent == name || segment.exitEvent == name
+                || segment.filter?.lookedBackEvents.contains(name) == true
+        }
+        return (workflows.map { ($0.id, $0.name) }, segments.map { ($0.id, $0.name) })
     }
 
     private static func unknown(_ name: String) -> UseCaseError {

@@ -167,9 +167,7 @@ package struct Scheduler: Sendable {
     ) throws {
         guard var tick = try openTick(seen, in: transaction), let last = tick.lastContact,
             let target = Target(tick.workflowID, in: transaction),
-            let id = try transaction.store.contacts(
-                of: target.workflow.projectID, after: tick.cursor, through: last, limit: 1
-            ).first
+            let id = try target.candidates(after: tick.cursor, through: last, limit: 1, in: transaction).first
         else { return }
         transaction.context.logger.error(
             "contact was not enrolled",
@@ -205,8 +203,7 @@ package struct Scheduler: Sendable {
             try close(tick, as: .done, in: transaction)
             return false
         }
-        let contacts = try store.contacts(
-            of: target.workflow.projectID, after: tick.cursor, through: last, limit: lookLimit)
+        let contacts = try target.candidates(after: tick.cursor, through: last, limit: lookLimit, in: transaction)
         var isFull = false
         for id in contacts {
             tick.cursor = id
@@ -286,6 +283,18 @@ private struct Target {
         return nil
     }
 
+    /// Contacts that the schedule may concern, in the order of their ids: of a segment, its members alone are gone
+    /// through.
+    func candidates(
+        after cursor: Identifier?, through last: Identifier, limit: Int, in transaction: EngineTransaction
+    ) throws -> [Identifier] {
+        guard case .segment(let reference) = schedule.audience else {
+            return try transaction.store.contacts(of: workflow.projectID, after: cursor, through: last, limit: limit)
+        }
+        guard let segment = transaction.catalog.segment(reference, in: workflow.projectID) else { return [] }
+        return try transaction.store.members(of: segment.id, after: cursor, through: last, limit: limit)
+    }
+
     /// Starts an execution if the tick concerns the contact, and counts what became of it.
     func enrol(_ id: Identifier, at tick: inout ScheduleTick, in transaction: EngineTransaction) throws {
         guard let contact = try transaction.store.contact(id), contact.isSubscribed, contact.createdAt <= tick.at,
@@ -305,11 +314,11 @@ private struct Target {
         case .filter(let filter):
             let environment = TransactionEnvironment(transaction: transaction, projectID: workflow.projectID)
             let holds = filter.isSatisfied(
-                in: AudienceScope(contact, of: workflow, environment: environment, now: transaction.now))
+                in: environment.contactScope(contact, now: transaction.now))
             if let failure = transaction.failure { throw failure }
             return holds
-        // Refused when the workflow is saved.
-        case .segment: return false
+        // Only members are gone through.
+        case .segment: return true
         }
     }
 }

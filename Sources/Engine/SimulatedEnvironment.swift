@@ -98,7 +98,11 @@ final class SimulatedEnvironment: MachineEnvironment {
         return simulated.map { max($0, stored) } ?? stored
     }
 
-    func isMember(_ contact: Identifier, ofSegment segment: String) -> Bool { false }
+    /// As at the start.
+    func isMember(_ contact: Identifier, ofSegment segment: String) -> Bool {
+        snapshot.catalog.segment(segment, in: snapshot.workflow.projectID)
+            .map { snapshot.memberships.contains($0.id) } ?? false
+    }
 
     // MARK: Mails
 

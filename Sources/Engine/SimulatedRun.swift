@@ -127,9 +127,14 @@ struct SimulatedRun {
         let tick: JSONObject = ["schedule": ["at": .string("\(start)")]]
         execution.context = tick.merging(execution.context)
         if !contact.isSubscribed { report.warnings.append("a schedule enrols nobody who is unsubscribed") }
-        let scope = AudienceScope(contact, of: workflow, environment: environment, now: start)
-        if case .filter(let filter) = schedule.audience, !filter.isSatisfied(in: scope) {
+        switch schedule.audience {
+        case .all: break
+        case .filter(let filter):
+            if filter.isSatisfied(in: environment.contactScope(contact, now: start)) { break }
             report.warnings.append("the schedule's filter does not hold for the contact, so it would not be enrolled")
+        case .segment(let segment):
+            if environment.isMember(contact.id, ofSegment: segment) { break }
+            report.warnings.append("the contact is not in the schedule's segment, so it would not be enrolled")
         }
     }
 

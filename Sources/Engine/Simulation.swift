@@ -15,7 +15,8 @@ package struct Simulation: Sendable {
     ) async throws -> SimulationReport {
         let snapshot = try await context.store.read { reader in
             let record = try reader.loadCatalog().find(workflow, in: project)
-            return try SimulationSnapshot(record, document: nil, request: request, project: project, reader: reader)
+            return try SimulationSnapshot(
+                record, document: nil, request: request, project: project, now: context.clock.now(), reader: reader)
         }
         return try simulate(request, snapshot)
     }
@@ -34,7 +35,8 @@ package struct Simulation: Sendable {
                 versionID: SimulatedIdentifiers.workflow, versionNumber: 0, graph: document.graph, createdAt: now,
                 updatedAt: now)
             return try SimulationSnapshot(
-                record, document: document, request: request, project: project.id, reader: reader)
+                record, document: document, request: request, project: project.id, now: context.clock.now(),
+                reader: reader)
         }
         return try simulate(request, snapshot)
     }
@@ -84,10 +86,12 @@ struct SimulationSnapshot: Sendable {
     var isRefused: Bool
     /// When the contact last had the events that the workflow looks back on, of those that are kept.
     var occurrences: [String: Timestamp] = [:]
+    /// The segments that the contact is in at the start, with the values that it has in the simulation.
+    var memberships: Set<Identifier> = []
 
     init(
         _ workflow: WorkflowRecord, document: WorkflowDocument?, request: SimulationRequest, project: Identifier,
-        reader: any StoreReader
+        now: Timestamp, reader: any StoreReader
     ) throws {
         self.workflow = workflow
         catalog = try reader.loadCatalog()
@@ -118,5 +122,28 @@ struct SimulationSnapshot: Sendable {
             try stored.map {
                 try reader.hasExecution(of: workflow.id, contact: $0.id, onlyActive: workflow.allowsReentry)
             } ?? false
+        try findMemberships(of: stored, at: request.startAt ?? now, reader)
+    }
+
+    private mutating func findMemberships(of stored: Contact?, at now: Timestamp, _ reader: any StoreReader) throws {
+        guard let index = catalog.segments[workflow.projectID] else { return }
+        let known = try stored.map { try reader.memberships(of: $0.id) } ?? []
+        var last: [String: Timestamp] = [:]
+        if let stored {
+            for name in Set(index.segments.flatMap { $0.filter?.lookedBackEvents ?? [] }) {
+                last[name] = try reader.lastOccurrence(of: name, contact: stored.id)
+            }
+        }
+        for segment in index.segments {
+            guard let filter = segment.filter else {
+                if known.contains(segment.id) { memberships.insert(segment.id) }
+                continue
+            }
+            let (occurrences, members) = (last, memberships)
+            let scope = ContactScope(
+                contact, now: now, lastOccurrence: { occurrences[$0] },
+                isMember: { name in index.segment(name).map { members.contains($0.id) } ?? false })
+            if filter.isSatisfied(in: scope) { memberships.insert(segment.id) }
+        }
     }
 }

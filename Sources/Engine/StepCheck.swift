@@ -34,7 +34,9 @@ struct StepCheck {
 
     private func problems(of config: StepConfig, _ options: JSONObject, path: String) -> [WorkflowProblem] {
         switch config {
-        case .trigger, .condition, .waitForEvent, .exit: return []
+        case .condition, .waitForEvent:
+            return SegmentCheck(transaction.catalog, projectID).problems(of: config, path: path)
+        case .trigger, .exit: return []
         case .sendEmail(let send):
             let isKnown = transaction.catalog.template(send.template, in: projectID) != nil
             let key = options["template"] == nil && options["templateId"] != nil ? "templateId" : "template"

@@ -146,6 +146,9 @@ struct TransactionEnvironment: MachineEnvironment {
         }
     }
 
-    /// There are no segments yet, and what refers to one is refused when it is saved.
-    func isMember(_ contact: Identifier, ofSegment segment: String) -> Bool { false }
+    /// A segment that is not there has no members: it may have been there for an older version.
+    func isMember(_ contact: Identifier, ofSegment segment: String) -> Bool {
+        guard let segment = transaction.catalog.segment(segment, in: projectID) else { return false }
+        return asking(orElse: false) { try transaction.store.isMember(contact, of: segment.id) }
+    }
 }

@@ -120,6 +120,8 @@ struct WorkflowRevision {
     /// - Throws: `UseCaseError`: `workflowLocked`, `triggerLocked`.
     mutating func setTrigger(_ trigger: WorkflowRecord.Trigger) throws {
         guard trigger != after.trigger else { return }
+        let problems = SegmentCheck(transaction.catalog, after.projectID).problems(of: trigger, path: "triggerConfig")
+        guard problems.isEmpty else { throw UseCaseError(.invalid, "the trigger is invalid", problems: problems) }
         try Self.refuseWhileUnderWay(before, transaction)
         guard var step = after.graph.step(after.graph.triggerKey) else { return }
         if case .event(let name) = trigger {

@@ -62,12 +62,15 @@ package struct Workflows: Sendable {
         _ document: WorkflowDocument, project: Project, catalog: Catalog
     ) throws {
         let own = Set(document.templates.filter { $0.kind != .partial }.map(\.slug))
-        let problems = document.graph.steps.compactMap { step -> WorkflowProblem? in
+        var problems = document.graph.steps.compactMap { step -> WorkflowProblem? in
             guard case .sendEmail(let send) = step.config, !own.contains(send.template),
                 catalog.template(send.template, in: project.id) == nil
             else { return nil }
             return .init(path: "steps.\(step.key).config.template", message: "there is no template \(send.template)")
         }
+        let segments = SegmentCheck(catalog, project.id)
+        problems += segments.problems(of: document.trigger, path: "trigger")
+        problems += document.graph.steps.flatMap { segments.problems(of: $0.config, path: "steps.\($0.key).config") }
         guard problems.isEmpty else { throw UseCaseError(.invalid, "the workflow has errors", problems: problems) }
     }
 

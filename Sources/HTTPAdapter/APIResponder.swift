@@ -97,6 +97,8 @@ package struct APIResponder: HTTPResponder {
         case .templateDuplicate, .templateUsage, .templateVersions, .templateVersion, .templateRestore,
             .templatePreview, .templateTest:
             return try await answerTemplate(&exchange, at: endpoint)
+        case .segments, .segmentPreview, .segment, .segmentContacts, .segmentMembers, .segmentCompute, .segmentRefresh:
+            return try await answerSegments(&exchange, at: endpoint)
         }
     }
 

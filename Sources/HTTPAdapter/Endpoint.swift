@@ -53,6 +53,13 @@ package enum Endpoint: String, CaseIterable, Sendable {
     case templateRestore = "/templates/{templateId}/versions/{number}/restore"
     case templatePreview = "/templates/{templateId}/preview"
     case templateTest = "/templates/{templateId}/test"
+    case segments = "/segments"
+    case segmentPreview = "/segments/preview"
+    case segment = "/segments/{segmentId}"
+    case segmentContacts = "/segments/{segmentId}/contacts"
+    case segmentMembers = "/segments/{segmentId}/members"
+    case segmentCompute = "/segments/{segmentId}/compute"
+    case segmentRefresh = "/segments/{segmentId}/refresh"
 
     /// The methods it has; any other is answered with 405 and this list (RFC 9110 section 15.5.6).
     package var methods: [HTTPRequest.Method] {
@@ -77,6 +84,11 @@ package enum Endpoint: String, CaseIterable, Sendable {
         case .templateBulkDelete, .templatePreviewUnsaved, .templateDuplicate, .templateRestore, .templatePreview,
             .templateTest:
             [.post]
+        case .segments: [.get, .head, .post]
+        case .segment: [.get, .head, .patch, .delete]
+        case .segmentContacts: [.get, .head]
+        case .segmentMembers: [.post, .delete]
+        case .segmentPreview, .segmentCompute, .segmentRefresh: [.post]
         }
     }
 
@@ -99,13 +111,15 @@ package enum Endpoint: String, CaseIterable, Sendable {
         case .templates, .templateBulkDelete, .templatePreviewUnsaved, .template, .templateDuplicate, .templateUsage,
             .templateVersions, .templateVersion, .templateRestore, .templatePreview, .templateTest:
             .templates
+        case .segments, .segmentPreview, .segment, .segmentContacts, .segmentMembers, .segmentCompute, .segmentRefresh:
+            .segments
         }
     }
 
     /// POST asks for a body, not always for a change.
     private func isReading(_ method: HTTPRequest.Method) -> Bool {
         switch self {
-        case .simulate, .templatePreview, .templatePreviewUnsaved, .contactQuery, .contactLookup: true
+        case .simulate, .templatePreview, .templatePreviewUnsaved, .contactQuery, .contactLookup, .segmentPreview: true
         default: method == .get || method == .head
         }
     }

@@ -50,8 +50,9 @@ struct Exchange {
         var cause: any Error
     }
 
-    /// Nesting of a request's JSON. What is stored of it is wrapped several times, and must stay readable.
-    private static let depthLimit = 32
+    /// Nesting of a request's JSON: a filter as deep as filters may be, inside a step's options. What is stored of it is
+    /// wrapped several times, and must stay readable.
+    private static let depthLimit = 48
 
     /// The body as JSON.
     /// - Parameters:

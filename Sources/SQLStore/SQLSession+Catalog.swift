@@ -18,6 +18,7 @@ extension SQLSession {
     func loadCatalog() throws -> Catalog {
         var damagedWorkflows: [Catalog.Damage] = []
         var damagedTemplates: [Catalog.Damage] = []
+        let (segments, damagedSegments) = try loadSegments()
         return Catalog(
             version: try catalogVersion(),
             projects: try rows("SELECT id, slug, name, timezone FROM projects ORDER BY id") {
@@ -41,7 +42,7 @@ extension SQLSession {
             }.compactMap(\.self),
             templates: try templates(damaged: &damagedTemplates), keptEvents: try keptEvents(),
             damagedWorkflows: damagedWorkflows,
-            damagedTemplates: damagedTemplates)
+            damagedTemplates: damagedTemplates, segments: segments, damagedSegments: damagedSegments)
     }
 
     private static func workflow(_ row: SQLRow) throws -> WorkflowRecord {

@@ -15,6 +15,8 @@ struct ExecutionTally {
     static let refused = "refused"
 
     private(set) var changes: [Key: Int] = [:]
+    /// Members by segment.
+    var members: [Identifier: Int] = [:]
 
     mutating func add(_ amount: Int, workflow: Identifier, step: String = "", status: String) {
         changes[Key(workflow: workflow, step: step, status: status), default: 0] += amount
@@ -37,6 +39,7 @@ extension SQLSession {
                 ON CONFLICT (workflow_id, step, status) DO UPDATE SET count = count + excluded.count
                 """, key.workflow, key.step, key.status, amount)
         }
+        try flushMemberCounts(tally.members)
         tally = ExecutionTally()
         guard !journal.bytes.isEmpty else { return }
         try run("INSERT INTO contact_journal (entries) VALUES (?)", journal.bytes)

@@ -23,6 +23,7 @@ extension SQLSession {
     func erase(_ contact: Contact, in project: Identifier, replyKey: String, at time: Timestamp) throws {
         memory.contact = nil
         try overwritingWhatIsDeleted {
+            try forgetMemberships(of: contact.id)
             try run("DELETE FROM contacts WHERE id = ?", contact.id)
             try run("DELETE FROM waits WHERE contact_id = ?", contact.id)
             try run("DELETE FROM automatic_replies WHERE recipient = ?", replyKey)

@@ -34,12 +34,4 @@ extension SQLSession {
         }
         return try SQLFilter(filter, surroundings).expression
     }
-
-    /// By id or slug.
-    func segment(_ reference: String, in project: Identifier) throws -> Identifier? {
-        if let id = Identifier(reference) {
-            return try first("SELECT id FROM segments WHERE id = ? AND project_id = ?", id, project) { $0[0] }
-        }
-        return try first("SELECT id FROM segments WHERE project_id = ? AND slug = ?", project, reference) { $0[0] }
-    }
 }

@@ -37,7 +37,7 @@ package protocol MachineEnvironment {
     /// The project's time zone, by its IANA name.
     var projectZone: String { get }
 
-    /// Whether the contact belongs to the segment of that slug.
+    /// Whether the contact belongs to the segment of that id or slug.
     func isMember(_ contact: Identifier, ofSegment segment: String) -> Bool
 }
 

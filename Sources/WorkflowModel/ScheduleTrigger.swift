@@ -6,7 +6,7 @@ package struct ScheduleTrigger: Hashable, Sendable {
     package enum Audience: Hashable, Sendable {
         case all
         case filter(Filter)
-        /// By the segment's id.
+        /// Members of the segment of that id or slug.
         case segment(String)
     }
 
@@ -88,6 +88,9 @@ private struct ScheduleTriggerReader {
     let path: String
     var problems: [WorkflowProblem] = []
 
+    /// Bytes of an id or slug.
+    private static let segmentLimit = 64
+
     private mutating func report(_ key: String, _ message: String) {
         problems.append(.init(path: path.isEmpty ? key : "\(path).\(key)", message: message))
     }
@@ -130,7 +133,7 @@ private struct ScheduleTriggerReader {
             report(
                 named.last ?? "all",
                 named.isEmpty
-                    ? "is required: all: true, or a filter, says whom the schedule enrols"
+                    ? "is required: all: true, a filter, or a segmentId says whom the schedule enrols"
                     : "stands alone: give one of segmentId, filter and all")
             return nil
         }
@@ -140,9 +143,12 @@ private struct ScheduleTriggerReader {
             problems += found
             return filter.map { .filter($0) }
         }
-        if given("segmentId") != nil {
-            report("segmentId", "refers to a segment, and there are none: use filter")
-            return nil
+        if let segment = given("segmentId") {
+            guard let name = segment.stringValue, !name.isEmpty, name.utf8.count <= Self.segmentLimit else {
+                report("segmentId", "must be the id or the slug of a segment")
+                return nil
+            }
+            return .segment(name)
         }
         guard given("all") == true else {
             report("all", "must be true; to leave contacts out, use filter")

@@ -63,6 +63,7 @@ final class Daemon: Sendable {
                     .init(service: LoopService { await Advance(context: context).run() }),
                     .init(service: LoopService { await webhookDispatch.run() }),
                     .init(service: LoopService { await Scheduler(context: context).run() }),
+                    .init(service: LoopService { await Segmenter(context: context).run() }),
                     .init(service: LoopService { await History(context: context).run() }),
                     .init(service: LoopService { await ContactJobs(context: context).run() }),
                     .init(

@@ -47,6 +47,12 @@ package enum StoreContract: String, CaseIterable, Sendable, CustomTestStringConv
     case historyIsKeptForTheNamesAskedFor
     case timerPolicyComesBackWhole
     case bulkMailLetsOthersGoFirstAndKeepsItsShare
+    case segmentComesBackWhole
+    case membersComeAndGo
+    case membersAreForgottenWithTheirContact
+    case deviationsAreFoundInParts
+    case segmentTimersComeLongestDueFirst
+    case deletedSegmentGoesLittleByLittle
 
     case timelineMixesKinds
     case eventsAreCountedByNameAndDay
@@ -103,6 +109,12 @@ package enum StoreContract: String, CaseIterable, Sendable, CustomTestStringConv
         case .historyIsKeptForTheNamesAskedFor: try await Self.history(store)
         case .timerPolicyComesBackWhole: try await Self.policies(store)
         case .bulkMailLetsOthersGoFirstAndKeepsItsShare: try await Self.bulkShares(store)
+        case .segmentComesBackWhole: try await Self.segmentComesBackWhole(store)
+        case .membersComeAndGo: try await Self.members(store)
+        case .membersAreForgottenWithTheirContact: try await Self.forgottenMembers(store)
+        case .deviationsAreFoundInParts: try await Self.deviations(store)
+        case .segmentTimersComeLongestDueFirst: try await Self.segmentTimers(store)
+        case .deletedSegmentGoesLittleByLittle: try await Self.deletedSegment(store)
         case .timelineMixesKinds: try await Self.timelineMixesKinds(store)
         case .eventsAreCountedByNameAndDay: try await Self.eventsAreCountedByNameAndDay(store)
         case .deletedEventsLeaveNoCount: try await Self.deletedEventsLeaveNoCount(store)

@@ -28,6 +28,21 @@ import Testing
         "SELECT count FROM execution_counts WHERE workflow_id = ?1 AND step = '' AND status = ?2",
         // The history that somebody looks back on.
         "SELECT at FROM event_occurrences WHERE contact_id = ?1 AND name = ?2 ORDER BY at DESC LIMIT 1",
+        // Who is in which segment, and when that may change.
+        "SELECT segment_id FROM segment_members WHERE contact_id = ?1 AND exited_at IS NULL",
+        "SELECT 1 FROM segment_members WHERE contact_id = ?1 AND segment_id = ?2 AND exited_at IS NULL",
+        """
+        SELECT contact_id, segment_id, entered_at FROM segment_members
+        WHERE segment_id = ?1 AND exited_at IS NULL ORDER BY contact_id LIMIT ?2 OFFSET ?3
+        """,
+        """
+        SELECT contact_id FROM segment_members
+        WHERE segment_id = ?1 AND exited_at IS NULL AND contact_id > ?2 AND contact_id <= ?3
+        ORDER BY contact_id LIMIT ?4
+        """,
+        "SELECT due_at FROM segment_timers WHERE segment_id = ?1 AND contact_id = ?2",
+        "SELECT segment_id, contact_id, due_at FROM segment_timers WHERE due_at <= ?1 ORDER BY due_at LIMIT ?2",
+        "SELECT due_at FROM segment_timers ORDER BY due_at LIMIT 1",
     ])
     func readsAnIndexAndSortsNothing(_ sql: String) throws {
         let database = try TemporaryDatabase()

@@ -59,7 +59,7 @@ import WorkflowModel
     @Test func documentWithABadScheduleNamesThePath() {
         let error = #expect(throws: UseCaseError.self) {
             try WorkflowDocument([
-                "workflow": "flow", "trigger": ["schedule": "0 25 * * *", "segmentId": "x", "catchUp": "never"],
+                "workflow": "flow", "trigger": ["schedule": "0 25 * * *", "segmentId": 5, "catchUp": "never"],
                 "steps": ["trigger": ["type": "TRIGGER"]],
             ])
         }

@@ -75,6 +75,10 @@ import WorkflowModel
             ("ContactChanges", { _ = try Contacts.Changes($0) }), ("ContactLookup", { _ = try LookupRequest($0) }),
             ("ContactQuery", { _ = try ContactListRequest($0) }),
             ("BulkContacts", { _ = try BulkContactRequest($0) }),
+            ("NewSegment", { _ = try Segments.New($0) }),
+            ("SegmentChanges", { _ = try Segments.Changes($0) }),
+            ("SegmentAdmission", { _ = try Segments.Admission($0) }),
+            ("SegmentRemoval", { _ = try SegmentRemoval($0) }),
         ]
         for (name, read) in readers {
             let schema = try #require(description.root["components"]?["schemas"]?[name])

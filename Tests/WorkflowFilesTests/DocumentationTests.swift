@@ -98,8 +98,8 @@ import WorkflowModel
         let other = #expect(throws: UseCaseError.self) { try WorkflowDocument(schedule) }
         let options = Self.options(of: (error?.problems ?? []) + (other?.problems ?? []))
         #expect(Set(options).isSuperset(of: ["timers", "manual", "lateAfter", "next", "trackOpens", "catchUp"]))
-        // A canvas' matter, not an administrator's; and what follows from having segments.
-        for option in options where option != "position" && option != "segmentId" {
+        // A canvas' matter, not an administrator's.
+        for option in options where option != "position" {
             #expect(Self.mentions(option), "\(option)")
         }
     }

@@ -207,7 +207,6 @@ private func one(_ field: String, _ comparison: String, _ value: JSON? = nil, _ 
             (filter("AND", one("plan", "equals", 5)), ["f.groups.0.filters.0.field"]),
             (filter("AND", one("data.", "equals", 5)), ["f.groups.0.filters.0.field"]),
             (filter("AND", one("email.subject", "triggered")), ["f.groups.0.filters.0.field"]),
-            (filter("AND", one("segment.vip", "memberOfSegment")), ["f.groups.0.filters.0.field"]),
             (filter("AND", one("data.x", "is", 5)), ["f.groups.0.filters.0.operator"]),
             (filter("AND", one("data.x", "triggered")), ["f.groups.0.filters.0.operator"]),
             (filter("AND", one("email", "greaterThan", "a")), ["f.groups.0.filters.0.operator"]),

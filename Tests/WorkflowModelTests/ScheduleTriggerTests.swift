@@ -47,7 +47,7 @@ import WorkflowModel
         Refusal(["schedule": "* * * * *"], "triggerConfig.all", "is required"),
         Refusal(["schedule": "* * * * *", "all": false], "triggerConfig.all", "must be true"),
         Refusal(["schedule": "* * * * *", "all": true, "segmentId": "s"], "triggerConfig.all", "stands alone"),
-        Refusal(["schedule": "* * * * *", "segmentId": "s"], "triggerConfig.segmentId", "there are none"),
+        Refusal(["schedule": "* * * * *", "segmentId": 5], "triggerConfig.segmentId", "id or the slug"),
         Refusal(["schedule": "* * * * *", "filter": []], "triggerConfig.filter", "must be"),
         Refusal(
             ["schedule": "* * * * *", "all": true, "timezone": "Mars/Base"], "triggerConfig.timezone", "no time zone"),

@@ -1,0 +1,275 @@
+import Engine
+import JSONValue
+import WorkflowModel
+
+extension SQLSession {
+    // MARK: Segments
+
+    /// Those that can be read, and those that cannot.
+    func loadSegments() throws -> (segments: [SegmentRecord], damaged: [Catalog.Damage]) {
+        var damaged: [Catalog.Damage] = []
+        let segments = try rows(
+            """
+            SELECT id, project_id, slug, name, description, type, filter, created_at, updated_at FROM segments
+            WHERE deleted_at IS NULL ORDER BY id
+            """
+        ) { row -> SegmentRecord? in
+            do { return try Self.segment(row) } catch let error as StoreError {
+                damaged.append(.init(id: row[0], projectID: row[1], slug: row[2], reason: error.description))
+                return nil
+            }
+        }
+        return (segments.compactMap(\.self), damaged)
+    }
+
+    private static func segment(_ row: SQLRow) throws -> SegmentRecord {
+        let kind = try row.decoded(5, as: SegmentRecord.Kind.self)
+        var filter: Filter?
+        if kind == .dynamic {
+            let (read, problems) = Filter.read(try row.json(6), path: "filter", vocabulary: .contact)
+            guard let read else { throw StoreError(.damaged, "a stored filter cannot be read: \(problems)") }
+            filter = read
+        }
+        return SegmentRecord(
+            id: row[0], projectID: row[1], slug: row[2], name: row[3], description: row[4], kind: kind, filter: filter,
+            createdAt: row[7], updatedAt: row[8])
+    }
+
+    func save(_ segment: SegmentRecord) throws {
+        try run(
+            """
+            INSERT INTO segments (id, project_id, slug, name, description, type, filter, created_at, updated_at)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+            ON CONFLICT (id) DO UPDATE SET slug = excluded.slug, name = excluded.name,
+                description = excluded.description, filter = excluded.filter, updated_at = excluded.updated_at
+            """, segment.id, segment.projectID, segment.slug, segment.name, segment.description,
+            segment.kind.rawValue, segment.filter.map { JSONWriter.write($0.json) }, segment.createdAt,
+            segment.updatedAt)
+        try run("INSERT INTO segment_counts (segment_id, members) VALUES (?, 0) ON CONFLICT DO NOTHING", segment.id)
+        try bumpCatalog()
+    }
+
+    func delete(segment id: Identifier, at time: Timestamp) throws {
+        try run("UPDATE segments SET deleted_at = ?, slug = slug || '~' || hex(id) WHERE id = ?", time, id)
+        try run("DELETE FROM segment_jobs WHERE segment_id = ?", id)
+        try bumpCatalog()
+    }
+
+    func purgeSegments(limit: Int) throws -> Bool {
+        guard
+            let id: Identifier = try first(
+                "SELECT id FROM segments WHERE deleted_at IS NOT NULL LIMIT 1", decode: { $0[0] })
+        else { return false }
+        try run(
+            """
+            DELETE FROM segment_members WHERE (contact_id, segment_id) IN (
+                SELECT contact_id, segment_id FROM segment_members WHERE segment_id = ? LIMIT ?)
+            """, id, limit)
+        let members = changeCount
+        try run(
+            """
+            DELETE FROM segment_timers WHERE segment_id = ?1 AND contact_id IN (
+                SELECT contact_id FROM segment_timers WHERE segment_id = ?1 LIMIT ?2)
+            """, id, limit)
+        guard members < limit, changeCount < limit else { return true }
+        try run("DELETE FROM segment_counts WHERE segment_id = ?", id)
+        try run("DELETE FROM segments WHERE id = ?", id)
+        return true
+    }
+
+    /// By id or slug.
+    func segment(_ reference: String, in project: Identifier) throws -> Identifier? {
+        if let id = Identifier(reference) {
+            return try first(
+                "SELECT id FROM segments WHERE id = ? AND project_id = ? AND deleted_at IS NULL", id, project
+            ) { $0[0] }
+        }
+        return try first("SELECT id FROM segments WHERE project_id = ? AND slug = ?", project, reference) { $0[0] }
+    }
+
+    // MARK: Members
+
+    func memberships(of contact: Identifier) throws -> Set<Identifier> {
+        Set(
+            try rows("SELECT segment_id FROM segment_members WHERE contact_id = ? AND exited_at IS NULL", contact) {
+                row -> Identifier in row[0]
+            })
+    }
+
+    func isMember(_ contact: Identifier, of segment: Identifier) throws -> Bool {
+        try first(
+            "SELECT 1 FROM segment_members WHERE contact_id = ? AND segment_id = ? AND exited_at IS NULL", contact,
+            segment
+        ) { _ in true } ?? false
+    }
+
+    func enter(_ contact: Identifier, _ segment: Identifier, at time: Timestamp) throws -> Bool {
+        try run(
+            """
+            INSERT INTO segment_members (contact_id, segment_id, entered_at) VALUES (?, ?, ?)
+            ON CONFLICT (contact_id, segment_id) DO UPDATE SET entered_at = excluded.entered_at, exited_at = NULL
+            WHERE exited_at IS NOT NULL
+            """, contact, segment, time)
+        guard changeCount > 0 else { return false }
+        try countMembers(of: segment, by: 1)
+        return true
+    }
+
+    func leave(_ contact: Identifier, _ segment: Identifier, at time: Timestamp) throws -> Bool {
+        try run(
+            """
+            UPDATE segment_members SET exited_at = ? WHERE contact_id = ? AND segment_id = ? AND exited_at IS NULL
+            """, time, contact, segment)
+        guard changeCount > 0 else { return false }
+        try countMembers(of: segment, by: -1)
+        return true
+    }
+
+    private func countMembers(of segment: Identifier, by amount: Int) throws {
+        tally.members[segment, default: 0] += amount
+    }
+
+    /// Written with the commit: a computation changes a count a thousand times.
+    func flushMemberCounts(_ members: [Identifier: Int]) throws {
+        for (segment, amount) in members where amount != 0 {
+            try run(
+                """
+                INSERT INTO segment_counts (segment_id, members) VALUES (?, ?)
+                ON CONFLICT (segment_id) DO UPDATE SET members = members + excluded.members
+                """, segment, amount)
+        }
+    }
+
+    func forgetMemberships(of contact: Identifier) throws {
+        for segment in try memberships(of: contact) { try countMembers(of: segment, by: -1) }
+        try run("DELETE FROM segment_members WHERE contact_id = ?", contact)
+        try run(
+            """
+            DELETE FROM segment_timers WHERE contact_id = ?1 AND segment_id IN (
+                SELECT s.id FROM contacts c JOIN segments s ON s.project_id = c.project_id WHERE c.id = ?1)
+            """, contact)
+    }
+
+    func recount(segment: Identifier) throws -> Int {
+        let count: Int =
+            try first("SELECT count(*) FROM segment_members WHERE segment_id = ? AND exited_at IS NULL", segment) {
+                $0[0]
+            } ?? 0
+        tally.members[segment] = nil
+        try run(
+            """
+            INSERT INTO segment_counts (segment_id, members) VALUES (?, ?)
+            ON CONFLICT (segment_id) DO UPDATE SET members = excluded.members
+            """, segment, count)
+        return count
+    }
+
+    func memberCount(of segment: Identifier) throws -> Int {
+        try first("SELECT members FROM segment_counts WHERE segment_id = ?", segment) { $0[0] } ?? 0
+    }
+
+    func members(of segment: Identifier, limit: Int, offset: Int) throws -> [SegmentMember] {
+        try rows(
+            """
+            SELECT c.id, c.email, c.subscribed, c.data, c.created_at, c.updated_at, m.entered_at
+            FROM (SELECT contact_id, segment_id, entered_at FROM segment_members
+                WHERE segment_id = ? AND exited_at IS NULL ORDER BY contact_id LIMIT ? OFFSET ?) m
+            JOIN contacts c ON c.id = m.contact_id ORDER BY c.id
+            """, segment, limit, offset
+        ) { SegmentMember(contact: try Self.contact($0), enteredAt: $0[6]) }
+    }
+
+    func members(
+        of segment: Identifier, after cursor: Identifier?, through last: Identifier, limit: Int
+    ) throws -> [Identifier] {
+        // No id is before the zero one.
+        let start = cursor ?? Identifier(high: 0, low: 0)
+        return try rows(
+            """
+            SELECT contact_id FROM segment_members
+            WHERE segment_id = ? AND exited_at IS NULL AND contact_id > ? AND contact_id <= ?
+            ORDER BY contact_id LIMIT ?
+            """, segment, start, last, limit
+        ) { $0[0] }
+    }
+
+    // MARK: Computing
+
+    func startComputing(_ segment: SegmentRecord, announces: Bool) throws {
+        try run(
+            """
+            INSERT INTO segment_jobs (segment_id, cursor, last_contact, announces) VALUES (?, NULL, ?, ?)
+            ON CONFLICT (segment_id) DO UPDATE SET cursor = NULL, last_contact = excluded.last_contact,
+                announces = excluded.announces
+            """, segment.id, try lastContact(of: segment.projectID), announces)
+    }
+
+    func segmentJobs() throws -> [SegmentJob] {
+        try rows("SELECT segment_id, cursor, last_contact, announces FROM segment_jobs ORDER BY segment_id") {
+            SegmentJob(segmentID: $0[0], cursor: $0[1], lastContact: $0[2], announces: $0[3])
+        }
+    }
+
+    func computingSegments() throws -> Set<Identifier> { Set(try segmentJobs().map(\.segmentID)) }
+
+    func update(_ job: SegmentJob) throws {
+        try run("UPDATE segment_jobs SET cursor = ? WHERE segment_id = ?", job.cursor, job.segmentID)
+    }
+
+    func finish(_ job: SegmentJob) throws { try run("DELETE FROM segment_jobs WHERE segment_id = ?", job.segmentID) }
+
+    func deviations(
+        of filter: Filter, _ job: SegmentJob, in project: Identifier, limit: Int, at now: Timestamp
+    ) throws -> SegmentDeviations {
+        guard let last = job.lastContact else { return SegmentDeviations(changes: [], cursor: nil) }
+        let start = job.cursor ?? Identifier(high: 0, low: 0)
+        let end: Identifier? =
+            try first(
+                """
+                SELECT max(id) FROM (
+                    SELECT id FROM contacts WHERE project_id = ? AND id > ? AND id <= ? ORDER BY id LIMIT ?)
+                """, project, start, last, limit
+            ) { row -> Identifier? in row[0] } ?? nil
+        guard let end else { return SegmentDeviations(changes: [], cursor: nil) }
+        var query = SQLText("SELECT id, belongs FROM (SELECT c.id AS id, (")
+        query.append(try expression(of: filter, in: project, at: now))
+        query.append(") AS belongs, EXISTS ")
+        query.append(SQLFilter.membership(of: job.segmentID))
+        query.append(
+            " AS is_member FROM contacts c WHERE c.project_id = ? AND c.id > ? AND c.id <= ?)", project,
+            start, end)
+        query.append(" WHERE belongs <> is_member ORDER BY id")
+        let changes = try rows(query) { row -> (contact: Identifier, belongs: Bool) in (row[0], row[1]) }
+        return SegmentDeviations(changes: changes, cursor: end)
+    }
+
+    // MARK: Timers
+
+    func timer(of contact: Identifier, in segment: Identifier) throws -> Timestamp? {
+        try first("SELECT due_at FROM segment_timers WHERE segment_id = ? AND contact_id = ?", segment, contact) {
+            $0[0]
+        }
+    }
+
+    func setTimer(of contact: Identifier, in segment: Identifier, to due: Timestamp?) throws {
+        guard let due else {
+            return try run("DELETE FROM segment_timers WHERE segment_id = ? AND contact_id = ?", segment, contact)
+        }
+        try run(
+            """
+            INSERT INTO segment_timers (segment_id, contact_id, due_at) VALUES (?, ?, ?)
+            ON CONFLICT (segment_id, contact_id) DO UPDATE SET due_at = excluded.due_at
+            """, segment, contact, due)
+    }
+
+    func segmentTimers(dueAt time: Timestamp, limit: Int) throws -> [SegmentTimer] {
+        try rows(
+            "SELECT segment_id, contact_id, due_at FROM segment_timers WHERE due_at <= ? ORDER BY due_at LIMIT ?", time,
+            limit
+        ) { SegmentTimer(segmentID: $0[0], contactID: $0[1], dueAt: $0[2]) }
+    }
+
+    func nextSegmentTimer() throws -> Timestamp? {
+        try first("SELECT due_at FROM segment_timers ORDER BY due_at LIMIT 1") { $0[0] }
+    }
+}
