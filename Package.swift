@@ -120,7 +120,12 @@ let package = Package(
             name: "benchmarks",
             dependencies: [
                 "Engine", "SQLStore", "CryptoAdapter", "WorkflowModel", "MailFormat", "MailModel", "JSONValue",
-                "ServerTestKit", .product(name: "Logging", package: "swift-log"),
+                "ServerTestKit", "HTTPAdapter",
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdCore", package: "hummingbird"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
             ],
             path: "Benchmarks/Runner", swiftSettings: strict),
         .testTarget(name: "ServerTestKitTests", dependencies: ["ServerTestKit"], swiftSettings: strict),

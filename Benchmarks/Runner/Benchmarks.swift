@@ -18,11 +18,15 @@ enum Benchmarks {
         ("import", { try await ImportContacts(programs: $0).run() }),
         ("mime-read", { try await MimeRead(programs: $0).run() }),
         ("segments", { try await SegmentUpdates(programs: $0).run() }),
+        ("track", { try await TrackOverHTTP(programs: $0).run() }),
         ("milter-cost", { try await MilterCost(programs: $0).run() }),
     ]
 
     static func main() async {
         do {
+            if let served = try await ConstantServer.fromCommandLine(Array(CommandLine.arguments.dropFirst())) {
+                return try await served.serve()
+            }
             let (programs, names) = try Programs.fromCommandLine(Array(CommandLine.arguments.dropFirst()))
             if let unknown = names.first(where: { name in !all.contains { $0.name == name } }) {
                 throw BenchmarkFailure(

@@ -82,6 +82,12 @@ struct DaemonUnderTest {
         return try memory
     }
 
+    /// Where it listens for HTTP.
+    var httpPort: Int? {
+        log.split(separator: "\n").first { $0.contains("http is listening") }
+            .flatMap { $0.split(separator: "port=").last?.prefix { $0.isNumber } }.flatMap { Int($0) }
+    }
+
     func stop() async throws {
         let status = try await process.terminate()
         guard status == .exited(0) else { throw BenchmarkFailure("the daemon did not end well: \(status)") }

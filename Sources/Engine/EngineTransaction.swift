@@ -3,29 +3,70 @@ import Synchronization
 import WorkflowModel
 
 /// What every use case works with: the ports, the limits, and the caches that hang on them.
+///
+/// It is copied for every request and every transaction, so what never changes is behind one reference.
 package struct EngineContext: Sendable {
-    package let store: any Store
-    package let clock: any WallClock
-    package let cryptography: any Cryptography
-    package let identifiers: IdentifierSource
-    package let zones: any TimeZoneRules
-    package let configuration: EngineConfiguration
-    package let logger: Logger
-    package let signals: EngineSignals
-    package let tokens: TokenSigner
-    package let trackingAddress = TrackingAddress()
-    package let fetches: FetchJournal
-    /// Where files of contacts wait for their import; nil takes none.
-    package let spool: (any ContactSpool)?
-    package let gauges = Gauges()
     /// Who asks.
     package private(set) var actor = Actor.system
     /// The key that was taken for the request at hand.
     private(set) var key: Authentication.Found?
-    let keys = KeyCache()
-    let catalogs = CatalogCache()
-    let fetchRate = FetchRate()
-    let templates = TemplateCache()
+    private let parts: Parts
+
+    private final class Parts: Sendable {
+        let store: any Store
+        let clock: any WallClock
+        let cryptography: any Cryptography
+        let identifiers: IdentifierSource
+        let zones: any TimeZoneRules
+        let configuration: EngineConfiguration
+        let logger: Logger
+        let signals = EngineSignals()
+        let tokens: TokenSigner
+        let trackingAddress = TrackingAddress()
+        let fetches: FetchJournal
+        /// Where files of contacts wait for their import; nil takes none.
+        let spool: (any ContactSpool)?
+        let gauges = Gauges()
+        let keys = KeyCache()
+        let catalogs = CatalogCache()
+        let fetchRate = FetchRate()
+        let templates = TemplateCache()
+
+        init(
+            store: any Store, clock: any WallClock, cryptography: any Cryptography, identifiers: IdentifierSource,
+            configuration: EngineConfiguration, secret: [UInt8], fetchLog: (any FetchLog)?, spool: (any ContactSpool)?,
+            zones: any TimeZoneRules, logger: Logger
+        ) {
+            self.store = store
+            self.clock = clock
+            self.cryptography = cryptography
+            self.identifiers = identifiers
+            self.zones = zones
+            self.configuration = configuration
+            self.logger = logger
+            fetches = FetchJournal(fetchLog)
+            self.spool = spool
+            tokens = TokenSigner(key: secret, cryptography: cryptography)
+        }
+    }
+
+    package var store: any Store { parts.store }
+    package var clock: any WallClock { parts.clock }
+    package var cryptography: any Cryptography { parts.cryptography }
+    package var identifiers: IdentifierSource { parts.identifiers }
+    package var zones: any TimeZoneRules { parts.zones }
+    package var configuration: EngineConfiguration { parts.configuration }
+    package var logger: Logger { parts.logger }
+    package var signals: EngineSignals { parts.signals }
+    package var tokens: TokenSigner { parts.tokens }
+    package var trackingAddress: TrackingAddress { parts.trackingAddress }
+    package var fetches: FetchJournal { parts.fetches }
+    package var spool: (any ContactSpool)? { parts.spool }
+    package var gauges: Gauges { parts.gauges }
+    var keys: KeyCache { parts.keys }
+    var catalogs: CatalogCache { parts.catalogs }
+    var fetchRate: FetchRate { parts.fetchRate }
+    var templates: TemplateCache { parts.templates }
 
     /// - Parameters:
     ///   - secret: 32 bytes that sign tokens; see `prepare`.
@@ -36,17 +77,10 @@ package struct EngineContext: Sendable {
         fetchLog: (any FetchLog)? = nil, spool: (any ContactSpool)? = nil, zones: any TimeZoneRules = SystemZones(),
         logger: Logger
     ) {
-        self.store = store
-        self.clock = clock
-        self.cryptography = cryptography
-        self.identifiers = identifiers
-        self.zones = zones
-        self.configuration = configuration
-        self.logger = logger
-        fetches = FetchJournal(fetchLog)
-        self.spool = spool
-        signals = EngineSignals()
-        tokens = TokenSigner(key: secret, cryptography: cryptography)
+        parts = Parts(
+            store: store, clock: clock, cryptography: cryptography, identifiers: identifiers,
+            configuration: configuration, secret: secret, fetchLog: fetchLog, spool: spool, zones: zones, logger: logger
+        )
     }
 
     /// The same engine for somebody else: what they change bears their name in the audit log.

@@ -106,7 +106,10 @@ extension EventRecorder {
     }
 
     private func checkSize(_ contact: Contact) throws {
-        guard JSONWriter.bytes(.object(contact.data)).count <= Contact.dataLimit else {
+        let data = JSON.object(contact.data)
+        guard
+            JSONWriter.largestCount(data) <= Contact.dataLimit || JSONWriter.bytes(data).count <= Contact.dataLimit
+        else {
             throw UseCaseError(
                 .invalid, "the contact's data would be larger than \(Contact.dataLimit / 1024) KiB",
                 problems: [.init(path: "data", message: "is too much for one contact")])

@@ -134,7 +134,8 @@ struct TrackFields {
         guard text.utf8.count <= EventName.lengthLimit else {
             return report("event", "must not be longer than \(EventName.lengthLimit) bytes")
         }
-        guard !text.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else {
+        // Controls beyond ASCII are U+0080 to U+009F.
+        guard !text.unicodeScalars.contains(where: { $0.value < 0x20 || 0x7F...0x9F ~= $0.value }) else {
             return report("event", "must not have control characters")
         }
         event = text
@@ -157,7 +158,7 @@ struct TrackFields {
     private mutating func readData(_ value: JSON?, limit: Int) {
         guard let value, !value.isNull else { return }
         guard let object = value.objectValue else { return report("data", "must be an object") }
-        guard JSONWriter.bytes(value).count <= limit else {
+        guard JSONWriter.largestCount(value) <= limit || JSONWriter.bytes(value).count <= limit else {
             return report("data", "must not be longer than \(limit) bytes of JSON")
         }
         data = object

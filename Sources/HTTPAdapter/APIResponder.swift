@@ -29,6 +29,7 @@ package struct APIResponder: HTTPResponder {
     /// Within a request with a key: the engine for the client with that key.
     private(set) var context: EngineContext
     let configuration: HTTPConfiguration
+    private let deadlines = BodyDeadlines()
 
     init(context: EngineContext, configuration: HTTPConfiguration) {
         self.context = context
@@ -40,7 +41,8 @@ package struct APIResponder: HTTPResponder {
         let match = Endpoint.match(request.uri.path)
         let id = "\(context.identifiers.make(at: context.clock.now()))"
         var exchange = Exchange(
-            request: request, channel: connection.channel, id: id, parameters: match?.parameters ?? [])
+            request: request, channel: connection.channel, deadlines: deadlines, id: id,
+            parameters: match?.parameters ?? [])
         var response: Response
         do {
             response = try await answer(&exchange, at: match?.endpoint)

@@ -17,6 +17,7 @@ package struct ConnectionContext: InitializableFromSource {
 struct Exchange {
     let request: Request
     let channel: any Channel
+    private let deadlines: BodyDeadlines
     /// In the answer's `X-Request-Id`, in the envelope of errors, and with every log line about this request.
     let id: String
     /// The values of the path's parameters, in order.
@@ -25,7 +26,8 @@ struct Exchange {
     var key: APIKey?
     private(set) var isBodyRead = false
 
-    init(request: Request, channel: any Channel, id: String, parameters: [String]) {
+    init(request: Request, channel: any Channel, deadlines: BodyDeadlines, id: String, parameters: [String]) {
+        self.deadlines = deadlines
         self.request = request
         self.channel = channel
         self.id = id
@@ -81,7 +83,7 @@ struct Exchange {
     /// A missing type counts as JSON, because that is what the body must be.
     private func checkContentType() throws {
         try checkContentEncoding()
-        guard let type = request.headers[.contentType] else { return }
+        guard let type = request.headers[.contentType], type != "application/json" else { return }
         let name = type.prefix { $0 != ";" }.filter { $0 != " " && $0 != "\t" }.lowercased()
         guard name == "application/json" || name.hasPrefix("application/") && name.hasSuffix("+json") else {
             throw APIError(
@@ -121,9 +123,8 @@ struct Exchange {
     ) async throws {
         let tooLarge = APIError(.payloadTooLarge, "the body is larger than \(limit) bytes")
         if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > limit { throw tooLarge }
-        let channel = channel
-        let deadline = channel.eventLoop.scheduleTask(in: .seconds(timeout)) { channel.close(promise: nil) }
-        defer { deadline.cancel() }
+        let deadline = deadlines.begin(channel, seconds: timeout)
+        defer { deadlines.end(deadline) }
         var size = 0
         var pieces = request.body.makeAsyncIterator()
         while let piece = try await Self.next(&pieces) {
@@ -141,9 +142,8 @@ struct Exchange {
     private mutating func readBody(upTo limit: Int, within timeout: Int64) async throws -> ByteBuffer {
         let tooLarge = APIError(.payloadTooLarge, "the body is larger than \(limit) bytes")
         if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > limit { throw tooLarge }
-        let channel = channel
-        let deadline = channel.eventLoop.scheduleTask(in: .seconds(timeout)) { channel.close(promise: nil) }
-        defer { deadline.cancel() }
+        let deadline = deadlines.begin(channel, seconds: timeout)
+        defer { deadlines.end(deadline) }
         do {
             let body = try await request.body.collect(upTo: limit)
             isBodyRead = true

@@ -61,7 +61,10 @@ import WorkflowModel
         #expect(try await probe.timeline(of: zoe.id).isEmpty)
         #expect(try await probe.timeline(of: ben.id).map(\.id) == bens, "nobody else loses anything")
         let hex = zoe.id.bytes.map { String(format: "%02X", $0) }.joined()
-        for table in ["events", "executions", "outbox", "event_occurrences", "waits", "contact_history", "erasures"] {
+        for table in [
+            "events", "executions", "outbox", "event_occurrences", "waits", "contact_history", "erasures",
+            "segment_members", "segment_timers",
+        ] {
             let left = try Rows(database.path).count("SELECT count(*) FROM \(table) WHERE hex(contact_id) = '\(hex)'")
             #expect(left == 0, "\(table)")
         }

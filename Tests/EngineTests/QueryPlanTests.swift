@@ -43,6 +43,17 @@ import Testing
         "SELECT due_at FROM segment_timers WHERE segment_id = ?1 AND contact_id = ?2",
         "SELECT segment_id, contact_id, due_at FROM segment_timers WHERE due_at <= ?1 ORDER BY due_at LIMIT ?2",
         "SELECT due_at FROM segment_timers ORDER BY due_at LIMIT 1",
+        // What happened to a contact: a seek in each run.
+        """
+        SELECT ref FROM contact_history WHERE run = ?1 AND contact_id = ?2 AND kind = ?3 AND ref < ?4
+        ORDER BY ref DESC LIMIT ?5
+        """,
+        "SELECT contact_id, kind, ref FROM contact_history WHERE run = ?1 ORDER BY contact_id, kind, ref LIMIT ?2",
+        // The new events, and a page of all.
+        "SELECT rowid, contact_id, project_id, name, created_at FROM events WHERE rowid > ?1 ORDER BY rowid LIMIT ?2",
+        // Who is erased, and whether an address was.
+        "SELECT 1 FROM suppressed_addresses WHERE project_id = ?1 AND hash = ?2",
+        "SELECT 1 FROM suppressed_addresses WHERE project_id = ?1 LIMIT 1",
     ])
     func readsAnIndexAndSortsNothing(_ sql: String) throws {
         let database = try TemporaryDatabase()
