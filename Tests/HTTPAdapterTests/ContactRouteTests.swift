@@ -149,6 +149,9 @@ import WorkflowModel
             #expect(Set(bad.fields) == ["filter.logic", "filter.groups", "cursor", "limit"])
             var deep: JSON = ["logic": "AND", "groups": [["filters": [["field": "email", "operator": "exists"]]]]]
             for _ in 0..<Filter.depthLimit { deep = ["logic": "AND", "groups": [["conditions": deep]]] }
+            let tooDeep = try await server.send("POST", "/contacts/query", ["filter": deep])
+            #expect(tooDeep.status == 422 && tooDeep.fields.first?.hasPrefix("filter.groups.0.conditions") == true)
+            for _ in 0..<Filter.depthLimit { deep = ["logic": "AND", "groups": [["conditions": deep]]] }
             // Deeper than any JSON that is taken.
             #expect(try await server.send("POST", "/contacts/query", ["filter": deep]).code == "invalid_json")
         }
