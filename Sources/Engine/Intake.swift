@@ -32,14 +32,14 @@ package struct Intake: MessageIntake {
 
     package func wants(recipient: String) -> Bool { !configuration.routes.routes(for: recipient).isEmpty }
 
-    package func receive(_ message: ReceivedMessage, completion: @escaping @Sendable (Verdict) -> Void) {
+    package func read(_ message: ReceivedMessage) -> MessageRecording {
         let bearsMarker = bearsMarker(message)
         guard !(bearsMarker && isFromHere(message)) else {
             context.logger.debug("own mail", metadata: ["queueId": "\(message.queueID)"])
-            return completion(.continue)
+            return { $0(.continue) }
         }
         let arrivals = arrivals(of: message)
-        guard !arrivals.isEmpty else { return completion(.continue) }
+        guard !arrivals.isEmpty else { return { $0(.continue) } }
         // Whatever needs no database is done here, once for the message: the writer is one for all.
         let now = context.clock.now()
         let facts = IncomingMail(
@@ -51,23 +51,34 @@ package struct Intake: MessageIntake {
                 recipient: arrival.recipient, ownAddresses: ownAddresses, isOwnMail: bearsMarker, now: now)
             return (arrival, refusal)
         }
+        return { completion in
+            submit(prepared, of: facts, returned: returned) { result in
+                switch result {
+                case .success(let outcomes):
+                    // The MTA waits, the log does not.
+                    completion(isConsumed(message, by: arrivals) ? .discard : .continue)
+                    log(outcomes, facts)
+                case .failure(let error):
+                    context.logger.error(
+                        "mail not recorded", metadata: ["queueId": "\(message.queueID)", "error": "\(error)"])
+                    completion(
+                        .tempfail(Reply(code: 451, enhancedCode: "4.3.0", text: "Temporary failure, try again later")))
+                }
+            }
+        }
+    }
+
+    private func submit(
+        _ prepared: [(Arrival, AutomaticReplyRule.Refusal?)], of facts: IncomingMail, returned: Identifier?,
+        completion: @escaping @Sendable (Result<[Outcome], any Error>) -> Void
+    ) {
         context.submit { transaction in
             let generation = try returned.flatMap { try transaction.store.entry($0)?.generation } ?? 0
             return try prepared.map { arrival, refusal in
                 try record(arrival, of: facts, refusal: refusal, generation: generation, in: transaction)
             }
-        } completion: { result in
-            switch result {
-            case .success(let outcomes):
-                // The MTA waits, the log does not.
-                completion(isConsumed(message, by: arrivals) ? .discard : .continue)
-                log(outcomes, facts)
-            case .failure(let error):
-                context.logger.error(
-                    "mail not recorded", metadata: ["queueId": "\(message.queueID)", "error": "\(error)"])
-                completion(
-                    .tempfail(Reply(code: 451, enhancedCode: "4.3.0", text: "Temporary failure, try again later")))
-            }
+        } completion: {
+            completion($0)
         }
     }
 

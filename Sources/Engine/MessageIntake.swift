@@ -6,7 +6,18 @@ package protocol MessageIntake: Sendable {
     /// the adapter asks for every recipient and does not collect a message nobody wants.
     func wants(recipient: String) -> Bool
 
-    /// Takes one whole message. Returns at once; `completion` is called exactly once, from any thread, after the
-    /// message, its events and everything they caused are durable, or with a tempfail when that failed.
-    func receive(_ message: ReceivedMessage, completion: @escaping @Sendable (Verdict) -> Void)
+    /// Reads one whole message: all that can be done with it before the database. Nothing has happened when nobody calls
+    /// what it returns.
+    func read(_ message: ReceivedMessage) -> MessageRecording
+}
+
+/// What is left to do with a message that was read. Returns at once; the completion is called exactly once, from any thread,
+/// after the message, its events and everything they caused are durable, or with a tempfail when that failed.
+package typealias MessageRecording = @Sendable (_ completion: @escaping @Sendable (Verdict) -> Void) -> Void
+
+extension MessageIntake {
+    /// Reads and records one whole message.
+    package func receive(_ message: ReceivedMessage, completion: @escaping @Sendable (Verdict) -> Void) {
+        read(message)(completion)
+    }
 }

@@ -22,6 +22,8 @@ private final class SessionBox {
     var session: MilterSession
     /// True between a MAIL that was let in and the end of its message.
     private var isMessageOpen = false
+    /// The message under way, being read before its end.
+    private var readAhead: (job: ReadAhead.Job, queueID: String)?
 
     init(context: MilterContext, negotiation: MilterNegotiation) {
         self.context = context
@@ -40,9 +42,26 @@ private final class SessionBox {
     }
 
     func endMessage() {
+        readAhead = nil
         guard isMessageOpen else { return }
         isMessageOpen = false
         context.meters.count { $0.messagesInFlight -= 1 }
+    }
+
+    /// Begins to read the message if this chunk was probably the last of its body.
+    func readAhead(afterChunkOf count: Int, queueID: String) {
+        readAhead = nil
+        guard count < ReadAhead.fullChunk, context.meters.isOneMessageAlone,
+            let message = session.message(queueID: queueID), let job = context.readAhead.begin(message)
+        else { return }
+        readAhead = (job, queueID)
+    }
+
+    /// What was read before the end of that message; nil when nothing was.
+    func recording(of queueID: String) -> MessageRecording? {
+        guard let ahead = readAhead, ahead.queueID == queueID else { return nil }
+        readAhead = nil
+        return ahead.job.take()
     }
 }
 
@@ -110,7 +129,8 @@ enum MilterCallbacks {
     private static func negotiate(_ context: Context?, actions: UInt, steps: UInt) -> MilterNegotiation {
         guard let shared = MilterContext.current.withLock({ $0 }) else { return .none }
         let negotiation = MilterNegotiation(
-            offeredActions: actions, offeredSteps: steps, allowsQuarantine: shared.configuration.allowsQuarantine)
+            offeredActions: actions, offeredSteps: steps, allowsQuarantine: shared.configuration.allowsQuarantine,
+            answersRecipients: shared.configuration.answersRecipients)
         guard borrowBox(context) == nil, makeBox(context, negotiation) != nil else { return .none }
         return negotiation
     }
@@ -147,7 +167,11 @@ enum MilterCallbacks {
     ) -> sfsistat {
         guard let box = borrowBox(context) else { return SMFIS_CONTINUE }
         let intake = box.context.intake
-        let answer = box.session.recipient(text(arguments?.pointee)) { intake.wants(recipient: $0) }
+        let isAnswered = !box.negotiation.has(SMFIP_NR_RCPT)
+        let answer = box.session.recipient(text(arguments?.pointee), isAnswered: isAnswered) {
+            intake.wants(recipient: $0)
+        }
+        guard isAnswered else { return SMFIS_NOREPLY }
         if case .tempfail(let reply) = answer {
             box.context.meters.count { $0.refusedRecipients += 1 }
             return refuse(context, .temporary(reply), SMFIS_TEMPFAIL)
@@ -157,12 +181,10 @@ enum MilterCallbacks {
 
     private static func data(_ context: Context?) -> sfsistat {
         guard let box = borrowBox(context) else { return SMFIS_CONTINUE }
-        let isUnwanted = box.session.data() == .accept
-        if isUnwanted { box.context.meters.count { $0.unwanted += 1 } }
+        let answer = box.session.data()
+        if answer == .accept { box.context.meters.count { $0.unwanted += 1 } }
         // Where this is not answered, the first chunk of the body is.
-        if box.negotiation.has(SMFIP_NR_DATA) { return SMFIS_NOREPLY }
-        if isUnwanted { box.endMessage() }
-        return isUnwanted ? SMFIS_ACCEPT : SMFIS_CONTINUE
+        return box.negotiation.has(SMFIP_NR_DATA) ? SMFIS_NOREPLY : status(answer, context, box)
     }
 
     private static func header(
@@ -190,20 +212,23 @@ enum MilterCallbacks {
         _ context: Context?, bytes: UnsafeMutablePointer<UInt8>?, count: Int
     ) -> sfsistat {
         guard let box = borrowBox(context) else { return SMFIS_CONTINUE }
-        switch box.session.body(UnsafeRawBufferPointer(start: bytes, count: bytes == nil ? 0 : count)) {
-        case .skip: return box.negotiation.has(SMFIP_SKIP) ? SMFIS_SKIP : SMFIS_CONTINUE
-        case .accept:
-            box.endMessage()
-            return SMFIS_ACCEPT
-        case .continue, .tempfail: return SMFIS_CONTINUE
-        }
+        let answer = box.session.body(UnsafeRawBufferPointer(start: bytes, count: bytes == nil ? 0 : count))
+        if answer == .continue { box.readAhead(afterChunkOf: count, queueID: macro(context, "i")) }
+        if answer == .skip, box.negotiation.has(SMFIP_SKIP) { return SMFIS_SKIP }
+        return status(answer, context, box)
     }
 
     private static func endOfMessage(_ context: Context?) -> sfsistat {
         guard let box = borrowBox(context) else { return SMFIS_CONTINUE }
         defer { box.endMessage() }
-        guard let message = box.session.endOfMessage(queueID: macro(context, "i")) else { return SMFIS_ACCEPT }
-        let verdict = box.context.decide(message)
+        let queueID = macro(context, "i")
+        let recording = box.recording(of: queueID)
+        let message: ReceivedMessage
+        switch box.session.endOfMessage(queueID: queueID) {
+        case .message(let whole): message = whole
+        case .answer(let answer): return status(answer, context, box)
+        }
+        let verdict = box.context.decide(message, recording: recording)
         // Refusing or dropping the MTA's own mail would lose a bounce, and there is no client to hear of it (postconf(5),
         // internal_mail_filter_classes).
         guard !message.isInternal else { return SMFIS_CONTINUE }
@@ -231,6 +256,19 @@ enum MilterCallbacks {
     }
 
     // MARK: Answers
+
+    /// An answer before or without an intake; anything but "continue" ends the message.
+    private static func status(_ answer: MilterSession.Answer, _ context: Context?, _ box: SessionBox) -> sfsistat {
+        switch answer {
+        case .continue, .skip: return SMFIS_CONTINUE
+        case .accept:
+            box.endMessage()
+            return SMFIS_ACCEPT
+        case .tempfail(let reply):
+            box.endMessage()
+            return tempfail(context, box, reply)
+        }
+    }
 
     private static func tempfail(_ context: Context?, _ box: SessionBox, _ reply: Reply) -> sfsistat {
         box.context.meters.count { $0.tempfails += 1 }

@@ -44,7 +44,8 @@ package struct MilterConfiguration: Hashable, Sendable {
     /// Bytes of header kept per message, names and values together.
     package var headerBytesLimit: Int
     /// Recipients kept per message. A wanted recipient beyond it gets 452, and the client sends it in another
-    /// transaction (RFC 5321 section 4.5.3.1.10); one nobody wants is not kept.
+    /// transaction (RFC 5321 section 4.5.3.1.10); one nobody wants is not kept. From Postfix's own limit on the MTA is not
+    /// made to wait for an answer to each recipient, and a message that passes the limit is put off as a whole.
     package var recipientLimit: Int
     /// How long the end of a message waits for the intake before the fallback answers.
     package var commitDeadline: Duration
@@ -59,6 +60,12 @@ package struct MilterConfiguration: Hashable, Sendable {
     package var drainDeadline: Duration
     /// The name in syslog lines of libmilter, which knows no other log.
     package var syslogTag: String
+
+    /// Recipients that Postfix itself takes per message (postconf(5), smtpd_recipient_limit).
+    static let recipientsOfPostfix = 1000
+
+    /// Whether a recipient may be refused on its own.
+    var answersRecipients: Bool { recipientLimit < Self.recipientsOfPostfix }
 
     package init(
         unixSocketPath: String, socketMode: UInt32 = 0o660, socketGroup: String? = nil, tcp: TCPEndpoint? = nil,

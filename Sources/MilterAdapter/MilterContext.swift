@@ -13,16 +13,19 @@ final class MilterContext: Sendable {
     let configuration: MilterConfiguration
     let intake: any MessageIntake
     let meters = MilterMeters()
+    let readAhead: ReadAhead
     let logger: Logger
 
     init(configuration: MilterConfiguration, intake: any MessageIntake, logger: Logger) {
         self.configuration = configuration
         self.intake = intake
         self.logger = logger
+        readAhead = ReadAhead(intake: intake)
     }
 
     /// Hands one message to the intake and blocks the calling libmilter worker until the verdict or the deadline.
-    func decide(_ message: ReceivedMessage) -> Verdict {
+    /// - Parameter recording: of the same message, when it has been read before its end.
+    func decide(_ message: ReceivedMessage, recording: MessageRecording?) -> Verdict {
         let isTruncated = message.isBodyTruncated || message.areHeadersTruncated
         meters.count { gauges in
             gauges.messages += 1
@@ -32,7 +35,8 @@ final class MilterContext: Sendable {
         defer { meters.count { $0.messagesWaiting -= 1 } }
         let wait = CommitWait()
         let (queueID, meters, logger) = (message.queueID, self.meters, self.logger)
-        intake.receive(message) { verdict in
+        let record = recording ?? intake.read(message)
+        record { verdict in
             guard !wait.fulfil(verdict) else { return }
             meters.count { $0.lateCommits += 1 }
             logger.warning("commit came after the deadline", metadata: ["queueID": "\(queueID)"])

@@ -59,5 +59,8 @@ final class MilterMeters: Sendable {
         }
     }
 
+    /// Whether no message is under way beside the one that asks.
+    var isOneMessageAlone: Bool { state.withLock { $0.gauges.messagesInFlight == 1 } }
+
     func count(_ change: (inout MilterGauges) -> Void) { state.withLock { change(&$0.gauges) } }
 }

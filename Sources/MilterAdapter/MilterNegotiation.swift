@@ -5,9 +5,10 @@ import CLibmilter
 /// - No modifications. The only right is quarantine, and only when configured, so that no defect of ours can change a
 ///   message. The MTA's own lists of macros hold the two we read, `{auth_authen}` at MAIL and `i` from DATA on; asking
 ///   for shorter lists (`SMFIF_SETSYMLIST`) gained nothing that could be measured.
-/// - CONNECT, HELO, MAIL, DATA and header fields are never answered: each answer would cost a round trip (some 40 µs in
+/// - CONNECT, HELO, MAIL, DATA and header fields are never answered: each answer would cost a round trip (some 60 µs in
 ///   which the MTA waits, measured), and nothing is decided there that cannot wait for the next answer. RCPT is answered
-///   (too many recipients, shutdown), body chunks (nobody wants the message, enough of the body), end of message.
+///   only where a recipient may be one too many, body chunks are (shutdown, nobody wants the message, enough of the
+///   body), and the end of the message.
 /// - The end of the header is sent though it tells us nothing. Without it (`SMFIP_NOEOH`) libmilter ignores the body of
 ///   a message that has no header field, and the MTA waits for the reply until its timeout (measured with Postfix).
 /// - Header values come with their leading blank, so that the message can be rebuilt byte by byte.
@@ -20,7 +21,11 @@ struct MilterNegotiation: Hashable, Sendable {
     let steps: UInt
 
     /// All steps we would like to have.
-    static let desiredSteps = UInt(
+    static func desiredSteps(answersRecipients: Bool) -> UInt {
+        answersRecipients ? always : always | UInt(SMFIP_NR_RCPT)
+    }
+
+    private static let always = UInt(
         SMFIP_NOUNKNOWN | SMFIP_NR_CONN | SMFIP_NR_HELO | SMFIP_NR_MAIL | SMFIP_NR_DATA | SMFIP_NR_HDR | SMFIP_NR_EOH
             | SMFIP_SKIP | SMFIP_HDR_LEADSPC)
 
@@ -29,13 +34,14 @@ struct MilterNegotiation: Hashable, Sendable {
         allowsQuarantine ? UInt(SMFIF_QUARANTINE) : UInt(SMFIF_NONE)
     }
 
-    init(offeredActions: UInt, offeredSteps: UInt, allowsQuarantine: Bool) {
+    init(offeredActions: UInt, offeredSteps: UInt, allowsQuarantine: Bool, answersRecipients: Bool) {
         actions = offeredActions & Self.desiredActions(allowsQuarantine: allowsQuarantine)
-        steps = offeredSteps & Self.desiredSteps
+        steps = offeredSteps & Self.desiredSteps(answersRecipients: answersRecipients)
     }
 
     /// For an MTA so old that it does not negotiate: every callback answers, nothing may be skipped.
-    static let none = MilterNegotiation(offeredActions: 0, offeredSteps: 0, allowsQuarantine: false)
+    static let none = MilterNegotiation(
+        offeredActions: 0, offeredSteps: 0, allowsQuarantine: false, answersRecipients: true)
 
     func has(_ step: Int) -> Bool { steps & UInt(step) != 0 }
     var mayQuarantine: Bool { actions & UInt(SMFIF_QUARANTINE) != 0 }

@@ -76,6 +76,7 @@ package final class MilterServer: Service {
     package func run() async throws {
         try open()
         try entrance.withLock { $0 }?.start()
+        try context.readAhead.start()
         let main = try MilterThread(name: "smfi_main") { smfi_main() }
         isMainRunning.withLock { $0 = true }
         context.logger.info("milter is listening", metadata: ["socket": "\(context.configuration.unixSocketPath)"])

@@ -7,12 +7,13 @@ import MailModel
 //     envelope    recipient          envelope     continue; 452 for a wanted one beyond the limit; for a wanted one while
 //                                                 draining 451, or it is passed on unread, after the fallback
 //     envelope    data               collecting   continue        (somebody wants the message)
-//     envelope    data               passing      accept          (nobody does: no header, no body is collected)
+//     envelope    data               passing      accept          (nobody does: no header, no body is collected), or the
+//                                                 refusal of a recipient that the MTA did not want to hear of
 //     collecting  header             collecting   –
 //     collecting  body               collecting   continue; skip once the limit is passed
 //     collecting  end of message     idle         the message, for the intake
-//     passing     body               idle         accept          (for an MTA that did not want DATA answered)
-//     passing     end of message     idle         no message
+//     passing     body               idle         the same again  (for an MTA that did not want DATA answered)
+//     passing     end of message     idle         the same again
 //     any         abort, connect     idle         –
 //
 // An MTA that sends no DATA is met at its first header, body chunk or end of message: those open the collection
@@ -43,6 +44,8 @@ struct MilterSession: Sendable {
     private var message = ReceivedMessage()
     private var isWanted = false
     private var isDraining = false
+    /// Of a recipient that the MTA wanted no answer about: it concerns the message.
+    private var refusal: Reply?
     private var headerBytes = 0
 
     init(limits: MilterConfiguration) { self.limits = limits }
@@ -71,8 +74,16 @@ struct MilterSession: Sendable {
         message.isInternal = !isFromSMTP
     }
 
-    /// RCPT TO. `wants` is asked at most once.
-    mutating func recipient(_ argument: String, wants: (String) -> Bool) -> Answer {
+    /// RCPT TO. `wants` is asked at most once. `isAnswered`: the MTA wants to hear of this recipient; if it does not, the
+    /// message is refused in its place, later.
+    mutating func recipient(_ argument: String, isAnswered: Bool = true, wants: (String) -> Bool) -> Answer {
+        let answer = recipient(argument, wants: wants)
+        guard case .tempfail(let reply) = answer, !isAnswered else { return answer }
+        refusal = reply
+        return .continue
+    }
+
+    private mutating func recipient(_ argument: String, wants: (String) -> Bool) -> Answer {
         guard phase == .envelope else { return .continue }
         let address = Self.address(in: argument)
         let isWantedHere = wants(address)
@@ -96,10 +107,12 @@ struct MilterSession: Sendable {
     /// DATA, or whatever shows that the envelope is complete.
     mutating func data() -> Answer {
         guard phase == .envelope else { return .continue }
-        guard isWanted else {
+        guard isWanted, refusal == nil else {
+            let refusal = refusal
             reset()
+            self.refusal = refusal
             phase = .passing
-            return .accept
+            return passing
         }
         phase = .collecting
         return .continue
@@ -123,8 +136,8 @@ struct MilterSession: Sendable {
     mutating func body(_ chunk: UnsafeRawBufferPointer) -> Answer {
         guard isCollecting() else {
             guard phase == .passing else { return .continue }
-            reset()
-            return .accept
+            defer { reset() }
+            return passing
         }
         let room = max(0, limits.bodyLimit - message.body.count)
         message.body.append(contentsOf: chunk.prefix(room))
@@ -132,13 +145,29 @@ struct MilterSession: Sendable {
         return message.isBodyTruncated ? .skip : .continue
     }
 
-    /// End of message: hands the message over and is ready for the next. Nil when nobody wants it.
-    mutating func endOfMessage(queueID: String) -> ReceivedMessage? {
+    /// How a message ends.
+    enum End: Sendable {
+        /// For the intake.
+        case message(ReceivedMessage)
+        /// It is none of ours; what to tell the MTA.
+        case answer(Answer)
+    }
+
+    /// End of message: hands the message over and is ready for the next.
+    mutating func endOfMessage(queueID: String) -> End {
         defer { reset() }
+        return message(queueID: queueID).map { .message($0) } ?? .answer(passing)
+    }
+
+    /// The message as far as it has come; nil when nobody wants it.
+    mutating func message(queueID: String) -> ReceivedMessage? {
         guard isCollecting() else { return nil }
         message.queueID = queueID
         return message
     }
+
+    /// The answer to a message that is not collected.
+    private var passing: Answer { refusal.map { .tempfail($0) } ?? .accept }
 
     /// The transaction ended without a message: RSET, another MAIL, QUIT, a lost client, a filter before us.
     mutating func abort() { reset() }
@@ -153,6 +182,7 @@ struct MilterSession: Sendable {
         message = ReceivedMessage()
         isWanted = false
         isDraining = false
+        refusal = nil
         headerBytes = 0
     }
 

@@ -43,7 +43,8 @@ extension Schema {
             "How many bytes of header fields are kept, names and values together.")
         static let recipientLimit = Entry.integer(
             "milter.recipient_limit", 1...100_000, default: 1000, unit: "recipients", example: 100,
-            "How many recipients of one message are kept. Postfix's own smtpd_recipient_limit is 1000.")
+            "How many recipients of one message are kept; one too many is put off (452). Postfix's own smtpd_recipient_limit is 1000: below that each recipient is answered on its own, which costs every mail a round trip; from there on the whole message is put off."
+        )
         static let commitDeadline = Entry.duration(
             "milter.commit_deadline", .milliseconds(100)...(.seconds(60)), default: .seconds(2), example: .seconds(5),
             """

@@ -119,7 +119,9 @@ final class MilterClient {
     }
 
     func mail(_ arguments: String...) throws -> Answer { try ask("M", Self.strings(arguments), unless: SMFIP_NR_MAIL) }
-    func recipient(_ arguments: String...) throws -> Answer { try ask("R", Self.strings(arguments)) }
+    func recipient(_ arguments: String...) throws -> Answer {
+        try ask("R", Self.strings(arguments), unless: SMFIP_NR_RCPT)
+    }
     func data() throws -> Answer { try ask("T", unless: SMFIP_NR_DATA) }
 
     func header(_ name: String, _ value: [UInt8]) throws {
@@ -155,13 +157,13 @@ final class MilterClient {
     ) throws -> Answer {
         _ = try mail("<ann@client.example>")
         let envelope = try self.recipient("<\(recipient)>")
-        if envelope.code != "c" { return envelope }
+        if envelope.code == "y" { return envelope }
         let data = try data()
-        if data.code == "a" { return data }
+        if "ay".contains(data.code) { return data }
         for (name, value) in headers { try header(name, value) }
         try endOfHeader()
         let middle = body.isEmpty ? nil : try self.body(body)
-        if let middle, middle.code == "a" { return middle }
+        if let middle, "ay".contains(middle.code) { return middle }
         return try endOfMessage(queueID: queueID)
     }
 }

@@ -11,6 +11,7 @@ import Synchronization
 final class ScriptedIntake: MessageIntake {
     private struct State {
         var messages: [String: ReceivedMessage] = [:]
+        var readings: [String] = []
         var pending: [@Sendable (Verdict) -> Void] = []
     }
 
@@ -18,7 +19,15 @@ final class ScriptedIntake: MessageIntake {
 
     func wants(recipient: String) -> Bool { !recipient.hasPrefix("nobody") }
 
-    func receive(_ message: ReceivedMessage, completion: @escaping @Sendable (Verdict) -> Void) {
+    /// Queue ids of messages that were read, as often as they were.
+    var readings: [String] { state.withLock { $0.readings } }
+
+    func read(_ message: ReceivedMessage) -> MessageRecording {
+        state.withLock { $0.readings.append(message.queueID) }
+        return { [self] in record(message, completion: $0) }
+    }
+
+    private func record(_ message: ReceivedMessage, completion: @escaping @Sendable (Verdict) -> Void) {
         state.withLock { $0.messages[message.queueID] = message }
         switch message.recipients.first?.prefix(while: { $0 != "@" }) {
         case "reject": completion(.reject(Reply(code: 554, enhancedCode: "5.7.1", text: "100% no")))

@@ -20,7 +20,7 @@ import Testing
                 // The gate closes a moment after the request; a message that was faster is let in.
                 while refusal.code == "c" { refusal = try idle.message(to: "in@here.example", queueID: "NEW") }
                 #expect(refusal.text.hasPrefix("451 4.3.2 "))
-                #expect(try old.recipient("<in@here.example>").code == "c")
+                _ = try old.recipient("<in@here.example>")
                 _ = try old.data()
                 try old.endOfHeader()
                 #expect(try old.endOfMessage(queueID: "OPEN").code == "c")

@@ -1,3 +1,4 @@
+import CLibmilter
 import MailModel
 import Testing
 
@@ -28,6 +29,11 @@ extension MilterSession {
     }
 }
 
+extension MilterSession.End {
+    fileprivate var message: ReceivedMessage? { if case .message(let message) = self { message } else { nil } }
+    fileprivate var answer: MilterSession.Answer? { if case .answer(let answer) = self { answer } else { nil } }
+}
+
 @Suite struct MilterSessionTests {
     @Test func messageCarriesEverythingTheMTASaid() throws {
         var session = session()
@@ -41,7 +47,7 @@ extension MilterSession {
         #expect(session.chunk([1, 0, 2]) == .continue)
         #expect(session.chunk([3]) == .continue)
         let ended = session.endOfMessage(queueID: "Q1")
-        let message = try #require(ended)
+        let message = try #require(ended.message)
         #expect(message.queueID == "Q1")
         #expect(message.clientName == "client.example")
         #expect(message.clientAddress == "192.0.2.7")
@@ -62,7 +68,7 @@ extension MilterSession {
         session.field("Subject", " s")
         #expect(session.chunk([1]) == .accept, "for an MTA that had no answer to DATA")
         #expect(session.phase == .idle)
-        #expect(session.endOfMessage(queueID: "Q") == nil)
+        #expect(session.endOfMessage(queueID: "Q").message == nil)
     }
 
     @Test func messageNobodyWantsMayEndWithoutABody() {
@@ -70,7 +76,7 @@ extension MilterSession {
         session.mail("<a@b.example>", authenticatedUser: nil, isDraining: false)
         _ = session.recipient("<x@c.example>", wants: wanting("in"))
         _ = session.data()
-        #expect(session.endOfMessage(queueID: "Q") == nil)
+        #expect(session.endOfMessage(queueID: "Q").message == nil)
         #expect(session.phase == .idle)
     }
 
@@ -79,7 +85,7 @@ extension MilterSession {
         session.mail("<a@b.example>", authenticatedUser: nil, isDraining: false)
         _ = session.recipient("<in@c.example>", wants: wanting("in"))
         session.field("A", " 1")
-        #expect(session.endOfMessage(queueID: "Q")?.headers.count == 1)
+        #expect(session.endOfMessage(queueID: "Q").message?.headers.count == 1)
     }
 
     @Test(arguments: ["abort", "mail", "connect", "endOfMessage"])
@@ -97,7 +103,7 @@ extension MilterSession {
         session.open()
         _ = session.chunk([9])
         let ended = session.endOfMessage(queueID: "Q1")
-        let message = try #require(ended)
+        let message = try #require(ended.message)
         #expect(message.headers.isEmpty)
         #expect(message.body == [9])
         #expect(!message.isBodyTruncated)
@@ -121,7 +127,7 @@ extension MilterSession {
         #expect(session.chunk([5]) == .skip)
         #expect(session.chunk([6]) == .skip)
         let ended = session.endOfMessage(queueID: "Q")
-        let message = try #require(ended)
+        let message = try #require(ended.message)
         #expect(message.body == [1, 2, 3, 4])
         #expect(message.isBodyTruncated)
     }
@@ -130,7 +136,7 @@ extension MilterSession {
         var session = session { $0.bodyLimit = 4 }
         session.open()
         #expect(session.chunk([1, 2, 3, 4]) == .continue)
-        #expect(session.endOfMessage(queueID: "Q")?.isBodyTruncated == false)
+        #expect(session.endOfMessage(queueID: "Q").message?.isBodyTruncated == false)
     }
 
     @Test func headersKeepATrueBeginningWhenTheyAreTooMany() throws {
@@ -138,7 +144,7 @@ extension MilterSession {
         session.open()
         for name in ["A", "B", "C"] { session.field(name, " v") }
         let ended = session.endOfMessage(queueID: "Q")
-        let message = try #require(ended)
+        let message = try #require(ended.message)
         #expect(message.headers.map(\.name) == ["A", "B"])
         #expect(message.areHeadersTruncated)
     }
@@ -150,7 +156,7 @@ extension MilterSession {
         session.field("B", " 123456789")
         session.field("C", "")
         let ended = session.endOfMessage(queueID: "Q")
-        let message = try #require(ended)
+        let message = try #require(ended.message)
         #expect(message.headers.map(\.name) == ["A"])
         #expect(message.areHeadersTruncated)
     }
@@ -162,7 +168,23 @@ extension MilterSession {
         #expect(session.recipient("<other@c.example>", wants: wanting("in")) == .continue)
         #expect(session.recipient("<in@d.example>", wants: wanting("in")) == .tempfail(MilterSession.tooManyRecipients))
         _ = session.data()
-        #expect(session.endOfMessage(queueID: "Q")?.recipients == ["in@c.example"])
+        #expect(session.endOfMessage(queueID: "Q").message?.recipients == ["in@c.example"])
+    }
+
+    /// The MTA did not want to hear of single recipients.
+    @Test(arguments: ["data", "body", "end"])
+    func messageIsRefusedForARecipientThatCouldNotBe(_ phase: String) {
+        var session = session { $0.recipientLimit = 1 }
+        session.mail("<a@b.example>", authenticatedUser: nil, isDraining: false)
+        for name in ["in@c.example", "in@d.example"] {
+            #expect(session.recipient("<\(name)>", isAnswered: false, wants: wanting("in")) == .continue)
+        }
+        let refusal = MilterSession.Answer.tempfail(MilterSession.tooManyRecipients)
+        #expect(session.data() == refusal)
+        if phase == "body" { #expect(session.chunk([1]) == refusal) }
+        if phase == "end" { #expect(session.endOfMessage(queueID: "Q").answer == refusal) }
+        session.open()
+        #expect(session.endOfMessage(queueID: "Q").message != nil, "the next message is another one")
     }
 
     @Test func recipientOfLocalMailIsNeverRefused() {
@@ -171,7 +193,7 @@ extension MilterSession {
         #expect(session.recipient("in@c.example", wants: wanting("in")) == .continue)
         #expect(session.recipient("in@d.example", wants: wanting("in")) == .continue)
         _ = session.data()
-        #expect(session.endOfMessage(queueID: "Q")?.recipients == ["in@c.example", "in@d.example"])
+        #expect(session.endOfMessage(queueID: "Q").message?.recipients == ["in@c.example", "in@d.example"])
     }
 
     @Test(arguments: [
@@ -204,7 +226,7 @@ extension MilterSession {
         session.mail("<a@b.example>", authenticatedUser: nil, isDraining: true)
         session.abort()
         session.open()
-        #expect(session.endOfMessage(queueID: "Q") != nil)
+        #expect(session.endOfMessage(queueID: "Q").message != nil)
     }
 }
 
@@ -240,14 +262,31 @@ extension MilterSession {
 }
 
 @Suite struct MilterNegotiationTests {
+    @Test func recipientsAreAnsweredOnlyWhereOneMayBeTooMany() {
+        for answers in [true, false] {
+            let negotiation = MilterNegotiation(
+                offeredActions: 0, offeredSteps: 0x1F_FFFF, allowsQuarantine: false, answersRecipients: answers)
+            #expect(negotiation.has(SMFIP_NR_RCPT) == !answers)
+        }
+        var configuration = MilterConfiguration(unixSocketPath: "unused")
+        #expect(!configuration.answersRecipients, "Postfix has the same limit")
+        configuration.recipientLimit = 999
+        #expect(configuration.answersRecipients)
+    }
+
     @Test func nothingIsAskedThatWasNotOffered() {
-        #expect(MilterNegotiation(offeredActions: 0, offeredSteps: 0, allowsQuarantine: true) == .none)
+        #expect(
+            MilterNegotiation(offeredActions: 0, offeredSteps: 0, allowsQuarantine: true, answersRecipients: true)
+                == .none)
     }
 
     @Test func quarantineIsAskedForOnlyWhenConfigured() {
         let all = (actions: UInt(0x1FF), steps: UInt(0x1F_FFFF))
-        let without = MilterNegotiation(offeredActions: all.actions, offeredSteps: all.steps, allowsQuarantine: false)
-        let with = MilterNegotiation(offeredActions: all.actions, offeredSteps: all.steps, allowsQuarantine: true)
+        let without = MilterNegotiation(
+            offeredActions: all.actions, offeredSteps: all.steps, allowsQuarantine: false,
+            answersRecipients: true)
+        let with = MilterNegotiation(
+            offeredActions: all.actions, offeredSteps: all.steps, allowsQuarantine: true, answersRecipients: true)
         #expect(!without.mayQuarantine)
         #expect(with.mayQuarantine)
         #expect(without.actions == 0)

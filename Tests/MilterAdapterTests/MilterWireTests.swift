@@ -15,7 +15,7 @@ import Testing
         let client = try MilterClient(unix: milter.path)
         try client.negotiate()
         #expect(client.actions == 0x20, "quarantine, which this server is configured for")
-        #expect(client.steps == UInt32(MilterNegotiation.desiredSteps))
+        #expect(client.steps == UInt32(MilterNegotiation.desiredSteps(answersRecipients: true)))
     }
 
     @Test func messageArrivesByteByByte() throws {
@@ -113,6 +113,22 @@ import Testing
         #expect(milter.server.gauges.timeouts > before.timeouts)
         #expect(milter.server.gauges.lateCommits > before.lateCommits)
         #expect(try client.message(to: "in@here.example", queueID: "AFTER-SILENT").code == "c")
+    }
+
+    /// Read once, before its end or at it, and what was read too early is read again.
+    @Test func messageIsReadOnceMoreWhenItsBodyGoesOn() throws {
+        let client = try MilterClient.greeted(unix: milter.path)
+        for (name, chunks) in [("ONCE", ["whole"]), ("TWICE", ["begin", "end"])] {
+            _ = try client.mail("<a@client.example>")
+            _ = try client.recipient("<in@here.example>")
+            try client.macros("T", ["i", name])
+            _ = try client.data()
+            try client.endOfHeader()
+            for chunk in chunks { _ = try client.body(Array(chunk.utf8)) }
+            #expect(try client.endOfMessage(queueID: name).code == "c")
+            #expect(milter.intake.message(name)?.body == Array(chunks.joined().utf8))
+            #expect((1...chunks.count).contains(milter.intake.readings.filter { $0 == name }.count))
+        }
     }
 
     /// At the first chunk of its body, or at DATA where the MTA wants that answered.
