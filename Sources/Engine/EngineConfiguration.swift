@@ -26,5 +26,8 @@ package struct EngineConfiguration: Sendable {
     /// Addresses that never get an automatic reply, lower case.
     package var ownAddresses: Set<String> = []
 
+    /// How often one client network may try keys that nobody has; nil does not count.
+    package var strangerRate: Rate? = Rate(perSecond: 1, burst: 100)
+
     package init() {}
 }

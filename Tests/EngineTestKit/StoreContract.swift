@@ -63,6 +63,10 @@ package enum StoreContract: String, CaseIterable, Sendable, CustomTestStringConv
     case deletedTemplateIsGoneAndItsVersionsStay
     case mailKnowsItsPartials
     case mailsOfATemplateAreCountedAmongTheNewest
+    case keyComesBackWholeAndEnds
+    case idempotencyRecordIsTheFirstRequests
+    case auditLogComesNewestFirstInPages
+    case unnamedVersionsAreFoundByTheirContent
 
     package var testDescription: String { rawValue }
 
@@ -124,6 +128,10 @@ package enum StoreContract: String, CaseIterable, Sendable, CustomTestStringConv
         case .deletedTemplateIsGoneAndItsVersionsStay: try await Self.deletedTemplate(store)
         case .mailKnowsItsPartials: try await Self.mailPartials(store)
         case .mailsOfATemplateAreCountedAmongTheNewest: try await Self.mailsOfATemplate(store)
+        case .keyComesBackWholeAndEnds: try await Self.keys(store)
+        case .idempotencyRecordIsTheFirstRequests: try await Self.idempotency(store)
+        case .auditLogComesNewestFirstInPages: try await Self.auditLog(store)
+        case .unnamedVersionsAreFoundByTheirContent: try await Self.unnamedVersions(store)
         }
     }
 
