@@ -123,7 +123,7 @@ package struct APIResponder: HTTPResponder {
             return try await answerWorkflows(&exchange, at: endpoint)
         case .steps, .step, .transitions, .transition, .insertStep:
             return try await answerGraph(&exchange, at: endpoint)
-        case .executions, .cancelAll, .execution, .retry, .stats, .simulate:
+        case .executions, .cancelAll, .execution, .retry, .stats, .simulate, .migrate:
             return try await answerExecutions(&exchange, at: endpoint)
         case .templates, .templateBulkDelete, .templatePreviewUnsaved, .template:
             return try await answerTemplates(&exchange, at: endpoint)
@@ -132,6 +132,9 @@ package struct APIResponder: HTTPResponder {
             return try await answerTemplate(&exchange, at: endpoint)
         case .segments, .segmentPreview, .segment, .segmentContacts, .segmentMembers, .segmentCompute, .segmentRefresh:
             return try await answerSegments(&exchange, at: endpoint)
+        case .webhooks, .webhook, .rotateWebhookSecret, .testWebhook, .resumeWebhook, .replayWebhook, .deliveries,
+            .retryDelivery:
+            return try await answerWebhooks(&exchange, at: endpoint)
         }
     }
 
@@ -177,6 +180,10 @@ package struct APIResponder: HTTPResponder {
         switch error {
         case let error as APIError: return error
         case let error as UseCaseError: return APIError(error)
+        case let error as StoreError where error.code == .damaged:
+            // One row, that waiting does not mend.
+            log("request met a damaged row", error, exchange)
+            return APIError(.conflict, error.description)
         case is StoreError, is CancellationError:
             log("request met no database", error, exchange)
             return .unavailable

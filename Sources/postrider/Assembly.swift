@@ -74,6 +74,7 @@ struct Assembly {
         let secret = try await EngineContext.prepare(store: store, clock: clock, cryptography: cryptography)
         var configuration = EngineConfiguration()
         configuration.defaultFrom = "postrider@localhost"
+        configuration.webhookDestinations = .everywhere
         let context = EngineContext(
             store: store, clock: clock, cryptography: cryptography, configuration: configuration, secret: secret,
             logger: .quiet)
@@ -100,6 +101,7 @@ struct Assembly {
         engine.ownAddresses = Set(configuration.ownAddresses.map { $0.lowercased() })
         let strangers = configuration.rates.unknownKeys
         engine.strangerRate = strangers > 0 ? Rate(perSecond: Double(strangers) / 60, burst: strangers) : nil
+        engine.webhookDestinations = webhookDestinations
         return engine
     }
 
