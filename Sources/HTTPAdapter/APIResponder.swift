@@ -107,6 +107,9 @@ package struct APIResponder: HTTPResponder {
         case .health: return try await health()
         case .description: return describe()
         case .pixel: return pixel(exchange)
+        case .click: return try click(exchange)
+        case .unsubscribe: return try await unsubscribe(&exchange)
+        case .preferences: return try await preferences(&exchange)
         case .track: return try await track(&exchange)
         case .trackBatch: return try await trackBatch(&exchange)
         case .timeline, .events, .eventTrack, .eventStats, .eventNames, .contactEvents, .eventUsage, .event:
@@ -119,6 +122,7 @@ package struct APIResponder: HTTPResponder {
         case .verify: return try await verify(&exchange)
         case .mail: return try await mail(exchange)
         case .audit: return try await audit(exchange)
+        case .suppressions: return try await suppressions(&exchange)
         case .workflows, .workflowFields, .bulkUpdate, .workflow, .duplicate:
             return try await answerWorkflows(&exchange, at: endpoint)
         case .steps, .step, .transitions, .transition, .insertStep:
