@@ -149,8 +149,8 @@ import WorkflowModel
             #expect(Set(bad.fields) == ["filter.logic", "filter.groups", "cursor", "limit"])
             var deep: JSON = ["logic": "AND", "groups": [["filters": [["field": "email", "operator": "exists"]]]]]
             for _ in 0..<Filter.depthLimit { deep = ["logic": "AND", "groups": [["conditions": deep]]] }
-            // Deeper than any JSON that is taken.
-            #expect(try await server.send("POST", "/contacts/query", ["filter": deep]).code == "invalid_json")
+            let refused = try await server.send("POST", "/contacts/query", ["filter": deep])
+            #expect(refused.status == 422 && refused.fields.count == 1)
         }
     }
 
