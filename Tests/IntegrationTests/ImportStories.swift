@@ -57,7 +57,8 @@ struct ImportStories {
         func waitForEnd(of job: String, _ http: HTTPClient) async throws -> JSON {
             try await eventualValue("the import has ended", deadline: .seconds(90), every: .milliseconds(100)) {
                 let body = try await get(job, http)
-                return body["status"]?.stringValue == "running" ? nil : body
+                // `nil` alone would be the literal of `.null` here.
+                return body["status"]?.stringValue == "running" ? JSON?.none : body
             }
         }
     }
