@@ -81,14 +81,14 @@ struct PlainReport {
         var entries: [Entry] = []
         var start = 0
         for mark in replies {
-            let said = text.lines[start...mark.line].joined(separator: "\n")
+            // Two recipients of one line share what it says.
+            let said = text.lines[min(start, mark.line)...mark.line].joined(separator: "\n")
             start = mark.line + 1
             if let index = entries.firstIndex(where: { $0.address.lowercased() == mark.address.normalized }) {
                 entries[index].said += "\n" + said
             } else if entries.count < 1000 {
                 entries.append(Entry(address: mark.address.description, said: said))
             }
-            if start >= text.lines.count { break }
         }
         return entries
     }

@@ -113,14 +113,23 @@ struct ReportReader {
         }
         guard !entries.isEmpty else { return nil }
         let reader = OutcomeReader(wholeText: text.whole, isDelay: isDelay(text))
-        let report = DeliveryReport(recipients: entries.map(reader.recipient), original: original)
+        let recipients = entries.map(reader.recipient)
+        // A null reverse path and a sentence are what an absence has too: then somebody must have said why.
+        let signs: [MailEvidence] = [.daemonSender, .reportSubject, .failedRecipientsField, .reportType]
+        if !evidence.contains(where: signs.contains), original == nil,
+            recipients.allSatisfy({ $0.replyCode == nil && $0.reason.kind == .unknown })
+        {
+            return nil
+        }
+        let report = DeliveryReport(recipients: recipients, original: original)
         if original != nil { evidence.append(.returnedMessage) }
         return Recognition(.deliveryReport(report), evidence)
     }
 
     /// What makes it worth the work of looking at the text.
     private var isSuspicious: Bool {
-        isDaemon || isPostmaster || message.reversePath.isEmpty || hasReportSubject || !failedRecipientFields.isEmpty
+        isDaemon || isPostmaster || isRobot || message.reversePath.isEmpty || hasReportSubject
+            || !failedRecipientFields.isEmpty
             || parts.all.first?.contentType.reportType == "delivery-status"
     }
 
@@ -140,8 +149,11 @@ struct ReportReader {
         if evidence.contains(.failedRecipientsField) || evidence.contains(.reportType) { return true }
         let sender = evidence.contains(.daemonSender) || evidence.contains(.nullReversePath)
         guard sender else {
-            return evidence.contains(.reportText) && isPostmaster
-                && (evidence.contains(.reportSubject) || quotesReply(text))
+            guard evidence.contains(.reportText) else { return false }
+            let isQuoted = quotesReply(text)
+            if isPostmaster { return evidence.contains(.reportSubject) || isQuoted }
+            // Shops and parcel services write of deliveries as well.
+            return isRobot && evidence.contains(.reportSubject) && (isQuoted || ReturnedPart.find(in: parts) != nil)
         }
         if hasReplySubject || isAnswer { return evidence.contains(.daemonSender) && evidence.contains(.reportText) }
         return evidence.contains(.reportSubject) || evidence.contains(.reportText)
@@ -167,12 +179,17 @@ struct ReportReader {
 
     private var isPostmaster: Bool {
         let local = read.from?.address.localPart.lowercased() ?? ""
-        return [
-            "postmaster", "post_master", "post-master", "mail-daemon", "mailerdaemon", "maildaemon", "mdaemon", "root",
-            "mailadmin",
-        ].contains(
-            local) || local.hasPrefix("no-reply") || local.hasPrefix("noreply")
-            || local.hasSuffix("daemon") || local.hasPrefix("bounce")
+        return Self.postmasters.contains(local) || local.hasSuffix("daemon")
+    }
+
+    private static let postmasters: Set<String> = [
+        "postmaster", "post_master", "post-master", "mail-daemon", "mailerdaemon", "maildaemon", "mdaemon", "root",
+        "mailadmin",
+    ]
+
+    private var isRobot: Bool {
+        let local = read.from?.address.localPart.lowercased() ?? ""
+        return local.hasPrefix("no-reply") || local.hasPrefix("noreply") || local.hasPrefix("bounce")
     }
 
     private func isDelay(_ text: ReportText) -> Bool { ReportPhrases.isDelay(subject: read.subject, text) }
@@ -283,7 +300,7 @@ enum ReportPhrases {
         "delivery status notification", "mail sent on", "group you tried to contact", "remote host said",
         "mailbox is full", "user unknown", "unknown user", "message that you sent", "automatically generated delivery",
         "message sent to", "you sent a message to", "returned mail",
-        "送信できませんでした", "送信できない", "配信できません", "配送できません", "お届けできません", "nicht zugestellt werden", "konnte nicht",
+        "送信できませんでした", "送信できない", "配信できません", "配送できません", "お届けできません", "nicht zugestellt werden", "konnte nicht zugestellt",
         "n'a pas pu être", "n'a pas pu etre", "no se pudo entregar", "no pudo ser entregado", "non è stato possibile",
         "impossibile recapitare", "não pôde ser entregue", "не может быть доставлено", "не удалось доставить", "无法投递",
         "无法送达", "退信",
