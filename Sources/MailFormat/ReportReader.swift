@@ -51,11 +51,11 @@ struct ReportReader {
             guard let address else { continue }
             var next = reader.recipient(block, address: address, said: plain.said(about: address))
             Self.correct(&next, reportedBy: fields.message["reporting-mta"])
-            Self.add(next, to: &recipients)
+            recipients.append(next)
         }
         guard !recipients.isEmpty else { return nil }
         let report = DeliveryReport(
-            recipients: recipients, reportingHost: OutcomeReader.value(fields.message["reporting-mta"]),
+            recipients: Self.merged(recipients), reportingHost: OutcomeReader.value(fields.message["reporting-mta"]),
             envelopeID: fields.message["original-envelope-id"], queueID: fields.message["x-postfix-queue-id"],
             original: original)
         return Recognition(.deliveryReport(report), evidence)
@@ -71,10 +71,19 @@ struct ReportReader {
     }
 
     /// One report may speak of a recipient twice; the failure counts.
-    private static func add(_ next: ReportedRecipient, to recipients: inout [ReportedRecipient]) {
-        let same = recipients.firstIndex { $0.address.lowercased() == next.address.lowercased() }
-        guard let same else { return recipients.append(next) }
-        if !recipients[same].isFailure, next.isFailure { recipients[same] = next }
+    private static func merged(_ all: [ReportedRecipient]) -> [ReportedRecipient] {
+        var merged: [ReportedRecipient] = []
+        var places: [String: Int] = [:]
+        for next in all {
+            let key = next.address.lowercased()
+            if let place = places[key] {
+                if !merged[place].isFailure, next.isFailure { merged[place] = next }
+            } else {
+                places[key] = merged.count
+                merged.append(next)
+            }
+        }
+        return merged
     }
 
     private static func address(_ block: StatusFields.Block) -> String? {
