@@ -141,7 +141,8 @@ let package = Package(
         .testTarget(
             name: "EngineTests",
             dependencies: [
-                "Engine", "EngineTestKit", "SQLStore", "CryptoAdapter", "JSONValue", "MailModel", "WorkflowModel",
+                "Engine", "EngineTestKit", "SQLStore", "CryptoAdapter", "JSONValue", "MailFormat", "MailModel",
+                "WorkflowModel",
                 .product(name: "GRDBSQLite", package: "GRDB.swift"),
             ],
             swiftSettings: strict),
