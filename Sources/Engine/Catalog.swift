@@ -84,6 +84,8 @@ package struct Catalog: Sendable {
     /// By project.
     package let segments: [Identifier: SegmentIndex]
     package let damagedSegments: [Damage]
+    package let subscriptions: [WebhookSubscription]
+    private let listeners: SubscriptionIndex
     private let triggered: [String: [Int]]
     private let workflowIndex: [Identifier: Int]
     private let templateIndex: [TemplateKey: Int]
@@ -97,10 +99,13 @@ package struct Catalog: Sendable {
     package init(
         version: Int64, projects: [Project], workflows: [WorkflowRecord], templates: [TemplateRecord],
         keptEvents: [Identifier: Set<String>] = [:], damagedWorkflows: [Damage] = [],
-        damagedTemplates: [Damage] = [], segments: [SegmentRecord] = [], damagedSegments: [Damage] = []
+        damagedTemplates: [Damage] = [], segments: [SegmentRecord] = [], damagedSegments: [Damage] = [],
+        subscriptions: [WebhookSubscription] = []
     ) {
         self.segments = Dictionary(grouping: segments, by: \.projectID).mapValues { SegmentIndex($0) }
         self.damagedSegments = damagedSegments
+        self.subscriptions = subscriptions
+        listeners = SubscriptionIndex(subscriptions)
         self.keptEvents = keptEvents
         self.damagedWorkflows = damagedWorkflows
         self.damagedTemplates = damagedTemplates
@@ -176,6 +181,13 @@ package struct Catalog: Sendable {
     func isAskedFor(_ segment: SegmentRecord) -> Bool {
         segments[segment.projectID]?.positions(asking: segment.id).isEmpty == false
     }
+
+    /// Who is to be told of an event of that name.
+    package func subscriptions(to event: String, in project: Identifier) -> [WebhookSubscription] {
+        subscriptions.isEmpty ? [] : listeners.subscriptions(to: event, in: project)
+    }
+
+    package func subscription(_ id: Identifier) -> WebhookSubscription? { subscriptions.first { $0.id == id } }
 
     func isKept(_ event: String, in project: Identifier) -> Bool { keptEvents[project]?.contains(event) ?? false }
 

@@ -25,6 +25,8 @@ package struct EngineConfiguration: Sendable {
     package var repliesPerHour = 3
     /// Addresses that never get an automatic reply, lower case.
     package var ownAddresses: Set<String> = []
+    /// Where webhooks may go, for what is refused when it is saved.
+    package var webhookDestinations = WebhookDestinations()
 
     package init() {}
 }

@@ -157,6 +157,8 @@ package final class EngineTransaction {
     var hasReportedFanOut = false
     /// The number of the event under way: events are numbered through the whole transaction.
     var eventNumber = 0
+    /// The last that was made here.
+    var lastDelivery: Identifier?
     /// By execution: the event that was under way when it last moved.
     var lastMoves: [Identifier: Int] = [:]
     /// Entries and exits of segments that have yet to become events.

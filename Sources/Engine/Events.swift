@@ -109,6 +109,9 @@ struct EventRecorder {
             id: id ?? transaction.makeID(), name: name, data: data, source: source, generation: generation,
             createdAt: now)
         try store.insert(event, contact: contact?.id, in: projectID)
+        for subscription in transaction.catalog.subscriptions(to: name, in: projectID) {
+            try transaction.deliver(event.id, to: subscription)
+        }
         transaction.wakes.events += 1
         guard let contact else { return event }
         if transaction.catalog.isKept(name, in: projectID) {

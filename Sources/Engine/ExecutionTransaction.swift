@@ -16,6 +16,10 @@ package protocol ExecutionTransaction: AnyObject {
     /// Ends an execution as FAILED without reading its row; it goes on standing where it stood.
     func failExecution(_ id: Identifier, reason: String, at time: Timestamp) throws
     func save(_ steps: [StepExecution], of execution: Identifier) throws
+    /// Has it go on by another version of its workflow; everything else stays.
+    func moveExecution(_ id: Identifier, toVersion version: Identifier) throws
+    /// In order.
+    func steps(of execution: Identifier) throws -> [StepExecution]
     /// With trigger, last resuming event and outputs.
     func execution(_ id: Identifier) throws -> StoredExecution?
     func executions(waitingFor event: String, contact: Identifier) throws -> [Identifier]

@@ -5,7 +5,7 @@ import WorkflowModel
 package struct Executions: Sendable {
     package let context: EngineContext
     /// Executions that one transaction of `cancelAll` cancels: everybody else waits for it.
-    private static let batchSize = 200
+    static let batchSize = 200
 
     package init(context: EngineContext) { self.context = context }
 

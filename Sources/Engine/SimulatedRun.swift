@@ -60,6 +60,10 @@ struct SimulatedRun {
                     ? "the contact has a run under way, so it would not be started again"
                     : "the contact has been here before, so it would not be started again")
         }
+        if let rate = workflow.timers.ratePerMinute {
+            report.warnings.append(
+                "timers are spread over time, \(rate) a minute: with many due at once they come later than shown")
+        }
         if !snapshot.isStoredContact { report.warnings.append("no such contact is stored; it was made up") }
         sortEvents()
     }

@@ -32,8 +32,8 @@ package struct Simulation: Sendable {
             let record = WorkflowRecord(
                 id: SimulatedIdentifiers.workflow, projectID: project.id, slug: document.slug, name: document.name,
                 isEnabled: document.isEnabled, allowsReentry: document.allowsReentry, trigger: document.trigger,
-                versionID: SimulatedIdentifiers.workflow, versionNumber: 0, graph: document.graph, createdAt: now,
-                updatedAt: now)
+                versionID: SimulatedIdentifiers.workflow, versionNumber: 0, graph: document.graph,
+                timers: document.timers, createdAt: now, updatedAt: now)
             return try SimulationSnapshot(
                 record, document: document, request: request, project: project.id, now: context.clock.now(),
                 reader: reader)

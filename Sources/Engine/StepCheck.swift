@@ -44,8 +44,20 @@ struct StepCheck {
                 path: "\(path).\(key)", message: "there is no template \(send.template) in this project")
             return (isKnown ? [] : [missing])
                 + Self.syntaxProblems(.object(options), path: path, templates: transaction.context.templates)
-        default: return Self.syntaxProblems(.object(options), path: path, templates: transaction.context.templates)
+        default:
+            return Self.destinationProblems(config, path: path, transaction.context.configuration.webhookDestinations)
+                + Self.syntaxProblems(.object(options), path: path, templates: transaction.context.templates)
         }
+    }
+
+    /// What no attempt could call. Of an address with templates in it nothing is known yet.
+    static func destinationProblems(
+        _ config: StepConfig, path: String, _ destinations: WebhookDestinations
+    ) -> [WorkflowProblem] {
+        guard case .webhook(let webhook) = config, !webhook.url.contains("{{"), !webhook.url.contains("{%"),
+            let objection = destinations.objection(toText: webhook.url)
+        else { return [] }
+        return [.init(path: "\(path).url", message: objection)]
     }
 
     /// Every text in it that is Liquid and does not parse.

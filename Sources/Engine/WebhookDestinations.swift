@@ -3,7 +3,8 @@ import WorkflowModel
 
 /// Where webhooks may go: everywhere in public over HTTPS, and where the administrator said so by name.
 package struct WebhookDestinations: Hashable, Sendable {
-    private let listed: Set<String>
+    /// Nil stands for all.
+    private let listed: Set<String>?
 
     /// - Parameter allowedHosts: `host` for every port or `host:port` for one; IPv6 addresses bare or, with a port, in
     ///   brackets. Lower case.
@@ -11,8 +12,15 @@ package struct WebhookDestinations: Hashable, Sendable {
         listed = Set(allowedHosts.map { $0.hasSuffix(".") ? String($0.dropLast()) : $0 })
     }
 
+    private init(listed: Set<String>?) { self.listed = listed }
+
+    /// Where the administrator's list is not known and nothing is called.
+    package static let everywhere = WebhookDestinations(listed: nil)
+
     /// Whether the administrator vouches for the receiver.
-    package func isListed(_ url: WebhookURL) -> Bool { listed.contains(url.host) || listed.contains(url.authority) }
+    package func isListed(_ url: WebhookURL) -> Bool {
+        listed.map { $0.contains(url.host) || $0.contains(url.authority) } ?? true
+    }
 
     /// Why that receiver must not be called, before anything is looked up; nil when nothing speaks against it.
     package func objection(to url: WebhookURL) -> String? {

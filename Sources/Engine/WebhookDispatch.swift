@@ -1,7 +1,8 @@
 import Logging
 import WorkflowModel
 
-/// Makes the calls that WEBHOOK steps asked for, as many at once as the transport has places.
+/// Makes the calls that WEBHOOK steps asked for, and those that tell subscriptions of events, as many at once as the
+/// transport has places. Neither kind can keep the other out, and no receiver the other receivers.
 ///
 /// A claim is durable before the attempt begins. Should the daemon die in between, the next start finds the claim and
 /// calls again with the same `webhook-id`: receivers hear of a call at least once, and every repetition that may be a
@@ -32,50 +33,106 @@ package struct WebhookDispatch: Sendable {
     /// Gives back what a daemon that died had claimed. To be called once, before `run`.
     package func recover() async throws {
         let released = try await context.transact { transaction in
-            let calls = try transaction.store.releaseWebhookClaims(at: transaction.now)
+            let calls =
+                try transaction.store.releaseWebhookClaims(at: transaction.now)
+                + transaction.store.releaseDeliveryClaims(at: transaction.now)
             if !calls.isEmpty { try transaction.store.count("webhooks_repeated", by: calls.count) }
             return calls
         }
         for call in released { context.logger.warning("webhook may be called again", metadata: ["call": "\(call)"]) }
+        while try await failLost() {}
+    }
+
+    /// Nothing will ever move an execution whose call is not there.
+    /// - Returns: whether there may be more.
+    private func failLost() async throws -> Bool {
+        let limit = 200
+        let lost = try await context.transact { transaction in
+            let lost = try transaction.store.executionsWithoutTheirCall(limit: limit)
+            for id in lost {
+                try transaction.store.failExecution(id, reason: "its webhook call is lost", at: transaction.now)
+            }
+            return lost
+        }
+        for id in lost {
+            context.logger.error(
+                "execution failed", metadata: ["execution": "\(id)", "error": "its webhook call is lost"])
+        }
+        return lost.count == limit
     }
 
     /// Runs until cancelled; then takes nothing new, and returns when the attempts under way have ended or after
     /// `drainTime`.
     package func run() async {
         let places = WebhookPlaces(transport.concurrency, perReceiver: perReceiver)
+        var deliveriesFirst = false
+        var sweepAt = context.clock.now()
         while !Task.isCancelled {
+            if context.clock.now() >= sweepAt { sweepAt = await sweep() }
             let free = places.free
-            guard let calls = free > 0 ? await claim(free, places) : [] else {
+            deliveriesFirst.toggle()
+            guard let jobs = free > 0 ? await claim(free, places, deliveriesFirst: deliveriesFirst) : [] else {
                 await context.signals.webhooks.wait(until: context.clock.now().adding(seconds: 1), clock: context.clock)
                 continue
             }
-            for call in calls { begin(call, places) }
+            for job in jobs { begin(job, places) }
             // A full claim may have left more behind; otherwise wait for a reason to look again.
-            if !calls.isEmpty, calls.count == free, places.free > 0 { continue }
-            await context.signals.webhooks.wait(until: await nextLook(places), clock: context.clock)
+            if !jobs.isEmpty, jobs.count == free, places.free > 0 { continue }
+            await context.signals.webhooks.wait(until: min(sweepAt, await nextLook(places)), clock: context.clock)
         }
         await places.waitUntilAllFree(atMost: Self.drainTime)
         transport.stop()
         await places.waitUntilAllFree(atMost: Self.abandonTime)
     }
 
-    private func begin(_ call: WebhookCall, _ places: WebhookPlaces) {
-        let receiver = call.receiver
+    /// What takes a place.
+    private enum Job: Sendable {
+        case call(WebhookCall)
+        case delivery(WebhookDelivery, WebhookSubscription)
+
+        var receiver: String {
+            switch self {
+            case .call(let call): call.receiver
+            case .delivery(_, let subscription): subscription.receiver
+            }
+        }
+    }
+
+    private func begin(_ job: Job, _ places: WebhookPlaces) {
+        let receiver = job.receiver
         places.take(receiver)
         // Not a child: an attempt that has begun must not be cancelled with the loop.
         Task {
-            await attempt(call, places: places)
+            switch job {
+            case .call(let call): await attempt(call, places: places)
+            case .delivery(let delivery, let subscription):
+                await attempt(delivery, to: subscription, places: places)
+            }
             if places.giveBack(receiver) { context.signals.webhooks.signal() }
         }
     }
 
+    /// Each kind goes first every other time, so that neither waits for the end of the other's backlog.
     /// - Returns: nil when the database did not take the claim.
-    private func claim(_ limit: Int, _ places: WebhookPlaces) async -> [WebhookCall]? {
-        let now = context.clock.now()
+    private func claim(_ limit: Int, _ places: WebhookPlaces, deliveriesFirst: Bool) async -> [Job]? {
         let (underWay, perReceiver) = (places.underWay, perReceiver)
         do {
-            return try await context.store.write {
-                try $0.claimWebhookCalls(dueAt: now, limit: limit, perReceiver: perReceiver, underWay: underWay)
+            return try await context.transact { transaction in
+                var jobs: [Job] = []
+                var underWay = underWay
+                for takesDeliveries in [deliveriesFirst, !deliveriesFirst] where jobs.count < limit {
+                    let left = limit - jobs.count
+                    let more: [Job] =
+                        takesDeliveries
+                        ? try Self.claimDeliveries(left, perReceiver: perReceiver, underWay: underWay, in: transaction)
+                            .map { .delivery($0, $1) }
+                        : try transaction.store.claimWebhookCalls(
+                            dueAt: transaction.now, limit: left, perReceiver: perReceiver, underWay: underWay
+                        ).map { .call($0) }
+                    for job in more { underWay[job.receiver, default: 0] += 1 }
+                    jobs += more
+                }
+                return jobs
             }
         } catch {
             context.logger.error("webhooks wait for the database", metadata: ["error": "\(error)"])
@@ -90,7 +147,11 @@ package struct WebhookDispatch: Sendable {
         guard places.free > 0 else { return latest }
         let busy = places.busy
         do {
-            return min(latest, try await context.store.write { try $0.nextWebhookCall(besides: busy) } ?? latest)
+            return try await context.transact { transaction in
+                let call = try transaction.store.nextWebhookCall(besides: busy) ?? latest
+                let delivery = try Self.nextDelivery(besides: busy, in: transaction) ?? latest
+                return min(latest, call, delivery)
+            }
         } catch {
             return now.adding(seconds: 1)
         }
@@ -194,9 +255,13 @@ package struct WebhookDispatch: Sendable {
 
     private func persist(
         _ failure: Logger.Message, _ call: WebhookCall, _ places: WebhookPlaces?, _ body: () async throws -> Void
+    ) async { await persist(failure, call.id, places, body) }
+
+    func persist(
+        _ failure: Logger.Message, _ call: Identifier, _ places: WebhookPlaces?, _ body: () async throws -> Void
     ) async {
         await context.insist(
-            failure, metadata: ["call": "\(call.id)"], until: { places?.isClosing ?? true }, body)
+            failure, metadata: ["call": "\(call)"], until: { places?.isClosing ?? true }, body)
     }
 
     /// Without the address: what stands in it may be secret.

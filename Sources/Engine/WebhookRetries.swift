@@ -41,7 +41,7 @@ struct WebhookRetries {
         status == 408 || status == 425 || status == 429 || (500..<600).contains(status)
     }
 
-    private static func reason(for response: WebhookResponse) -> String {
+    static func reason(for response: WebhookResponse) -> String {
         let isRedirect = (300..<400).contains(response.status) && response.headers["location"] != nil
         return "answered \(response.status)" + (isRedirect ? ", and redirects are not followed" : "")
     }

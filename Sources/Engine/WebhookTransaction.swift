@@ -24,6 +24,8 @@ package protocol WebhookTransaction: AnyObject {
     func unclaimWebhookCalls(_ ids: [Identifier], until time: Timestamp) throws
     /// Gives back what a stopped daemon had claimed; each counts as an attempt.
     func releaseWebhookClaims(at time: Timestamp) throws -> [Identifier]
+    /// Executions that are held up by a call that is not there.
+    func executionsWithoutTheirCall(limit: Int) throws -> [Identifier]
 
     /// Nil before the first `save`.
     func webhookSecret(of project: Identifier) throws -> WebhookSecret?

@@ -33,7 +33,9 @@ package struct Workflows: Sendable {
             }
             let templatesChanged = try Self.applyTemplates(document, project: project, in: transaction)
             let known = transaction.catalog.workflows.first { $0.projectID == project.id && $0.slug == document.slug }
-            try Self.checkReferences(document, project: project, catalog: transaction.catalog)
+            try Self.checkReferences(
+                document, project: project, catalog: transaction.catalog,
+                destinations: context.configuration.webhookDestinations)
             return try Self.applyWorkflow(
                 document, known: known, project: project, templatesChanged: templatesChanged,
                 asNewVersion: asNewVersion, in: transaction)
@@ -59,7 +61,7 @@ package struct Workflows: Sendable {
     }
 
     private static func checkReferences(
-        _ document: WorkflowDocument, project: Project, catalog: Catalog
+        _ document: WorkflowDocument, project: Project, catalog: Catalog, destinations: WebhookDestinations
     ) throws {
         let own = Set(document.templates.filter { $0.kind != .partial }.map(\.slug))
         var problems = document.graph.steps.compactMap { step -> WorkflowProblem? in
@@ -71,6 +73,9 @@ package struct Workflows: Sendable {
         let segments = SegmentCheck(catalog, project.id)
         problems += segments.problems(of: document.trigger, path: "trigger")
         problems += document.graph.steps.flatMap { segments.problems(of: $0.config, path: "steps.\($0.key).config") }
+        problems += document.graph.steps.flatMap {
+            StepCheck.destinationProblems($0.config, path: "steps.\($0.key).config", destinations)
+        }
         guard problems.isEmpty else { throw UseCaseError(.invalid, "the workflow has errors", problems: problems) }
     }
 
@@ -192,12 +197,13 @@ package struct Workflows: Sendable {
 
     /// - Throws: `UseCaseError.notFound` for the project; `invalid` when the document names a template that is not there.
     package func compare(_ document: WorkflowDocument, asNewVersion: Bool = false) async throws -> Comparison {
-        try await context.store.read { reader in
+        let destinations = context.configuration.webhookDestinations
+        return try await context.store.read { reader in
             let catalog = try reader.loadCatalog()
             guard let project = catalog.project(slug: document.project) else {
                 throw UseCaseError(.notFound, "there is no project \(document.project)")
             }
-            try Self.checkReferences(document, project: project, catalog: catalog)
+            try Self.checkReferences(document, project: project, catalog: catalog, destinations: destinations)
             guard
                 let known = catalog.workflows.first(where: {
                     $0.projectID == project.id && $0.slug == document.slug

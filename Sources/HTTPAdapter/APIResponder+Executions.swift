@@ -29,6 +29,10 @@ extension APIResponder {
         case (.stats, _):
             let stats = try await Workflows(context: context).stats(of: workflow, project: project)
             return Self.response(json: stats.json)
+        case (.migrate, _):
+            let request = try MigrationRequest(exchange.hasUnreadBody ? try await json(&exchange) : [:])
+            return Self.response(
+                json: try await executions.migrate(workflow, dryRun: request.isDryRun, project: project).json)
         case (.simulate, _):
             let request = try SimulationRequest(json: try await json(&exchange))
             let report = try await Simulation(context: context).run(request, workflow: workflow, project: project)
@@ -93,5 +97,38 @@ struct StartRequest {
         contact = body.text("contactId", limit: 100, required: true) ?? ""
         context = body.value("context")?.isNull == false ? body.object("context") ?? [:] : [:]
         try body.finish()
+    }
+}
+
+/// The body of a request to move executions to the current version.
+struct MigrationRequest {
+    let isDryRun: Bool
+
+    /// - Throws: `APIError` 422.
+    init(_ json: JSON) throws {
+        var body = try BodyReader(json, keys: ["dryRun"])
+        isDryRun = body.flag("dryRun") ?? true
+        try body.finish()
+    }
+}
+
+extension Executions.Migration {
+    fileprivate var json: JSON {
+        [
+            "dryRun": .bool(isDryRun), "version": .int(Int64(version)), "executions": .int(Int64(moved)),
+            "current": .int(Int64(current)),
+            "steps": .array(
+                steps.sorted { $0.key < $1.key }.map {
+                    ["stepId": .string($0.key), "executions": .int(Int64($0.value))]
+                }),
+            "obstacleCount": .int(Int64(obstacleCount)),
+            "obstacles": .array(
+                obstacles.map {
+                    [
+                        "executionId": .string("\($0.execution)"), "stepId": JSON($0.step),
+                        "reason": .string($0.reason),
+                    ]
+                }),
+        ]
     }
 }

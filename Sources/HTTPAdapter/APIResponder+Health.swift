@@ -12,8 +12,12 @@ extension APIResponder {
             health.outbox[status].map { (status.rawValue, JSON.int(Int64($0))) }
         }
         let webhooks = WebhookCall.Status.allCases.map { ($0.rawValue, JSON.int(Int64(health.webhooks[$0] ?? 0))) }
+        let deliveries = [WebhookDelivery.Status.pending, .claimed].map {
+            ($0.rawValue, JSON.int(Int64(health.deliveries[$0] ?? 0)))
+        }
         var body: JSONObject = [
             "status": "ok", "outbox": .object(JSONObject(outbox)), "webhooks": .object(JSONObject(webhooks)),
+            "deliveries": .object(JSONObject(deliveries)),
             "counters": Self.json(health.counters),
         ]
         for (room, numbers) in health.gauges.sorted(by: { $0.key < $1.key }) { body[room] = Self.json(numbers) }

@@ -128,8 +128,8 @@ struct TrackFields {
 
     private mutating func readEvent(_ value: JSON?) {
         guard let value else { return report("event", "is missing") }
-        guard let text = value.stringValue, !text.isEmpty else {
-            return report("event", "must be a text that is not empty")
+        guard let text = value.stringValue, !EventName.isBlank(text) else {
+            return report("event", "must be a text that is not blank")
         }
         guard text.utf8.count <= EventName.lengthLimit else {
             return report("event", "must not be longer than \(EventName.lengthLimit) bytes")

@@ -92,7 +92,7 @@ package struct APIResponder: HTTPResponder {
             return try await answerWorkflows(&exchange, at: endpoint)
         case .steps, .step, .transitions, .transition, .insertStep:
             return try await answerGraph(&exchange, at: endpoint)
-        case .executions, .cancelAll, .execution, .retry, .stats, .simulate:
+        case .executions, .cancelAll, .execution, .retry, .stats, .simulate, .migrate:
             return try await answerExecutions(&exchange, at: endpoint)
         case .templates, .templateBulkDelete, .templatePreviewUnsaved, .template:
             return try await answerTemplates(&exchange, at: endpoint)
@@ -101,6 +101,9 @@ package struct APIResponder: HTTPResponder {
             return try await answerTemplate(&exchange, at: endpoint)
         case .segments, .segmentPreview, .segment, .segmentContacts, .segmentMembers, .segmentCompute, .segmentRefresh:
             return try await answerSegments(&exchange, at: endpoint)
+        case .webhooks, .webhook, .rotateWebhookSecret, .testWebhook, .resumeWebhook, .replayWebhook, .deliveries,
+            .retryDelivery:
+            return try await answerWebhooks(&exchange, at: endpoint)
         }
     }
 
@@ -142,6 +145,10 @@ package struct APIResponder: HTTPResponder {
         switch error {
         case let error as APIError: return error
         case let error as UseCaseError: return APIError(error)
+        case let error as StoreError where error.code == .damaged:
+            // One row, that waiting does not mend.
+            log("request met a damaged row", error, exchange)
+            return APIError(.conflict, error.description)
         case is StoreError, is CancellationError:
             log("request met no database", error, exchange)
             return .unavailable

@@ -60,6 +60,15 @@ package enum Endpoint: String, CaseIterable, Sendable {
     case segmentMembers = "/segments/{segmentId}/members"
     case segmentCompute = "/segments/{segmentId}/compute"
     case segmentRefresh = "/segments/{segmentId}/refresh"
+    case migrate = "/workflows/{workflowId}/migrate"
+    case webhooks = "/webhooks"
+    case webhook = "/webhooks/{webhookId}"
+    case rotateWebhookSecret = "/webhooks/{webhookId}/rotate-secret"
+    case testWebhook = "/webhooks/{webhookId}/test"
+    case resumeWebhook = "/webhooks/{webhookId}/resume"
+    case replayWebhook = "/webhooks/{webhookId}/replay"
+    case deliveries = "/webhooks/{webhookId}/deliveries"
+    case retryDelivery = "/webhooks/{webhookId}/deliveries/{deliveryId}/retry"
 
     /// The methods it has; any other is answered with 405 and this list (RFC 9110 section 15.5.6).
     package var methods: [HTTPRequest.Method] {
@@ -75,6 +84,10 @@ package enum Endpoint: String, CaseIterable, Sendable {
             [.post]
         case .workflows, .executions, .contacts: [.get, .head, .post]
         case .workflow, .contact: [.get, .head, .patch, .delete]
+        case .webhooks: [.get, .head, .post]
+        case .webhook: [.get, .head, .patch, .delete]
+        case .deliveries: [.get, .head]
+        case .migrate, .rotateWebhookSecret, .testWebhook, .resumeWebhook, .replayWebhook, .retryDelivery: [.post]
         case .step: [.patch, .delete]
         case .transition: [.delete]
         case .execution, .contactJob: [.get, .head, .delete]
@@ -106,13 +119,16 @@ package enum Endpoint: String, CaseIterable, Sendable {
             .contacts
         case .events, .eventTrack, .eventStats, .eventNames, .contactEvents, .eventUsage, .event: .events
         case .workflows, .workflowFields, .bulkUpdate, .workflow, .duplicate, .steps, .step, .transitions, .transition,
-            .insertStep, .executions, .cancelAll, .execution, .retry, .stats, .simulate:
+            .insertStep, .executions, .cancelAll, .execution, .retry, .stats, .simulate, .migrate:
             .workflows
         case .templates, .templateBulkDelete, .templatePreviewUnsaved, .template, .templateDuplicate, .templateUsage,
             .templateVersions, .templateVersion, .templateRestore, .templatePreview, .templateTest:
             .templates
         case .segments, .segmentPreview, .segment, .segmentContacts, .segmentMembers, .segmentCompute, .segmentRefresh:
             .segments
+        case .webhooks, .webhook, .rotateWebhookSecret, .testWebhook, .resumeWebhook, .replayWebhook, .deliveries,
+            .retryDelivery:
+            .webhooks
         }
     }
 

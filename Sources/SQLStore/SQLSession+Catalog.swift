@@ -42,7 +42,8 @@ extension SQLSession {
             }.compactMap(\.self),
             templates: try templates(damaged: &damagedTemplates), keptEvents: try keptEvents(),
             damagedWorkflows: damagedWorkflows,
-            damagedTemplates: damagedTemplates, segments: segments, damagedSegments: damagedSegments)
+            damagedTemplates: damagedTemplates, segments: segments, damagedSegments: damagedSegments,
+            subscriptions: try webhookSubscriptions())
     }
 
     private static func workflow(_ row: SQLRow) throws -> WorkflowRecord {

@@ -6,9 +6,14 @@ extension SQLSession {
     // MARK: Contacts and events
 
     static func contact(_ row: SQLRow) throws -> Contact {
-        Contact(
-            id: row[0], email: row[1], isSubscribed: row[2], data: try row.object(3), createdAt: row[4],
-            updatedAt: row[5])
+        let id: Identifier = row[0]
+        do {
+            return Contact(
+                id: id, email: row[1], isSubscribed: row[2], data: try row.object(3), createdAt: row[4],
+                updatedAt: row[5])
+        } catch let error as StoreError {
+            throw StoreError(.damaged, "the contact \(id) cannot be read: \(error.description)")
+        }
     }
 
     func contact(email: String, in project: Identifier) throws -> Contact? {
@@ -245,6 +250,11 @@ extension SQLSession {
             try rows("SELECT step, output FROM step_executions WHERE execution_id = ? ORDER BY sequence", execution) {
                 ($0[0] as String, try $0.json(1))
             })
+    }
+
+    func moveExecution(_ id: Identifier, toVersion version: Identifier) throws {
+        try run("UPDATE executions SET version_id = ? WHERE id = ?", version, id)
+        try markUsed(version: version)
     }
 
     func executions(waitingFor event: String, contact: Identifier) throws -> [Identifier] {

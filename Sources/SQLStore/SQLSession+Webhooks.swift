@@ -136,6 +136,16 @@ extension SQLSession {
         return claimed
     }
 
+    func executionsWithoutTheirCall(limit: Int) throws -> [Identifier] {
+        try rows(
+            """
+            SELECT id FROM executions e WHERE webhook_call_id IS NOT NULL AND status = 'RUNNING'
+                AND NOT EXISTS (SELECT 1 FROM webhook_calls WHERE id = e.webhook_call_id)
+            LIMIT ?
+            """, limit
+        ) { $0[0] }
+    }
+
     func webhookCounts() throws -> [WebhookCall.Status: Int] {
         [
             .pending: try first("SELECT count(*) FROM webhook_calls WHERE status = 'pending'") { $0[0] } ?? 0,

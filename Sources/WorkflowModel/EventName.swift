@@ -9,6 +9,15 @@ package enum EventName {
     package static let contactCreated = "contact.created"
     package static let contactSubscribed = "contact.subscribed"
     package static let contactUnsubscribed = "contact.unsubscribed"
+    /// Recorded when somebody tries a webhook out, and when we have stopped calling one.
+    package static let webhookTest = "webhook.test"
+    package static let webhookPaused = "webhook.paused"
+
+    /// What may happen to a mail: every name that begins with `email.`.
+    package static let ofMail: Set<String> = [
+        emailReceived, emailSent, "email.delivered", emailOpened, "email.clicked", emailBounced, "email.complained",
+        "email.replied", emailFailed,
+    ]
 
     /// Longest event name, in bytes.
     package static let lengthLimit = 200
@@ -26,16 +35,20 @@ package enum EventName {
     }
 
     /// The rule for names, for error messages.
-    package static let rule = "at most \(lengthLimit) bytes on one line"
+    package static let rule = "not blank, at most \(lengthLimit) bytes on one line"
 
-    /// Whether it can name an event: stored lists of names are one a line.
+    /// Whether it can name an event: stored lists of names are one a line, and a name that nobody can see is a mistake.
     package static func isUsable(_ name: String) -> Bool {
-        !name.isEmpty && name.utf8.count <= lengthLimit && name.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F }
+        !isBlank(name) && name.utf8.count <= lengthLimit && name.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F }
     }
+
+    /// Whether there is nothing in it but blanks, those outside ASCII included.
+    package static func isBlank(_ name: String) -> Bool { name.unicodeScalars.allSatisfy(\.properties.isWhitespace) }
 
     /// Names that clients may not track, because they would claim something that only this system can know.
     package static func isReserved(_ name: String) -> Bool {
         name.hasPrefix("email.") || name == contactSubscribed || name == contactUnsubscribed
+            || name == webhookTest || name == webhookPaused
             || name.hasPrefix("segment.") && (name.hasSuffix(".entry") || name.hasSuffix(".exit"))
     }
 }

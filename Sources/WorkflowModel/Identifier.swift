@@ -20,6 +20,12 @@ package struct Identifier: Hashable, Sendable, Comparable {
         (left.high, left.low) < (right.high, right.low)
     }
 
+    /// The least id that is greater.
+    package var next: Identifier { Identifier(high: low == .max ? high &+ 1 : high, low: low &+ 1) }
+
+    /// When it was made, to the millisecond.
+    package var time: Timestamp { Timestamp(microseconds: Int64(high >> 16) * 1000) }
+
     /// The sixteen bytes in network order.
     package var bytes: [UInt8] {
         var bytes: [UInt8] = []

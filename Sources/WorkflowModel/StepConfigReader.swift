@@ -87,6 +87,10 @@ package struct StepConfigReader {
             report("amount", "must not exceed 365 days")
             return nil
         }
+        guard amount * seconds >= 0.001 else {
+            report("amount", "must come to a thousandth of a second at least")
+            return nil
+        }
         return .delay(
             .init(
                 .duration(microseconds: Int64(amount * seconds * 1_000_000), amount: amount, unit: unit),

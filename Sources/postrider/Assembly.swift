@@ -71,6 +71,7 @@ struct Assembly {
         let secret = try await EngineContext.prepare(store: store, clock: clock, cryptography: cryptography)
         var configuration = EngineConfiguration()
         configuration.defaultFrom = "postrider@localhost"
+        configuration.webhookDestinations = .everywhere
         let context = EngineContext(
             store: store, clock: clock, cryptography: cryptography, configuration: configuration, secret: secret,
             logger: .quiet)
@@ -95,6 +96,7 @@ struct Assembly {
         engine.prefetchWindow = configuration.tracking.prefetchWindow.components.seconds
         engine.hitLimit = configuration.tracking.maxHitsPerMail
         engine.ownAddresses = Set(configuration.ownAddresses.map { $0.lowercased() })
+        engine.webhookDestinations = webhookDestinations
         return engine
     }
 

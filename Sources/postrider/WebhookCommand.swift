@@ -6,7 +6,8 @@ import Settings
 
 struct WebhookCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "webhook", abstract: "Handles outgoing webhooks.", subcommands: [Secret.self])
+        commandName: "webhook", abstract: "Handles outgoing webhooks.",
+        subcommands: [Secret.self, List.self, Test.self, Resume.self])
 
     struct Secret: ParsableCommand {
         static let configuration = CommandConfiguration(

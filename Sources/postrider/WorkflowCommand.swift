@@ -7,7 +7,7 @@ import WorkflowModel
 struct WorkflowCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "workflow", abstract: "Handles workflows as files.",
-        subcommands: [Validate.self, Diff.self, Apply.self, Export.self, Simulate.self])
+        subcommands: [Validate.self, Diff.self, Apply.self, Export.self, Simulate.self, Migrate.self])
 
     struct Validate: ParsableCommand {
         static let configuration = CommandConfiguration(

@@ -108,4 +108,14 @@ extension EngineFixture {
             for call in calls { await dispatch.attempt(call) }
         }
     }
+
+    /// Claims and makes every delivery to a subscription that is due. The catalog's rules hold: what is paused waits.
+    package func runDeliveries(
+        _ receiver: ScriptedReceiver, destinations: WebhookDestinations = WebhookDestinations(),
+        perReceiver: Int = 4
+    ) async throws {
+        let dispatch = WebhookDispatch(
+            context: context, transport: receiver, destinations: destinations, perReceiver: perReceiver)
+        while try await dispatch.deliverBatch() > 0 {}
+    }
 }

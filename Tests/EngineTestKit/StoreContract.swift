@@ -53,6 +53,12 @@ package enum StoreContract: String, CaseIterable, Sendable, CustomTestStringConv
     case deviationsAreFoundInParts
     case segmentTimersComeLongestDueFirst
     case deletedSegmentGoesLittleByLittle
+    case subscriptionsAreKeptAndMoveTheCatalog
+    case deliveriesAreClaimedOnceByTheirSubscription
+    case deliveryEndsOnceAndComesAgainWhenAskedFor
+    case failedDeliveriesAreQueuedAgainInTheirSpan
+    case deliveriesAreListedFromTheNewest
+    case deliveriesAreSweptInBatches
 
     case timelineMixesKinds
     case eventsAreCountedByNameAndDay
@@ -115,6 +121,12 @@ package enum StoreContract: String, CaseIterable, Sendable, CustomTestStringConv
         case .deviationsAreFoundInParts: try await Self.deviations(store)
         case .segmentTimersComeLongestDueFirst: try await Self.segmentTimers(store)
         case .deletedSegmentGoesLittleByLittle: try await Self.deletedSegment(store)
+        case .subscriptionsAreKeptAndMoveTheCatalog: try await Self.subscriptionsAreKept(store)
+        case .deliveriesAreClaimedOnceByTheirSubscription: try await Self.deliveryClaims(store)
+        case .deliveryEndsOnceAndComesAgainWhenAskedFor: try await Self.deliveryEnds(store)
+        case .failedDeliveriesAreQueuedAgainInTheirSpan: try await Self.failedDeliveriesAreQueuedAgain(store)
+        case .deliveriesAreListedFromTheNewest: try await Self.deliveryLists(store)
+        case .deliveriesAreSweptInBatches: try await Self.deliverySweeps(store)
         case .timelineMixesKinds: try await Self.timelineMixesKinds(store)
         case .eventsAreCountedByNameAndDay: try await Self.eventsAreCountedByNameAndDay(store)
         case .deletedEventsLeaveNoCount: try await Self.deletedEventsLeaveNoCount(store)

@@ -30,6 +30,20 @@ import WorkflowModel
             try SimulationRequest(json: body), document: try WorkflowDocument(document(steps: steps ?? self.steps)))
     }
 
+    @Test func timersAreShownWhereTheyWouldBeAloneAndTheReportSaysSo() async throws {
+        let (engine, _database) = try await makeEngine()
+        _ = _database
+        var file =
+            document(steps: ["pause": ["type": "DELAY", "config": ["amount": 1, "unit": "hours"]]]).objectValue ?? [:]
+        file["timers"] = ["rate": 5, "lateAfter": 60, "late": "end"]
+        let report = try await Simulation(context: engine.context).run(
+            try SimulationRequest(json: ["contact": ["email": "a@b.example"], "startAt": "2026-03-02T09:00:00Z"]),
+            document: try WorkflowDocument(.object(file)))
+        #expect(report.execution.status == .completed)
+        #expect("\(report.endedAt)" == "2026-03-02T10:00:00.000Z")
+        #expect(report.warnings.contains { $0.contains("5 a minute") })
+    }
+
     @Test func theWholePathIsTold() async throws {
         let (engine, _database) = try await makeEngine()
         _ = _database

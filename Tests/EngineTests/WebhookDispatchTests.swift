@@ -21,8 +21,10 @@ private func answered(_ status: Int, _ body: String = "{}", _ headers: [String: 
 }
 
 @Suite struct WebhookDispatchTests {
-    private func prepared(_ steps: JSONObject = hook) async throws -> (EngineFixture, TemporaryDatabase) {
-        let (engine, database) = try await makeEngine()
+    private func prepared(
+        _ steps: JSONObject = hook, savedFor destinations: WebhookDestinations = WebhookDestinations()
+    ) async throws -> (EngineFixture, TemporaryDatabase) {
+        let (engine, database) = try await makeEngine { $0.webhookDestinations = destinations }
         try await engine.apply(document(reentry: true, steps: steps))
         try await engine.track("signed_up", data: ["plan": "pro"])
         return (engine, database)
@@ -214,7 +216,9 @@ private func answered(_ status: Int, _ body: String = "{}", _ headers: [String: 
 
     @Test func plainHTTPIsRefusedUnlessTheHostIsListed() async throws {
         let steps: JSONObject = ["call": ["type": "WEBHOOK", "config": ["url": "http://inside.example:8080/"]]]
-        let (engine, database) = try await prepared(steps)
+        // Saved while it was listed; the list that holds when it is called counts.
+        let listed = WebhookDestinations(allowedHosts: ["inside.example:8080"])
+        let (engine, database) = try await prepared(steps, savedFor: listed)
         _ = database
         let receiver = ScriptedReceiver()
         try await engine.runWebhooks(receiver)
@@ -222,10 +226,52 @@ private func answered(_ status: Int, _ body: String = "{}", _ headers: [String: 
         let execution = try #require(try await engine.executions().first)
         #expect(execution.status == .failed && execution.exitReason?.contains("webhooks.allowed_hosts") == true)
         try await engine.track("signed_up")
-        try await engine.runWebhooks(
-            receiver, destinations: WebhookDestinations(allowedHosts: ["inside.example:8080"]))
+        try await engine.runWebhooks(receiver, destinations: listed)
         #expect(receiver.calls.count == 1)
         #expect(try await engine.executions().last?.status == .completed)
+    }
+
+    @Test func plainHTTPToAnUnlistedHostIsRefusedWhenItIsSaved() async throws {
+        let (engine, database) = try await makeEngine {
+            $0.webhookDestinations = WebhookDestinations(allowedHosts: ["inside.example"])
+        }
+        _ = database
+        func flow(_ url: String) -> JSON {
+            document(steps: ["call": ["type": "WEBHOOK", "config": ["url": .string(url)]]])
+        }
+        let error = await #expect(throws: UseCaseError.self) { try await engine.apply(flow("http://out.example/")) }
+        #expect(error?.problems.map(\.path) == ["steps.call.config.url"])
+        #expect(error?.problems.first?.message.contains("webhooks.allowed_hosts") == true)
+        // What a template makes of an address is known when it is called.
+        for url in ["http://inside.example:81/", "http://{{ data.host }}/", "https://out.example/"] {
+            try await engine.apply(flow(url))
+        }
+    }
+
+    @Test func executionWhoseCallIsLostFailsVisiblyAtTheNextStart() async throws {
+        let (engine, database) = try await makeEngine()
+        try await engine.apply(document(reentry: true, steps: hook))
+        try await engine.track("signed_up", "lost@example.org")
+        try await engine.track("signed_up", "kept@example.org")
+        try DamagedDatabase(database.path).spoil(
+            "DELETE FROM webhook_calls WHERE created_at = (SELECT min(created_at) FROM webhook_calls) "
+                + "AND id = (SELECT e.webhook_call_id FROM executions e JOIN contacts c ON c.id = e.contact_id "
+                + "WHERE c.email = 'lost@example.org')")
+        let receiver = ScriptedReceiver()
+        let dispatch = WebhookDispatch(
+            context: engine.context, transport: receiver, destinations: WebhookDestinations(), perReceiver: 4)
+        try await dispatch.recover()
+        let lost = try #require(try await engine.executions().first { $0.contactEmail == "lost@example.org" })
+        #expect(lost.status == .failed && lost.exitReason == "its webhook call is lost" && lost.currentStep == "call")
+        #expect(try await engine.steps(of: lost).last?.status == .failed)
+        try await engine.runWebhooks(receiver)
+        #expect(
+            try await engine.executions().first { $0.contactEmail == "kept@example.org" }?.status == .completed)
+        let retried = try await Executions(context: engine.context).retry(
+            lost.id, of: lost.workflowID, project: engine.project.id)
+        #expect(retried.status == .running)
+        try await engine.runWebhooks(receiver)
+        #expect(try await engine.executions().allSatisfy { $0.status == .completed })
     }
 
     @Test func lineEndFromARenderedHeaderNeverReachesTheReceiver() async throws {

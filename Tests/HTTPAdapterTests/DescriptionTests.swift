@@ -79,6 +79,10 @@ import WorkflowModel
             ("SegmentChanges", { _ = try Segments.Changes($0) }),
             ("SegmentAdmission", { _ = try Segments.Admission($0) }),
             ("SegmentRemoval", { _ = try SegmentRemoval($0) }),
+            ("NewWebhook", { _ = try Webhooks.New($0) }),
+            ("WebhookChanges", { _ = try Webhooks.Changes($0) }),
+            ("WebhookReplay", { _ = try Webhooks.ReplayRequest($0) }),
+            ("Migration", { _ = try MigrationRequest($0) }),
         ]
         for (name, read) in readers {
             let schema = try #require(description.root["components"]?["schemas"]?[name])

@@ -29,4 +29,5 @@ extension FakeSession {
         where test: (Event) -> Bool
     ) throws -> Event? { throw Unsupported() }
     func lastOccurrence(of name: String, contact: Identifier) throws -> Timestamp? { throw Unsupported() }
+    func moveExecution(_ id: Identifier, toVersion version: Identifier) throws { throw Unsupported() }
 }

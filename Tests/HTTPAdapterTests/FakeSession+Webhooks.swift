@@ -14,6 +14,7 @@ extension FakeSession {
     func endWebhookCall(_ id: Identifier) throws -> Bool { throw Unsupported() }
     func unclaimWebhookCalls(_ ids: [Identifier], until time: Timestamp) throws { throw Unsupported() }
     func releaseWebhookClaims(at time: Timestamp) throws -> [Identifier] { throw Unsupported() }
+    func executionsWithoutTheirCall(limit: Int) throws -> [Identifier] { throw Unsupported() }
     func webhookSecret(of project: Identifier) throws -> WebhookSecret? { throw Unsupported() }
     func save(_ secret: WebhookSecret, of project: Identifier) throws { throw Unsupported() }
     func webhookCounts() throws -> [WebhookCall.Status: Int] { [:] }

@@ -12,7 +12,8 @@ import Testing
             expectJSONFields(answer)
             #expect(
                 answer.text == #"{"status":"ok","outbox":{"pending":0,"claimed":0},"#
-                    + #""webhooks":{"pending":0,"claimed":0},"counters":{"enrolments_refused":1,"receptions_repeated":3},"#
+                    + #""webhooks":{"pending":0,"claimed":0},"deliveries":{"pending":0,"claimed":0},"#
+                    + #""counters":{"enrolments_refused":1,"receptions_repeated":3},"#
                     + #""milter":{"messages":9,"openSessions":4}}"#)
         }
     }

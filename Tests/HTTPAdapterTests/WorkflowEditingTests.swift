@@ -9,6 +9,61 @@ import WorkflowModel
 @Suite struct WorkflowEditingTests {
     // MARK: Whole workflows
 
+    @Test func runsAreMovedToTheCurrentVersionOrTheReportSaysWhyNot() async throws {
+        try await withEngine { server in
+            let workflow = try await server.makeDelayed()
+            let id = try #require(Identifier(String(workflow.dropFirst("/workflows/".count))))
+            try await server.engine.track("signed_up")
+            let record = try #require(try await server.engine.context.store.read { try $0.loadCatalog().workflow(id) })
+            var newer = record
+            newer.versionID = Identifier(high: 99, low: 1)
+            newer.versionNumber += 1
+            let published = newer
+            try await server.engine.context.store.write {
+                try $0.save(published, definition: WorkflowDefinition.json(of: published.graph))
+            }
+            let look = try await server.send("POST", "\(workflow)/migrate")
+            #expect(look.status == 200 && look.body["dryRun"] == true && look.body["executions"] == 1)
+            #expect(look.body["obstacles"] == [] && look.body["current"] == 0)
+            let done = try await server.send("POST", "\(workflow)/migrate", ["dryRun": false])
+            #expect(done.status == 200 && done.body["dryRun"] == false && done.body["executions"] == 1)
+            #expect(try await server.send("POST", "\(workflow)/migrate", [:]).body["current"] == 1)
+            let bad = try await server.send("POST", "\(workflow)/migrate", ["dryRun": "no"])
+            #expect(bad.status == 422 && bad.fields == ["dryRun"])
+            // A version without the step that it stands on.
+            newer.graph = try WorkflowGraph(steps: record.graph.steps.filter { $0.config == .trigger }, transitions: [])
+            newer.versionID = Identifier(high: 99, low: 2)
+            newer.versionNumber += 1
+            let shorter = newer
+            try await server.engine.context.store.write {
+                try $0.save(shorter, definition: WorkflowDefinition.json(of: shorter.graph))
+            }
+            let orphan = try await server.send("POST", "\(workflow)/migrate", ["dryRun": true])
+            #expect(orphan.body["obstacleCount"] == 1 && orphan.body["executions"] == 0)
+            let refused = try await server.send("POST", "\(workflow)/migrate", ["dryRun": false])
+            #expect(refused.status == 409 && refused.code == "conflict" && refused.fields.count == 1)
+            #expect(try await server.send("POST", "/workflows/\(Identifier(high: 1, low: 1))/migrate").status == 404)
+        }
+    }
+
+    @Test func whatNobodyCanSeeOrWaitForIsRefused() async throws {
+        try await withEngine { server in
+            let workflow = try await server.makeWorkflow()
+            let bad: [(type: String, config: JSON, field: String)] = [
+                ("WAIT_FOR_EVENT", ["eventName": "  "], "config.eventName"),
+                ("WAIT_FOR_EVENT", ["eventName": "\u{a0}"], "config.eventName"),
+                ("DELAY", ["amount": 1e-300, "unit": "days"], "config.amount"),
+                ("DELAY", ["amount": 0.00001, "unit": "minutes"], "config.amount"),
+                ("WEBHOOK", ["url": "http://out.example/"], "config.url"),
+            ]
+            for (type, config, field) in bad {
+                let reply = try await server.send(
+                    "POST", "\(workflow)/steps", ["type": .string(type), "name": "Step", "config": config])
+                #expect(reply.status == 422 && reply.fields == [field], "\(type) \(config) \(reply.body)")
+            }
+        }
+    }
+
     @Test func aWorkflowIsMadeReadChangedAndDeleted() async throws {
         try await withEngine { server in
             let made = try await server.send(
