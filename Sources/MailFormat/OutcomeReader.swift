@@ -2,12 +2,20 @@ import MailModel
 
 /// One recipient's outcome out of what is known about it from fields and from text.
 struct OutcomeReader {
-    /// What the report says as a whole, for a recipient about whom it says nothing in particular.
-    let wholeText: String
     /// The mail as a whole is only late.
-    let isDelay: Bool
+    private let isDelay: Bool
     /// There is one recipient, of whom then all of the text speaks.
-    var isAlone = false
+    private let isAlone: Bool
+    /// What the report says as a whole, for a recipient about whom it says nothing in particular.
+    private let whole: Outcome
+    private let rejection: String?
+
+    init(wholeText: String, isDelay: Bool, isAlone: Bool = false) {
+        self.isDelay = isDelay
+        self.isAlone = isAlone
+        whole = Outcome(wholeText, reported: nil)
+        rejection = Self.rejection(in: wholeText)
+    }
 
     /// A recipient of a delivery status part. `said` is what the text beside it says about the same recipient.
     func recipient(_ block: StatusFields.Block, address: String, said: String) -> ReportedRecipient {
@@ -18,18 +26,14 @@ struct OutcomeReader {
         let original = block["original-recipient"].flatMap(Self.address)
         var outcome = Outcome(diagnostic, reported: reported)
         // Sendmail and others leave the words in the text and put a bare number or nothing into the field.
-        if let rejection = Self.rejection(in: wholeText) {
+        if let rejection {
             outcome = Outcome(rejection, reported: reported)
         } else if outcome.reason(action).kind == .unknown || outcome.isVague {
-            for text in [said, wholeText] where !text.isEmpty {
-                let other = Outcome(text, reported: outcome.status)
-                guard other.meaningOfText != nil else { continue }
-                outcome.complete(with: other)
-                break
-            }
+            let own = Outcome(said, reported: nil)
+            if let other = [own, whole].first(where: { $0.meaningOfText != nil }) { outcome.complete(with: other) }
         }
         outcome.stage = outcome.stage ?? Outcome.stage(of: said)
-        if diagnostic.isEmpty, isAlone, outcome.meaningOfText == .userUnknown { outcome.explain(with: wholeText) }
+        if diagnostic.isEmpty, isAlone, outcome.meaningOfText == .userUnknown { outcome.explain(with: whole) }
         var result = make(
             address: address, action: action, outcome: outcome,
             diagnostic: diagnostic.isEmpty ? Self.line(said) : diagnostic)
@@ -52,7 +56,6 @@ struct OutcomeReader {
         let action: ReportedRecipient.Action = isDelay ? .delayed : .failed
         var outcome = Outcome(entry.said, reported: nil)
         if outcome.meaningOfText == nil || (outcome.isVague && outcome.code == nil) {
-            let whole = Outcome(wholeText, reported: outcome.status)
             if whole.meaningOfText != nil || whole.code != nil { outcome.complete(with: whole) }
         }
         return make(address: entry.address, action: action, outcome: outcome, diagnostic: Self.line(entry.said))
@@ -119,6 +122,9 @@ struct OutcomeReader {
 /// What one text says about one delivery.
 struct Outcome {
     private var text: String
+    /// The text from its beginning, and what it means.
+    private let all: String
+    private let meaningOfAll: BounceReason?
     private var reported: EnhancedStatus?
     private(set) var code: Int?
     private var said: EnhancedStatus?
@@ -127,25 +133,23 @@ struct Outcome {
 
     init(_ text: String, reported: EnhancedStatus?) {
         self.reported = reported
-        let bytes = Array(text.utf8.prefix(32 << 10))
-        if let reply = SMTPReply.find(in: bytes) {
-            code = reply.code
-            said = reply.status
-            // From the reply on: what stands before it are the words of the reporting program.
-            let rest = String(decoding: bytes[reply.start...], as: UTF8.self)
-            said = said ?? EnhancedStatus.find(in: rest)
-            self.text = rest
-            meaningOfText = BounceClassifier.meaning(of: rest)
-            if meaningOfText == nil {
-                self.text = text
-                meaningOfText = BounceClassifier.meaning(of: text)
-            }
-        } else {
-            self.text = text
-            said = EnhancedStatus.find(in: text)
-            meaningOfText = BounceClassifier.meaning(of: text)
-        }
+        all = text
+        meaningOfAll = BounceClassifier.meaning(of: text)
+        self.text = text
+        meaningOfText = meaningOfAll
         stage = Outcome.stage(of: text)
+        let bytes = Array(text.utf8.prefix(32 << 10))
+        guard let reply = SMTPReply.find(in: bytes) else {
+            said = EnhancedStatus.find(in: text)
+            return
+        }
+        code = reply.code
+        // From the reply on: what stands before it are the words of the reporting program.
+        let rest = String(decoding: bytes[reply.start...], as: UTF8.self)
+        said = reply.status ?? EnhancedStatus.find(in: rest)
+        guard let meaning = BounceClassifier.meaning(of: rest) else { return }
+        self.text = rest
+        meaningOfText = meaning
     }
 
     /// The server's own code says more than the one that the reporting program made of it.
@@ -175,11 +179,9 @@ struct Outcome {
     }
 
     /// "The account is disabled: 550 user unknown": the program knows better than its server says.
-    mutating func explain(with whole: String) {
-        guard let known = BounceClassifier.meaning(of: whole), known == .mailboxDisabled || known == .mailboxFull else {
-            return
-        }
-        text = whole
+    mutating func explain(with whole: Outcome) {
+        guard let known = whole.meaningOfAll, known == .mailboxDisabled || known == .mailboxFull else { return }
+        text = whole.all
         meaningOfText = known
     }
 

@@ -15,6 +15,11 @@ struct PlainReport {
     /// Addresses that are no recipients of ours: the reader of the report and its author.
     private let excluded: Set<String>
     private let addresses: [[AddressScanner.Found]]
+    /// The lines that name an address, by its normalized form.
+    private let naming: [String: [Int]]
+    private var leading: [Mark] = []
+    /// By the normalized address. Reports of a thousand recipients ask a thousand times.
+    private var saidAbout: [String: String] = [:]
 
     init(_ text: ReportText, excluding excluded: Set<String>) {
         self.text = text
@@ -22,12 +27,18 @@ struct PlainReport {
         addresses = text.lines.map {
             $0.utf8.contains(UInt8(ascii: "@")) ? AddressScanner.find(in: Array($0.utf8)) : []
         }
+        var naming: [String: [Int]] = [:]
+        for (line, found) in addresses.enumerated() {
+            for address in Set(found.map(\.address.normalized)) { naming[address, default: []].append(line) }
+        }
+        self.naming = naming
+        leading = marks(where: isLeading)
+        for entry in entries(at: leading) { saidAbout[entry.address.lowercased()] = entry.said }
     }
 
     /// The recipients by what the lines look like. `known` are those that a header field names; then nobody else is one.
     func entries(known: [MailAddress]) -> [Entry] {
-        let leading = marks(where: isLeading)
-        if !known.isEmpty { return entries(for: known, leading: leading) }
+        if !known.isEmpty { return known.prefix(1000).map(entry) }
         if !leading.isEmpty { return entries(at: leading) }
         let announced = marks(where: isAnnounced)
         let replied = marks(where: isReply)
@@ -35,26 +46,19 @@ struct PlainReport {
         return isTranscript ? entries(of: replied) : entries(at: announced)
     }
 
-    /// What the text says about an address, or about everybody where it names none.
+    private func entry(_ known: MailAddress) -> Entry {
+        let said = saidAbout[known.normalized] ?? ""
+        return Entry(address: known.description, said: said.isEmpty ? paragraphs(naming: known.normalized) : said)
+    }
+
+    /// What the text says about an address; empty when it does not name it.
     func said(about address: String) -> String {
-        let leading = marks(where: isLeading)
-        if let entry = entries(at: leading).first(where: { $0.address.lowercased() == address.lowercased() }) {
-            let own = paragraphs(naming: address)
-            return own.isEmpty ? entry.said : own + "\n" + entry.said
-        }
-        return paragraphs(naming: address)
+        let own = paragraphs(naming: address.lowercased())
+        guard let said = saidAbout[address.lowercased()] else { return own }
+        return own.isEmpty ? said : own + "\n" + said
     }
 
     private typealias Mark = (line: Int, address: MailAddress)
-
-    private func entries(for known: [MailAddress], leading: [Mark]) -> [Entry] {
-        let found = entries(at: leading.filter { mark in known.contains(mark.address) })
-        return known.map { address in
-            let said = found.first { $0.address.lowercased() == address.normalized }?.said ?? ""
-            return Entry(
-                address: address.description, said: said.isEmpty ? paragraphs(naming: address.normalized) : said)
-        }
-    }
 
     /// One entry for each address, with the lines from its mark to the next mark of another.
     private func entries(at marks: [Mark]) -> [Entry] {
@@ -78,30 +82,25 @@ struct PlainReport {
 
     /// In a transcript the reply that names the recipient is the last line about him.
     private func entries(of replies: [Mark]) -> [Entry] {
-        var entries: [Entry] = []
+        var order: [MailAddress] = []
+        var said: [MailAddress: String] = [:]
         var start = 0
         for mark in replies {
-            let said = text.lines[start...mark.line].joined(separator: "\n")
+            // Two recipients of one line share what it says.
+            let lines = text.lines[min(start, mark.line)...mark.line].joined(separator: "\n")
             start = mark.line + 1
-            if let index = entries.firstIndex(where: { $0.address.lowercased() == mark.address.normalized }) {
-                entries[index].said += "\n" + said
-            } else if entries.count < 1000 {
-                entries.append(Entry(address: mark.address.description, said: said))
-            }
-            if start >= text.lines.count { break }
+            if said[mark.address] == nil { order.append(mark.address) }
+            said[mark.address, default: ""] += lines + "\n"
         }
-        return entries
+        return order.prefix(1000).map { Entry(address: $0.description, said: said[$0] ?? "") }
     }
 
-    /// Lines with a reply that name the address, each with what it runs on into.
+    /// Lines that name the address, each with what it runs on into.
     private func paragraphs(naming address: String) -> String {
         var found: [String] = []
         var index = 0
-        while index < text.lines.count {
-            guard addresses[index].contains(where: { $0.address.normalized == address.lowercased() }) else {
-                index += 1
-                continue
-            }
+        for line in naming[address] ?? [] where line >= index {
+            index = line
             repeat {
                 found.append(text.lines[index])
                 index += 1
@@ -111,7 +110,7 @@ struct PlainReport {
     }
 
     private func names(another address: String, at line: Int) -> Bool {
-        addresses[line].contains { $0.address.normalized != address.lowercased() && isCandidate($0.address) }
+        addresses[line].contains { $0.address.normalized != address && isCandidate($0.address) }
     }
 
     // MARK: What a line looks like

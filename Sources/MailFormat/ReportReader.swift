@@ -51,11 +51,11 @@ struct ReportReader {
             guard let address else { continue }
             var next = reader.recipient(block, address: address, said: plain.said(about: address))
             Self.correct(&next, reportedBy: fields.message["reporting-mta"])
-            Self.add(next, to: &recipients)
+            recipients.append(next)
         }
         guard !recipients.isEmpty else { return nil }
         let report = DeliveryReport(
-            recipients: recipients, reportingHost: OutcomeReader.value(fields.message["reporting-mta"]),
+            recipients: Self.merged(recipients), reportingHost: OutcomeReader.value(fields.message["reporting-mta"]),
             envelopeID: fields.message["original-envelope-id"], queueID: fields.message["x-postfix-queue-id"],
             original: original)
         return Recognition(.deliveryReport(report), evidence)
@@ -71,10 +71,19 @@ struct ReportReader {
     }
 
     /// One report may speak of a recipient twice; the failure counts.
-    private static func add(_ next: ReportedRecipient, to recipients: inout [ReportedRecipient]) {
-        let same = recipients.firstIndex { $0.address.lowercased() == next.address.lowercased() }
-        guard let same else { return recipients.append(next) }
-        if !recipients[same].isFailure, next.isFailure { recipients[same] = next }
+    private static func merged(_ all: [ReportedRecipient]) -> [ReportedRecipient] {
+        var merged: [ReportedRecipient] = []
+        var places: [String: Int] = [:]
+        for next in all {
+            let key = next.address.lowercased()
+            if let place = places[key] {
+                if !merged[place].isFailure, next.isFailure { merged[place] = next }
+            } else {
+                places[key] = merged.count
+                merged.append(next)
+            }
+        }
+        return merged
     }
 
     private static func address(_ block: StatusFields.Block) -> String? {
@@ -113,14 +122,23 @@ struct ReportReader {
         }
         guard !entries.isEmpty else { return nil }
         let reader = OutcomeReader(wholeText: text.whole, isDelay: isDelay(text))
-        let report = DeliveryReport(recipients: entries.map(reader.recipient), original: original)
+        let recipients = entries.map(reader.recipient)
+        // A null reverse path and a sentence are what an absence has too: then somebody must have said why.
+        let signs: [MailEvidence] = [.daemonSender, .reportSubject, .failedRecipientsField, .reportType]
+        if !evidence.contains(where: signs.contains), original == nil,
+            recipients.allSatisfy({ $0.replyCode == nil && $0.reason.kind == .unknown })
+        {
+            return nil
+        }
+        let report = DeliveryReport(recipients: recipients, original: original)
         if original != nil { evidence.append(.returnedMessage) }
         return Recognition(.deliveryReport(report), evidence)
     }
 
     /// What makes it worth the work of looking at the text.
     private var isSuspicious: Bool {
-        isDaemon || isPostmaster || message.reversePath.isEmpty || hasReportSubject || !failedRecipientFields.isEmpty
+        isDaemon || isPostmaster || isRobot || message.reversePath.isEmpty || hasReportSubject
+            || !failedRecipientFields.isEmpty
             || parts.all.first?.contentType.reportType == "delivery-status"
     }
 
@@ -140,8 +158,11 @@ struct ReportReader {
         if evidence.contains(.failedRecipientsField) || evidence.contains(.reportType) { return true }
         let sender = evidence.contains(.daemonSender) || evidence.contains(.nullReversePath)
         guard sender else {
-            return evidence.contains(.reportText) && isPostmaster
-                && (evidence.contains(.reportSubject) || quotesReply(text))
+            guard evidence.contains(.reportText) else { return false }
+            let isQuoted = quotesReply(text)
+            if isPostmaster { return evidence.contains(.reportSubject) || isQuoted }
+            // Shops and parcel services write of deliveries as well.
+            return isRobot && evidence.contains(.reportSubject) && (isQuoted || ReturnedPart.find(in: parts) != nil)
         }
         if hasReplySubject || isAnswer { return evidence.contains(.daemonSender) && evidence.contains(.reportText) }
         return evidence.contains(.reportSubject) || evidence.contains(.reportText)
@@ -167,12 +188,17 @@ struct ReportReader {
 
     private var isPostmaster: Bool {
         let local = read.from?.address.localPart.lowercased() ?? ""
-        return [
-            "postmaster", "post_master", "post-master", "mail-daemon", "mailerdaemon", "maildaemon", "mdaemon", "root",
-            "mailadmin",
-        ].contains(
-            local) || local.hasPrefix("no-reply") || local.hasPrefix("noreply")
-            || local.hasSuffix("daemon") || local.hasPrefix("bounce")
+        return Self.postmasters.contains(local) || local.hasSuffix("daemon")
+    }
+
+    private static let postmasters: Set<String> = [
+        "postmaster", "post_master", "post-master", "mail-daemon", "mailerdaemon", "maildaemon", "mdaemon", "root",
+        "mailadmin",
+    ]
+
+    private var isRobot: Bool {
+        let local = read.from?.address.localPart.lowercased() ?? ""
+        return local.hasPrefix("no-reply") || local.hasPrefix("noreply") || local.hasPrefix("bounce")
     }
 
     private func isDelay(_ text: ReportText) -> Bool { ReportPhrases.isDelay(subject: read.subject, text) }
@@ -283,7 +309,7 @@ enum ReportPhrases {
         "delivery status notification", "mail sent on", "group you tried to contact", "remote host said",
         "mailbox is full", "user unknown", "unknown user", "message that you sent", "automatically generated delivery",
         "message sent to", "you sent a message to", "returned mail",
-        "送信できませんでした", "送信できない", "配信できません", "配送できません", "お届けできません", "nicht zugestellt werden", "konnte nicht",
+        "送信できませんでした", "送信できない", "配信できません", "配送できません", "お届けできません", "nicht zugestellt werden", "konnte nicht zugestellt",
         "n'a pas pu être", "n'a pas pu etre", "no se pudo entregar", "no pudo ser entregado", "non è stato possibile",
         "impossibile recapitare", "não pôde ser entregue", "не может быть доставлено", "не удалось доставить", "无法投递",
         "无法送达", "退信",

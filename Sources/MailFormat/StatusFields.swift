@@ -27,6 +27,9 @@ struct StatusFields {
         "final-recipient", "action", "status", "x-actual-recipient", "original-recipient",
     ]
 
+    /// Nobody writes to more in one transaction that is worth a report.
+    private static let limit = 1000
+
     /// - Parameter isFree: the lines are a text in which fields may stand; only known ones are taken.
     init(_ text: String, isFree: Bool = false) {
         var current: Block = [:]
@@ -60,7 +63,7 @@ struct StatusFields {
             hasBreak = false
             if current[name] == nil { current[name] = value }
             last = name
-            if recipients.count >= 1000 { break }
+            if recipients.count >= StatusFields.limit { break }
         }
         take(current)
     }
@@ -84,7 +87,7 @@ struct StatusFields {
         let isRecipient =
             block["final-recipient"] != nil || block["original-recipient"] != nil || block["action"] != nil
             || (block["status"] != nil && block["reporting-mta"] == nil) || block["x-actual-recipient"] != nil
-        if isRecipient { recipients.append(block) }
+        if isRecipient, recipients.count < StatusFields.limit { recipients.append(block) }
         for (name, value) in block
         where message[name] == nil && (!isRecipient || StatusFields.perMessage.contains(name)) {
             message[name] = value
