@@ -82,7 +82,8 @@ package enum Endpoint: String, CaseIterable, Sendable {
     /// The methods it has; any other is answered with 405 and this list (RFC 9110 section 15.5.6).
     package var methods: [HTTPRequest.Method] {
         switch self {
-        case .health, .description, .pixel, .click, .workflowFields, .stats, .timeline, .events, .eventStats, .eventNames,
+        case .health, .description, .pixel, .click, .workflowFields, .stats, .timeline, .events, .eventStats,
+            .eventNames,
             .contactEvents, .eventUsage, .contactJobs, .audit, .mail:
             [.get, .head]
         // A file is made while it is sent, and nothing is known of it before.

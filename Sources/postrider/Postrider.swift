@@ -10,7 +10,8 @@ struct Postrider: ParsableCommand {
         version: "0.1.0",
         subcommands: [
             ServeCommand.self, CheckCommand.self, WorkflowCommand.self, ProjectCommand.self, KeyCommand.self,
-            AuditCommand.self, WebhookCommand.self, ContactCommand.self, SuppressionCommand.self, ConfigurationCommand.self,
+            AuditCommand.self, WebhookCommand.self, ContactCommand.self, SuppressionCommand.self,
+            ConfigurationCommand.self,
             DescribeCommand.self,
         ])
 }
