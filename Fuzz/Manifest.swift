@@ -61,7 +61,7 @@ let package = Package(
         fuzzer("Configuration", ["Settings"]),
         fuzzer("Contacts", ["Engine", "WorkflowModel"]),
         fuzzer("Filter", ["JSONValue", "WorkflowModel"]),
-        fuzzer("HTML", ["MailFormat"]),
+        fuzzer("HTML", ["MailFormat", "MailModel"]),
         fuzzer("Header", ["MailModel"]),
         fuzzer("Identifier", ["Engine", "WorkflowModel"]),
         fuzzer("JSON", ["JSONValue"]),

@@ -208,5 +208,7 @@ package struct Catalog: Sendable {
     /// The project's time zone.
     package func timezone(of project: Identifier) -> String { projects.first { $0.id == project }?.timezone ?? "UTC" }
 
+    package func project(_ id: Identifier) -> Project? { projects.first { $0.id == id } }
+
     package func project(slug: String) -> Project? { projects.first { $0.slug == slug } }
 }

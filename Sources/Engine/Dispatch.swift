@@ -98,11 +98,12 @@ package struct Dispatch: Sendable {
         let outcome: DeliveryOutcome
         var subject = ""
         do {
-            let (version, partials, withdrawal) = try await context.store.read { reader in
+            let now = context.clock.now()
+            let (version, partials, project, withdrawal) = try await context.store.read { reader in
                 (
                     try reader.templateVersion(entry.request.templateVersionID),
                     try entry.request.partials.compactMapValues { try reader.templateVersion($0) },
-                    try Self.withdrawal(of: entry, in: reader)
+                    try reader.project(entry.projectID), try self.withdrawal(of: entry, at: now, in: reader)
                 )
             }
             if let withdrawal {
@@ -110,8 +111,8 @@ package struct Dispatch: Sendable {
                 return await self.record(record, of: entry, subject: "", places)
             }
             guard let version else { throw MailBuilder.Failure(reason: "the template version is gone") }
-            let built = try MailBuilder(context: context).build(
-                entry, version: version, partials: partials, now: context.clock.now())
+            let built = try MailBuilder(context: context, project: project).build(
+                entry, version: version, partials: partials, now: now)
             subject = built.subject
             outcome = await transport.deliver(built.mail)
         } catch let error as StoreError {
@@ -127,12 +128,14 @@ package struct Dispatch: Sendable {
             outcome = .refused(reason: "\(error)")
         }
         let decided = RetrySchedule(context.configuration).decide(outcome, entry: entry, now: context.clock.now())
-        await record(decided, of: entry, subject: subject, places)
+        await record(decided, of: entry, subject: subject, places, outcome: outcome)
     }
 
     /// Why a mail that was decided is not sent after all; nil when nothing speaks against it. Looked at right before the
     /// attempt: what is committed by then counts.
-    private static func withdrawal(of entry: OutboxEntry, in reader: any StoreReader) throws -> String? {
+    private func withdrawal(
+        of entry: OutboxEntry, at now: Timestamp, in reader: any StoreReader
+    ) throws -> String? {
         if let execution = entry.executionID, try reader.status(ofExecution: execution) == .cancelled {
             return "its execution was cancelled"
         }
@@ -140,14 +143,25 @@ package struct Dispatch: Sendable {
             // A test is nobody's.
             return entry.request.isTest ? nil : "its contact was erased"
         }
+        let recipient = RecipientAddress.normal(entry.request.recipient)
+        if let reason = try reader.suppression(of: recipient, in: entry.projectID, for: entry.request.kind, at: now) {
+            return "suppressed: \(reason.rawValue)"
+        }
+        // An erased person's address that somebody still knows.
+        if recipient != contact.email, try reader.contact(email: recipient, in: entry.projectID) == nil,
+            try reader.isErasedAddress(SuppressedAddress.hash(recipient, context), in: entry.projectID)
+        {
+            return "suppressed: erased"
+        }
         guard entry.request.kind.needsSubscription, entry.request.answers == nil, !contact.isSubscribed,
-            contact.email == entry.request.recipient
+            contact.email == recipient
         else { return nil }
         return "the contact has unsubscribed"
     }
 
     private func record(
-        _ decided: AttemptRecord, of entry: OutboxEntry, subject: String, _ places: DeliveryPlaces?
+        _ decided: AttemptRecord, of entry: OutboxEntry, subject: String, _ places: DeliveryPlaces?,
+        outcome: DeliveryOutcome? = nil
     ) async {
         await persist("outcome not recorded", entry, places) {
             try await context.transact { transaction in
@@ -158,6 +172,10 @@ package struct Dispatch: Sendable {
                 guard !entry.request.isTest, let event = Self.event(for: decided.status),
                     let contact = try transaction.store.contact(entry.contactID)
                 else { return }
+                if let failure = outcome.flatMap(AddressFailure.init) {
+                    try transaction.addressFailed(
+                        failure, entry, evidence: ["reply": .string(decided.reply), "source": "relay"])
+                }
                 try EventRecorder(transaction: transaction, projectID: entry.projectID).record(
                     event, data: Self.data(decided, entry: entry, subject: subject), generation: entry.generation,
                     contact: contact)

@@ -17,7 +17,12 @@ package struct EngineConfiguration: Sendable {
     package var hostName = "localhost"
     /// From address of automatic replies; nil takes the address that was written to.
     package var autoReplyFrom: String?
-    /// A pixel fetched sooner than this after the relay took the mail was fetched by a machine; seconds.
+    /// What is recorded of readers at most; projects, templates and mails can only allow less.
+    package var opens = TrackingMode.on
+    package var clicks = TrackingMode.on
+    package var suppression = SuppressionPolicy()
+    /// A pixel fetched sooner than this after the relay took the mail was fetched by a machine, and a link that is
+    /// followed within twice that time too; seconds.
     package var prefetchWindow: Int64 = 5
     /// Pixel hits stored per mail.
     package var hitLimit = 100

@@ -43,11 +43,13 @@ extension EventRecorder {
     /// - Parameters:
     ///   - before: the contact as it is stored.
     ///   - origin: the execution whose own step makes the change; see `record`.
+    ///   - subscriptionData: what the event of a subscription that begins or ends says.
     /// - Returns: the contact after all that followed.
     /// - Throws: `UseCaseError.invalid` when its data are too much; `StoreError.conflict` for an address that is there.
     @discardableResult
     func change(
-        from before: Contact, to changed: Contact, generation: Int = 0, origin: Identifier? = nil
+        from before: Contact, to changed: Contact, generation: Int = 0, origin: Identifier? = nil,
+        subscriptionData: JSONObject = [:]
     ) throws -> Contact {
         guard changed != before else { return before }
         var contact = changed
@@ -62,8 +64,8 @@ extension EventRecorder {
         }
         if contact.isSubscribed != before.isSubscribed {
             try record(
-                contact.isSubscribed ? EventName.contactSubscribed : EventName.contactUnsubscribed, data: [:],
-                generation: generation, contact: contact, origin: origin)
+                contact.isSubscribed ? EventName.contactSubscribed : EventName.contactUnsubscribed,
+                data: subscriptionData, generation: generation, contact: contact, origin: origin)
         }
         return try store.contact(contact.id) ?? contact
     }

@@ -2,7 +2,7 @@ import JSONValue
 import Synchronization
 import WorkflowModel
 
-/// Where pixel fetches are kept between the answer to the client and their commit. What was appended must survive the
+/// Where fetches of pixels and links are kept between the answer to the client and their commit. What was appended must survive the
 /// death of the process; it need not survive the machine's.
 package protocol FetchLog: Sendable {
     /// Appends one line without waiting for the disk.
@@ -22,15 +22,23 @@ struct NotedFetch: Sendable {
     var userAgent: String
     var network: String
     var machineReason: String?
+    /// Where the link led that was followed; nil for a pixel.
+    var link: String?
 
     var line: String {
-        JSONWriter.write([
+        var line: JSONObject = [
             "entry": .string("\(entryID)"), "at": .int(at.microseconds), "userAgent": .string(userAgent),
             "network": .string(network), "reason": machineReason.map { .string($0) } ?? .null,
-        ])
+        ]
+        line["link"] = link.map { .string($0) }
+        return JSONWriter.write(.object(line))
     }
 
-    init(entryID: Identifier, at: Timestamp, userAgent: String, network: String, machineReason: String?) {
+    init(
+        entryID: Identifier, at: Timestamp, userAgent: String, network: String, machineReason: String?,
+        link: String? = nil
+    ) {
+        self.link = link
         self.entryID = entryID
         self.at = at
         self.userAgent = userAgent
@@ -45,7 +53,8 @@ struct NotedFetch: Sendable {
         else { return nil }
         self.init(
             entryID: entry, at: Timestamp(microseconds: at), userAgent: json["userAgent"]?.stringValue ?? "",
-            network: json["network"]?.stringValue ?? "", machineReason: json["reason"]?.stringValue)
+            network: json["network"]?.stringValue ?? "", machineReason: json["reason"]?.stringValue,
+            link: json["link"]?.stringValue)
     }
 }
 

@@ -52,9 +52,14 @@ struct MailBuilder {
     /// token of the outbox entry.
     static let markerField = "X-Postrider-Delivery"
 
-    private let context: EngineContext
+    let context: EngineContext
+    /// Whose mail it is; nil asks the configuration alone what is recorded of readers.
+    let project: Project?
 
-    init(context: EngineContext) { self.context = context }
+    init(context: EngineContext, project: Project? = nil) {
+        self.context = context
+        self.project = project
+    }
 
     /// - Throws: `Failure`, or the error of template or composition.
     func build(
@@ -72,14 +77,16 @@ struct MailBuilder {
     }
 
     /// The mail before it becomes bytes.
-    /// - Parameter isTracked: false leaves the open pixel out whatever the template says.
+    /// - Parameter isTracked: false leaves pixel and links alone whatever the template says.
     /// - Throws: `Failure`, or the error of the template.
     func draft(
         _ entry: OutboxEntry, content: TemplateContent, template: CompiledTemplate, partials: PartialSet = PartialSet(),
         isTracked: Bool = true
     ) throws -> MailDraft {
         let request = entry.request
-        var parts = try RenderedParts(template, partials: partials, variables: request.variables, now: entry.createdAt)
+        let links = MailLinks(of: entry.id, context: context)
+        var parts = try RenderedParts(
+            template, partials: partials, variables: MailLinks.add(links, to: request.variables), now: entry.createdAt)
         if parts.subject.isEmpty, let answers = request.answers { parts.subject = "Auto: \(answers.subject)" }
         if request.isTest { parts.subject = "[Test] " + parts.subject }
         let from = try sender(of: request, parts)
@@ -89,9 +96,12 @@ struct MailBuilder {
             from: from, to: [recipient], replyTo: replyTo.map { [$0] } ?? [],
             subject: parts.subject, date: entry.createdAt.microseconds, messageID: entry.messageID,
             inReplyTo: request.answers?.messageID, references: references(request.answers),
-            text: parts.text,
-            html: parts.html.map { isTracked ? addPixel(to: $0, entry: entry, content: content) : $0 },
-            extraHeaders: headers(for: entry), boundary: "postrider-\(entry.id)")
+            // The text for people without HTML keeps the links that the author wrote.
+            text: parts.text ?? parts.html.map { PlainText.from(html: $0) },
+            html: parts.html.map { isTracked ? tracked($0, entry: entry, content: content) : $0 },
+            extraHeaders: headers(for: entry)
+                + (links?.headers(for: request, bodies: [parts.html, parts.text]) ?? []),
+            boundary: "postrider-\(entry.id)")
     }
 
     // MARK: Addresses
@@ -108,6 +118,11 @@ struct MailBuilder {
         // The name goes with the template's own address, not with one that something else chose.
         if let name = parts.fromName, request.from == nil, writtenTo == nil { mailbox.name = name }
         return mailbox
+    }
+
+    /// The address in a field's value; nil when there is none.
+    static func address(in text: String) -> String? {
+        MessageReader.read(ReceivedMessage(headers: [HeaderField("From", text)])).from.map { "\($0.address)" }
     }
 
     private func mailbox(_ text: String, _ role: String) throws -> Mailbox {
@@ -147,16 +162,7 @@ struct MailBuilder {
                 fields.append(HeaderField("Precedence", "bulk"))
             }
         }
+        if let field = feedbackID(for: entry) { fields.append(field) }
         return fields
-    }
-
-    // MARK: Pixel
-
-    /// Automatic replies carry no pixel unless their template asks for one.
-    private func addPixel(to html: String, entry: OutboxEntry, content: TemplateContent) -> String {
-        guard let base = context.trackingAddress.value, content.tracksOpens ?? (entry.request.answers == nil) else {
-            return html
-        }
-        return HTMLPixel.insert(into: html, url: "\(base)/o/\(context.tokens.token(.open, for: entry.id)).gif")
     }
 }

@@ -3,7 +3,8 @@ import Logging
 import MailModel
 import WorkflowModel
 
-/// Turns fetches of the open pixel into `email.opened`: every hit is kept, the first that no machine made is the open.
+/// Turns fetches of the open pixel into `email.opened` and links that were followed into `email.clicked`: every hit is kept,
+/// the first of a pixel that no machine made is the open, and each of a link is a click.
 package struct Opens: Sendable {
     package let context: EngineContext
 
@@ -29,12 +30,18 @@ package struct Opens: Sendable {
     /// Takes note of a fetch. Returns at once, whatever the token: the pixel is served in any case, and its sender never
     /// waits for the database. Unknown and altered tokens are dropped.
     package func note(_ fetch: Fetch) {
-        guard let entryID = context.tokens.verify(fetch.token, kind: .open) else { return }
-        let noted = NotedFetch(
-            entryID: entryID, at: context.clock.now(),
-            userAgent: fetch.wantsPrivacy ? "" : String(fetch.userAgent.prefix(256)),
-            network: fetch.wantsPrivacy ? "" : PixelClient.network(of: fetch.address),
-            machineReason: PixelClient.machineReason(userAgent: fetch.userAgent))
+        guard context.configuration.opens != .off, let entryID = context.tokens.verify(fetch.token, kind: .open) else {
+            return
+        }
+        take(
+            NotedFetch(
+                entryID: entryID, at: context.clock.now(),
+                userAgent: fetch.wantsPrivacy ? "" : String(fetch.userAgent.prefix(256)),
+                network: fetch.wantsPrivacy ? "" : PixelClient.network(of: fetch.address),
+                machineReason: PixelClient.machineReason(userAgent: fetch.userAgent)))
+    }
+
+    func take(_ noted: NotedFetch) {
         guard context.fetchRate.allows(noted) else { return }
         context.fetches.began(noted)
         submit(noted)
@@ -55,7 +62,7 @@ package struct Opens: Sendable {
             case .failure(let error):
                 context.fetches.failed(noted)
                 context.logger.error(
-                    "open not recorded yet", metadata: ["entry": "\(noted.entryID)", "error": "\(error)"])
+                    "fetch not recorded yet", metadata: ["entry": "\(noted.entryID)", "error": "\(error)"])
             }
         }
     }
@@ -63,10 +70,14 @@ package struct Opens: Sendable {
     private static func record(_ noted: NotedFetch, in transaction: EngineTransaction) throws {
         let entryID = noted.entryID
         guard let entry = try transaction.store.entry(entryID) else { return }
+        if let link = noted.link { return try recordClick(noted, of: link, entry: entry, in: transaction) }
         let configuration = transaction.context.configuration
-        // Before the relay has taken the mail only a scanner on its way can see it, unless an attempt ended unknown.
-        let acceptedAt =
-            try transaction.store.deliveredAt(entryID) ?? (entry.uncertainAttempts > 0 ? entry.createdAt : nil)
+        switch configuration.opens(in: transaction.catalog.project(entry.projectID)) {
+        case .off: return
+        case .anonymous: return try transaction.store.count("opens_anonymous", by: 1)
+        case .on: break
+        }
+        let acceptedAt = try acceptance(of: entry, in: transaction)
         let isPrefetch = acceptedAt.map { noted.at < $0.adding(seconds: configuration.prefetchWindow) } ?? true
         let hit = PixelHit(
             entryID: entryID, at: noted.at, userAgent: noted.userAgent, network: noted.network,
@@ -79,5 +90,10 @@ package struct Opens: Sendable {
                 "openedAt": .string("\(noted.at)"), "opens": 1, "isFirstOpen": true,
                 "userAgent": .string(noted.userAgent),
             ], generation: 0, contact: try transaction.store.contact(entry.contactID))
+    }
+
+    /// When the relay took the mail. Before that only a scanner on its way can see it, unless an attempt ended unknown.
+    static func acceptance(of entry: OutboxEntry, in transaction: EngineTransaction) throws -> Timestamp? {
+        try transaction.store.deliveredAt(entry.id) ?? (entry.uncertainAttempts > 0 ? entry.createdAt : nil)
     }
 }

@@ -8,12 +8,17 @@ package struct Project: Hashable, Sendable {
     package var name: String
     /// The IANA name of the zone whose clock counts where nothing else says one.
     package var timezone: String
+    package var tracking: ProjectTracking
 
-    package init(id: Identifier, slug: String, name: String, timezone: String = "UTC") {
+    package init(
+        id: Identifier, slug: String, name: String, timezone: String = "UTC",
+        tracking: ProjectTracking = ProjectTracking()
+    ) {
         self.id = id
         self.slug = slug
         self.name = name
         self.timezone = timezone
+        self.tracking = tracking
     }
 
     /// The project that is made at the first start.

@@ -68,6 +68,13 @@ final class SimulatedEnvironment: MachineEnvironment {
         replies.count { $0 > now.adding(seconds: -3600) } < context.configuration.repliesPerHour
     }
 
+    func suppression(of address: String, kind: TemplateSummary.Kind) -> String? {
+        guard RecipientAddress.normal(address) == snapshot.contact.email else { return nil }
+        return snapshot.suppressions.first {
+            $0.reason.stops(kind) && ($0.expiresAt.map { $0 > now } ?? true)
+        }?.reason.rawValue
+    }
+
     func makeMailID() -> Identifier { makeID() }
 
     func makeCallID() -> Identifier { makeID() }

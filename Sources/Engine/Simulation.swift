@@ -88,6 +88,8 @@ struct SimulationSnapshot: Sendable {
     var occurrences: [String: Timestamp] = [:]
     /// The segments that the contact is in at the start, with the values that it has in the simulation.
     var memberships: Set<Identifier> = []
+    /// What stands against mail to the contact.
+    var suppressions: [Suppression]
 
     init(
         _ workflow: WorkflowRecord, document: WorkflowDocument?, request: SimulationRequest, project: Identifier,
@@ -113,6 +115,7 @@ struct SimulationSnapshot: Sendable {
         if let email = request.contact.email?.lowercased() { contact.email = email }
         if let isSubscribed = request.contact.isSubscribed { contact.isSubscribed = isSubscribed }
         if let data = request.contact.data { contact.data = data.unwrappingTransientValues() }
+        suppressions = try reader.suppressions(of: contact.email, in: project)
         if let stored {
             for name in workflow.lookedBackEvents {
                 occurrences[name] = try reader.lastOccurrence(of: name, contact: stored.id)

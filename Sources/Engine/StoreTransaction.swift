@@ -3,7 +3,8 @@ import WorkflowModel
 
 /// The operations inside one write transaction. All are synchronous and run on the writer.
 package protocol StoreTransaction: WebhookTransaction, ExecutionTransaction, ScheduleTransaction, ContactTransaction,
-    HistoryTransaction, SegmentTransaction, TemplateTransaction, AccessTransaction, SubscriptionTransaction
+    HistoryTransaction, SegmentTransaction, TemplateTransaction, AccessTransaction, SubscriptionTransaction,
+    OutboundTransaction
 {
     // MARK: Catalog
 
@@ -85,7 +86,7 @@ extension StoreTransaction {
 /// Reads for the API, on a snapshot.
 package protocol StoreReader: ExecutionReader, ContactReader, HistoryReader, SegmentReader, TemplateReader,
     AccessReader,
-    SubscriptionReader
+    SubscriptionReader, OutboundReader
 {
     func loadCatalog() throws -> Catalog
     func activeExecutionCount(workflow: Identifier) throws -> Int

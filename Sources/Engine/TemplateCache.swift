@@ -103,6 +103,22 @@ struct TransactionEnvironment: MachineEnvironment {
         } < limit
     }
 
+    func suppression(of address: String, kind: TemplateSummary.Kind) -> String? {
+        asking(orElse: nil) {
+            let address = RecipientAddress.normal(address)
+            let store = transaction.store
+            if let reason = try store.suppression(of: address, in: projectID, for: kind, at: transaction.now) {
+                return reason.rawValue
+            }
+            // An erased person's address that somebody still knows; who came back is a contact again.
+            guard try store.hasSuppressedAddresses(in: projectID),
+                try store.contact(email: address, in: projectID) == nil,
+                try store.isErasedAddress(SuppressedAddress.hash(address, transaction.context), in: projectID)
+            else { return nil }
+            return "erased"
+        }
+    }
+
     func makeMailID() -> Identifier { transaction.makeID() }
 
     func makeCallID() -> Identifier { transaction.makeID() }

@@ -39,10 +39,12 @@ package struct TemplateContent: Hashable, Sendable {
     package var replyTo: String?
     /// Whether a mail carries the open pixel; nil: yes, but not in automatic replies.
     package var tracksOpens: Bool?
+    /// Whether its links lead over an address of ours; nil: yes, but not in automatic replies.
+    package var tracksClicks: Bool?
 
     package init(
         subject: String, html: String?, text: String?, markdown: String? = nil, from: String? = nil,
-        fromName: String? = nil, replyTo: String? = nil, tracksOpens: Bool? = nil
+        fromName: String? = nil, replyTo: String? = nil, tracksOpens: Bool? = nil, tracksClicks: Bool? = nil
     ) {
         self.subject = subject
         self.html = html
@@ -52,6 +54,7 @@ package struct TemplateContent: Hashable, Sendable {
         self.fromName = fromName
         self.replyTo = replyTo
         self.tracksOpens = tracksOpens
+        self.tracksClicks = tracksClicks
     }
 }
 

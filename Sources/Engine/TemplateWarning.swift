@@ -18,7 +18,7 @@ struct VariableCheck {
     /// Names by the root they stand under: `contact`, `data`, `event`, `workflow`, `execution`.
     private var known: [String: Set<String>] = [:]
     /// What a bare name is looked up in.
-    private var bare: Set<String> = ["email", "id"]
+    private var bare: Set<String> = Set(["email", "id"] + MailLinks.variables)
     private static let limit = 50
 
     init(_ fields: [WorkflowFields.Field]) {

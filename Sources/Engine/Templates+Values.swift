@@ -47,6 +47,7 @@ package struct TemplateChanges: Sendable {
     package var fromName: String??
     package var replyTo: String??
     package var tracksOpens: Bool??
+    package var tracksClicks: Bool??
 
     package init() {}
 
@@ -70,6 +71,7 @@ package struct TemplateChanges: Sendable {
         if let fromName { content.fromName = fromName }
         if let replyTo { content.replyTo = replyTo }
         if let tracksOpens { content.tracksOpens = tracksOpens }
+        if let tracksClicks { content.tracksClicks = tracksClicks }
         return content
     }
 }

@@ -10,6 +10,12 @@ package struct TokenSigner: Sendable {
         case open = 1
         /// The header that marks our own submissions.
         case delivery = 2
+        /// The address that ends a subscription.
+        case unsubscribe = 3
+        /// The page where a reader chooses what to get.
+        case preferences = 4
+        /// A link that was in the mail; it names its destination.
+        case click = 5
     }
 
     private let key: [UInt8]
@@ -34,10 +40,41 @@ package struct TokenSigner: Sendable {
         guard token.utf8.count == Self.textLength, let bytes = Base64URL.decode(token), bytes.count == 33,
             bytes[0] == kind.rawValue
         else { return nil }
-        // Constant time: every byte is compared whatever the first difference.
-        var difference: UInt8 = 0
-        for (left, right) in zip(mac(Array(bytes[..<17])), bytes[17...]) { difference |= left ^ right }
-        return difference == 0 ? Identifier(bytes: bytes[1..<17]) : nil
+        return isEqual(mac(Array(bytes[..<17])), bytes[17...]) ? Identifier(bytes: bytes[1..<17]) : nil
+    }
+
+    // MARK: Links
+
+    /// A token that also carries where its link leads: nobody else can make one that leads elsewhere, and it is good
+    /// without the database.
+    package func token(forLinkTo destination: String, in entry: Identifier) -> String {
+        let body = [Kind.click.rawValue] + entry.bytes + Array(destination.utf8)
+        return Base64URL.encode(body + mac(body))
+    }
+
+    /// The entry and destination of a link's token; nil for any other text.
+    package func verifyLink(_ token: some StringProtocol) -> (entry: Identifier, destination: String)? {
+        guard token.utf8.count > Self.textLength, token.utf8.count <= Self.linkTextLimit,
+            let bytes = Base64URL.decode(token), bytes.count > 33, bytes[0] == Kind.click.rawValue,
+            // Unused bits of the last letter would make several texts of one token.
+            Base64URL.encode(bytes) == token
+        else { return nil }
+        let body = Array(bytes.dropLast(16))
+        guard isEqual(mac(body), bytes.suffix(16)), let entry = Identifier(bytes: bytes[1..<17]),
+            let destination = String(validating: body[17...], as: UTF8.self)
+        else { return nil }
+        return (entry, destination)
+    }
+
+    /// Bytes of the longest destination that gets a token.
+    package static let destinationLimit = 2000
+    private static let linkTextLimit = (destinationLimit + 33) * 4 / 3 + 4
+
+    /// In constant time: every byte is compared whatever the first difference.
+    private func isEqual(_ left: ArraySlice<UInt8>, _ right: ArraySlice<UInt8>) -> Bool {
+        var difference: UInt8 = left.count == right.count ? 0 : 1
+        for (left, right) in zip(left, right) { difference |= left ^ right }
+        return difference == 0
     }
 
     /// A keyed hash of a text: 32 bytes that say nothing to whoever has not the key.

@@ -71,6 +71,7 @@ extension WorkflowDocument.Template {
         object["fromName"] = content.fromName.map { .string($0) }
         object["replyTo"] = content.replyTo.map { .string($0) }
         object["trackOpens"] = content.tracksOpens.map { .bool($0) }
+        object["trackClicks"] = content.tracksClicks.map { .bool($0) }
         object["text"] = content.text.map { .string($0) }
         object["markdown"] = content.markdown.map { .string($0) }
         object["html"] = content.html.map { .string($0) }

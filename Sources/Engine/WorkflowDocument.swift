@@ -168,7 +168,11 @@ private struct Reader {
             if !Self.isSlug(slug) { report(path, "must be named with lower-case letters, digits, - and _") }
             allow(
                 value,
-                ["type", "subject", "html", "text", "markdown", "from", "fromName", "replyTo", "trackOpens"], path: path
+                [
+                    "type", "subject", "html", "text", "markdown", "from", "fromName", "replyTo", "trackOpens",
+                    "trackClicks",
+                ],
+                path: path
             )
             let type = text(value["type"], "\(path).type") ?? TemplateSummary.Kind.marketing.rawValue
             guard let kind = TemplateSummary.Kind(rawValue: type) else {
@@ -179,13 +183,14 @@ private struct Reader {
                 subject: text(value["subject"], "\(path).subject") ?? "", html: text(value["html"], "\(path).html"),
                 text: text(value["text"], "\(path).text"), markdown: text(value["markdown"], "\(path).markdown"),
                 from: text(value["from"], "\(path).from"), fromName: text(value["fromName"], "\(path).fromName"),
-                replyTo: text(value["replyTo"], "\(path).replyTo"), tracksOpens: value["trackOpens"]?.boolValue)
+                replyTo: text(value["replyTo"], "\(path).replyTo"), tracksOpens: value["trackOpens"]?.boolValue,
+                tracksClicks: value["trackClicks"]?.boolValue)
             if content.subject.isEmpty, kind != .partial { report("\(path).subject", "is required") }
             if content.html == nil, content.text == nil, content.markdown == nil {
                 report(path, "needs html, markdown or text")
             }
-            if let flag = value["trackOpens"], flag.boolValue == nil {
-                report("\(path).trackOpens", "must be true or false")
+            for key in ["trackOpens", "trackClicks"] {
+                if let flag = value[key], flag.boolValue == nil { report("\(path).\(key)", "must be true or false") }
             }
             return .init(slug: slug, kind: kind, content: content)
         }

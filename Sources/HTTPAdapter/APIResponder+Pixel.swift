@@ -38,11 +38,18 @@ extension APIResponder {
     private func note(_ exchange: Exchange) {
         // Anything longer is no token, and need not be taken apart.
         guard let token = exchange.parameters.first, token.utf8.count == TokenSigner.textLength else { return }
-        let headers = exchange.request.headers
+        let client = client(of: exchange)
         Opens(context: context).note(
             Opens.Fetch(
-                token: token, userAgent: headers[.userAgent] ?? "", address: clientAddress(exchange),
-                wantsPrivacy: headers[.globalPrivacyControl] == "1" || headers[.doNotTrack] == "1"))
+                token: token, userAgent: client.userAgent, address: client.address, wantsPrivacy: client.wantsPrivacy))
+    }
+
+    /// Who fetches something.
+    func client(of exchange: Exchange) -> Opens.Client {
+        let headers = exchange.request.headers
+        return Opens.Client(
+            userAgent: headers[.userAgent] ?? "", address: clientAddress(exchange),
+            wantsPrivacy: headers[.globalPrivacyControl] == "1" || headers[.doNotTrack] == "1")
     }
 
     /// The address that the connection comes from, or that our proxy wrote: each proxy appends the address it saw, so

@@ -80,6 +80,9 @@ package struct APIResponder: HTTPResponder {
         switch endpoint {
         case .health: return try await health()
         case .pixel: return pixel(exchange)
+        case .click: return try click(exchange)
+        case .unsubscribe: return try await unsubscribe(&exchange)
+        case .preferences: return try await preferences(&exchange)
         case .track: return try await track(&exchange)
         case .trackBatch: return try await trackBatch(&exchange)
         case .timeline, .events, .eventTrack, .eventStats, .eventNames, .contactEvents, .eventUsage, .event:
@@ -88,6 +91,7 @@ package struct APIResponder: HTTPResponder {
             return try await answerContacts(&exchange, at: endpoint)
         case .contactImport, .contactExport, .contactJobs, .contactJob, .contactJobErrors:
             return try await answerContactJobs(&exchange, at: endpoint)
+        case .suppressions: return try await suppressions(&exchange)
         case .workflows, .workflowFields, .bulkUpdate, .workflow, .duplicate:
             return try await answerWorkflows(&exchange, at: endpoint)
         case .steps, .step, .transitions, .transition, .insertStep:

@@ -5,6 +5,9 @@ import HTTPTypes
 package enum Endpoint: String, CaseIterable, Sendable {
     case health = "/healthz"
     case pixel = "/o/{token}.gif"
+    case unsubscribe = "/u/{token}"
+    case preferences = "/m/{token}"
+    case click = "/c/{token}"
     case track = "/v1/track"
     case trackBatch = "/v1/track/batch"
     case timeline = "/contacts/{contactId}/timeline"
@@ -15,6 +18,7 @@ package enum Endpoint: String, CaseIterable, Sendable {
     case contactEvents = "/events/contact/{contactId}"
     case eventUsage = "/events/{eventName}/usage"
     case event = "/events/{eventName}"
+    case suppressions = "/suppressions"
     case contacts = "/contacts"
     // Literal segments stand before parameters: the first match counts.
     case contactQuery = "/contacts/query"
@@ -73,7 +77,8 @@ package enum Endpoint: String, CaseIterable, Sendable {
     /// The methods it has; any other is answered with 405 and this list (RFC 9110 section 15.5.6).
     package var methods: [HTTPRequest.Method] {
         switch self {
-        case .health, .pixel, .workflowFields, .stats, .timeline, .events, .eventStats, .eventNames, .contactEvents,
+        case .health, .pixel, .click, .workflowFields, .stats, .timeline, .events, .eventStats, .eventNames,
+            .contactEvents,
             .eventUsage, .contactJobs:
             [.get, .head]
         // A file is made while it is sent, and nothing is known of it before.
@@ -88,6 +93,8 @@ package enum Endpoint: String, CaseIterable, Sendable {
         case .webhook: [.get, .head, .patch, .delete]
         case .deliveries: [.get, .head]
         case .migrate, .rotateWebhookSecret, .testWebhook, .resumeWebhook, .replayWebhook, .retryDelivery: [.post]
+        case .unsubscribe, .preferences: [.get, .head, .post]
+        case .suppressions: [.get, .head, .post, .delete]
         case .step: [.patch, .delete]
         case .transition: [.delete]
         case .execution, .contactJob: [.get, .head, .delete]
@@ -112,12 +119,13 @@ package enum Endpoint: String, CaseIterable, Sendable {
 
     private var subject: KeyScope.Subject? {
         switch self {
-        case .health, .pixel: nil
+        case .health, .pixel, .click, .unsubscribe, .preferences: nil
         case .track, .trackBatch: .track
         case .contacts, .contactQuery, .contactLookup, .contactBulk, .contactImport, .contactExport, .contactJobs,
             .contactJob, .contactJobErrors, .contact, .timeline:
             .contacts
         case .events, .eventTrack, .eventStats, .eventNames, .contactEvents, .eventUsage, .event: .events
+        case .suppressions: .suppressions
         case .workflows, .workflowFields, .bulkUpdate, .workflow, .duplicate, .steps, .step, .transitions, .transition,
             .insertStep, .executions, .cancelAll, .execution, .retry, .stats, .simulate, .migrate:
             .workflows

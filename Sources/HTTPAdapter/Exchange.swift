@@ -73,6 +73,12 @@ struct Exchange {
         }
     }
 
+    /// The body whatever its type; empty when there is none.
+    mutating func readBytes(upTo limit: Int, within timeout: Int64) async throws -> [UInt8] {
+        guard hasUnreadBody else { return [] }
+        return Array(buffer: try await readBody(upTo: limit, within: timeout))
+    }
+
     /// For requests whose body says nothing: there is none, or it is an object without members.
     mutating func readNoBody(upTo limit: Int, within timeout: Int64) async throws {
         guard hasUnreadBody else { return }

@@ -1,3 +1,5 @@
+import Engine
+
 /// Where the HTTP server listens and what it takes: the plain values `HTTPServer` needs.
 package struct HTTPConfiguration: Sendable {
     /// IP address or host name to listen on, an IPv6 address without brackets.
@@ -21,11 +23,13 @@ package struct HTTPConfiguration: Sendable {
     package var uploadTimeout: Int64
     /// Connections at the same time; further ones wait in the system's queue.
     package var connectionLimit: Int
+    /// The pages that readers of mail see; nil where nobody should be sent to them.
+    package var pages: PublicPages?
 
     package init(
         address: String = "127.0.0.1", port: Int = 8480, bodyLimit: Int = 1 << 20, importLimit: Int = 1 << 30,
         trackingEnabled: Bool = true, trustedProxy: Bool = false, idleTimeout: Int64 = 30, bodyTimeout: Int64 = 60,
-        uploadTimeout: Int64 = 3600, connectionLimit: Int = 512
+        uploadTimeout: Int64 = 3600, connectionLimit: Int = 512, pages: PublicPages? = try? .bare()
     ) {
         self.address = address
         self.port = port
@@ -37,5 +41,6 @@ package struct HTTPConfiguration: Sendable {
         self.bodyTimeout = bodyTimeout
         self.uploadTimeout = uploadTimeout
         self.connectionLimit = connectionLimit
+        self.pages = pages
     }
 }

@@ -5,6 +5,8 @@ extension HTTPField.Name {
     static let forwardedFor = known("X-Forwarded-For")
     static let pragma = known("Pragma")
     static let referrerPolicy = known("Referrer-Policy")
+    static let frameOptions = known("X-Frame-Options")
+    static let robotsTag = known("X-Robots-Tag")
     /// Global Privacy Control (W3C).
     static let globalPrivacyControl = known("Sec-GPC")
     /// Tracking Preference Expression (W3C).

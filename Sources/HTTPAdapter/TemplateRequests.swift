@@ -11,6 +11,7 @@ extension TemplateSummary.Kind {
 extension BodyReader {
     static let contentKeys: Set<String> = [
         "type", "subject", "html", "body", "text", "markdown", "from", "fromName", "replyTo", "trackOpens",
+        "trackClicks",
     ]
 
     mutating func kind() -> TemplateSummary.Kind? {
@@ -76,6 +77,7 @@ extension BodyReader {
         changes.fromName = line("fromName", limit: NewTemplate.nameLimit)
         changes.replyTo = line("replyTo", limit: NewTemplate.addressLimit)
         changes.tracksOpens = optionalFlag("trackOpens")
+        changes.tracksClicks = optionalFlag("trackClicks")
         return changes
     }
 }

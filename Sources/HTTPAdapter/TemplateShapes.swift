@@ -30,6 +30,7 @@ extension TemplateContent {
         [
             "subject": .string(subject), "from": JSON(from), "fromName": JSON(fromName), "replyTo": JSON(replyTo),
             "trackOpens": tracksOpens.map { .bool($0) } ?? .null,
+            "trackClicks": tracksClicks.map { .bool($0) } ?? .null,
         ]
     }
 

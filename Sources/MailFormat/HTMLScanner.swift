@@ -1,10 +1,14 @@
 /// Cuts HTML into text and tags, forgiving as browsers are (WHATWG HTML section 13.2.5), in one pass.
 struct HTMLScanner {
-    /// A start tag with the attributes that plain text needs.
+    /// A start tag with the attributes that plain text and links need.
     struct Tag: Hashable {
         var name: String
         var href: String?
         var alt: String?
+        /// Where the value of `href` stands, its quotes included.
+        var hrefPlace: Range<Int>?
+        /// Has the attribute `data-no-track`.
+        var isUntracked = false
     }
 
     enum Token {
@@ -121,14 +125,18 @@ struct HTMLScanner {
         while position < bytes.count, !isNameEnd(bytes[position]), bytes[position] != UInt8(ascii: "=") {
             position += 1
         }
-        let name = bytes[start..<position]
+        let name = String(decoding: bytes[start..<min(position, start + 14)], as: UTF8.self).lowercased()
+        if name == "data-no-track" { tag.isUntracked = true }
         skipBlanks()
         guard position < bytes.count, bytes[position] == UInt8(ascii: "=") else { return }
         position += 1
         skipBlanks()
+        let place = position
         let value = attributeValue()
-        switch String(decoding: name.prefix(8), as: UTF8.self).lowercased() {
-        case "href" where tag.href == nil: tag.href = PlainTextWriter.decoded(bytes[value])
+        switch name {
+        case "href" where tag.href == nil:
+            tag.href = PlainTextWriter.decoded(bytes[value])
+            tag.hrefPlace = place..<position
         case "alt" where tag.alt == nil: tag.alt = PlainTextWriter.decoded(bytes[value])
         default: break
         }

@@ -7,7 +7,8 @@ extension SQLSession {
 
     func update(_ project: Project) throws {
         try run(
-            "UPDATE projects SET name = ?, timezone = ? WHERE id = ?", project.name, project.timezone, project.id)
+            "UPDATE projects SET name = ?, timezone = ?, opens = ?, clicks = ? WHERE id = ?", project.name,
+            project.timezone, project.tracking.opens?.rawValue, project.tracking.clicks?.rawValue, project.id)
         try bumpCatalog()
     }
 

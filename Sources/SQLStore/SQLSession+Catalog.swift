@@ -21,9 +21,8 @@ extension SQLSession {
         let (segments, damagedSegments) = try loadSegments()
         return Catalog(
             version: try catalogVersion(),
-            projects: try rows("SELECT id, slug, name, timezone FROM projects ORDER BY id") {
-                Project(id: $0[0], slug: $0[1], name: $0[2], timezone: $0[3])
-            },
+            projects: try rows(
+                "SELECT id, slug, name, timezone, opens, clicks FROM projects ORDER BY id", decode: Self.project),
             workflows: try rows(
                 """
                 SELECT w.id, w.project_id, w.slug, w.name, w.enabled, w.allow_reentry, w.trigger_type, w.trigger_event,

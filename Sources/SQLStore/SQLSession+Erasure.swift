@@ -27,6 +27,7 @@ extension SQLSession {
             try run("DELETE FROM contacts WHERE id = ?", contact.id)
             try run("DELETE FROM waits WHERE contact_id = ?", contact.id)
             try run("DELETE FROM automatic_replies WHERE recipient = ?", replyKey)
+            try eraseSuppressions(of: contact.email, in: project)
         }
         try run(
             "INSERT INTO erasures (contact_id, project_id, email, at, stage) VALUES (?, ?, ?, ?, 0)", contact.id,
@@ -145,6 +146,7 @@ extension SQLSession {
         try run("DELETE FROM outbox WHERE id = ? AND contact_id = ?", ref, contact)
         guard changeCount > 0 else { return }
         try run("DELETE FROM pixel_hits WHERE entry_id = ?", ref)
+        try run("DELETE FROM click_hits WHERE entry_id = ?", ref)
     }
 
     private func eraseIndex(of contact: Identifier, limit: Int) throws -> Bool {

@@ -10,17 +10,17 @@ extension SQLSession {
         try rows(
             """
             SELECT v.id, v.template_id, v.kind, v.subject, v.html, v.text, v.from_address, v.reply_to, v.tracks_opens,
-                v.markdown, v.from_name, v.number, v.created_at,
+                v.markdown, v.from_name, v.number, v.created_at, v.tracks_clicks,
                 t.id, t.project_id, t.slug, t.name, t.description, t.created_at, t.updated_at
             FROM templates t LEFT JOIN template_versions v ON v.id = t.version_id ORDER BY t.id
             """
         ) { row -> Catalog.TemplateRecord? in
             do {
                 return Catalog.TemplateRecord(
-                    id: row[13], projectID: row[14], slug: row[15], name: row[16], description: row[17],
-                    current: try Self.templateVersion(row), createdAt: row[18], updatedAt: row[19])
+                    id: row[14], projectID: row[15], slug: row[16], name: row[17], description: row[18],
+                    current: try Self.templateVersion(row), createdAt: row[19], updatedAt: row[20])
             } catch let error as StoreError {
-                damaged.append(.init(id: row[13], projectID: row[14], slug: row[15], reason: error.description))
+                damaged.append(.init(id: row[14], projectID: row[15], slug: row[16], reason: error.description))
                 return nil
             }
         }.compactMap(\.self)
@@ -32,7 +32,7 @@ extension SQLSession {
             kind: try row.decoded(2, as: TemplateSummary.Kind.self),
             content: TemplateContent(
                 subject: row[3], html: row[4], text: row[5], markdown: row[9], from: row[6], fromName: row[10],
-                replyTo: row[7], tracksOpens: row[8]), createdAt: row[12])
+                replyTo: row[7], tracksOpens: row[8], tracksClicks: row[13]), createdAt: row[12])
     }
 
     // MARK: Versions
@@ -41,7 +41,7 @@ extension SQLSession {
         try first(
             """
             SELECT id, template_id, kind, subject, html, text, from_address, reply_to, tracks_opens, markdown, from_name,
-                number, created_at
+                number, created_at, tracks_clicks
             FROM template_versions WHERE id = ?
             """, id, decode: Self.templateVersion)
     }
@@ -50,7 +50,7 @@ extension SQLSession {
         try first(
             """
             SELECT id, template_id, kind, subject, html, text, from_address, reply_to, tracks_opens, markdown, from_name,
-                number, created_at
+                number, created_at, tracks_clicks
             FROM template_versions WHERE template_id = ? AND number = ?
             """, template, number, decode: Self.templateVersion)
     }
@@ -63,7 +63,7 @@ extension SQLSession {
         let rows = try rows(
             """
             SELECT id, template_id, kind, subject, html, text, from_address, reply_to, tracks_opens, markdown, from_name,
-                number, created_at
+                number, created_at, tracks_clicks
             FROM template_versions WHERE template_id = ? ORDER BY number DESC LIMIT ? OFFSET ?
             """, template, limit, offset, decode: Self.templateVersion)
         return (rows, total)
@@ -91,11 +91,11 @@ extension SQLSession {
         try run(
             """
             INSERT INTO template_versions (id, template_id, kind, subject, html, text, from_address, reply_to,
-                tracks_opens, markdown, from_name, number, created_at)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                tracks_opens, markdown, from_name, number, created_at, tracks_clicks)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """, version.id, version.templateID, version.kind.rawValue, content.subject, content.html, content.text,
             content.from, content.replyTo, content.tracksOpens, content.markdown, content.fromName, version.number,
-            time)
+            time, content.tracksClicks)
     }
 
     func save(_ template: Catalog.TemplateRecord, at time: Timestamp) throws {

@@ -57,8 +57,16 @@ extension Configuration {
             strippedAtBorder: reading.value(Schema.Verdicts.strippedAtBorder),
             authservIDs: reading.values(Schema.Verdicts.authservIDs))
         tracking = Tracking(
-            opens: reading.value(Schema.Tracking.opens), prefetchWindow: reading.value(Schema.Tracking.prefetchWindow),
+            opens: reading.value(Schema.Tracking.opens), clicks: reading.value(Schema.Tracking.clicks),
+            isAnonymous: reading.value(Schema.Tracking.anonymous),
+            prefetchWindow: reading.value(Schema.Tracking.prefetchWindow),
             maxHitsPerMail: reading.value(Schema.Tracking.maxHitsPerMail))
+        suppression = Suppression(
+            bounces: reading.value(Schema.Suppression.bounces),
+            complaints: reading.value(Schema.Suppression.complaints),
+            softLimit: reading.value(Schema.Suppression.softLimit),
+            softWindow: reading.value(Schema.Suppression.softWindow),
+            softDuration: reading.value(Schema.Suppression.softDuration))
         log = Log(level: reading.value(Schema.Log.level), format: reading.value(Schema.Log.format))
         limits = Limits(
             eventData: reading.value(Schema.Limits.eventData), generations: reading.value(Schema.Limits.generations))
@@ -101,6 +109,8 @@ extension Configuration.HTTP {
         bodyLimit = reading.value(Schema.HTTP.bodyLimit)
         importLimit = reading.value(Schema.HTTP.importLimit)
         trustsForwardedFor = reading.value(Schema.HTTP.trustsForwardedFor)
+        let folder = reading.path(Schema.HTTP.pages)
+        pages = folder.isEmpty ? nil : folder
     }
 }
 

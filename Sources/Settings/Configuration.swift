@@ -19,6 +19,8 @@ package struct Configuration: Sendable {
     package let verdicts: Verdicts
     /// Section `tracking`.
     package let tracking: Tracking
+    /// Section `suppression`.
+    package let suppression: Suppression
     /// Section `log`.
     package let log: Log
     /// Section `limits`.
@@ -74,6 +76,8 @@ package struct Configuration: Sendable {
         package let importLimit: Int
         /// Whether X-Forwarded-For is believed.
         package let trustsForwardedFor: Bool
+        /// `http.pages`. nil takes the installed ones.
+        package let pages: String?
 
         /// The URL recipients reach us at, without a closing slash: `http.public_url`, or derived from the address and
         /// `boundPort`, the port that was really taken.
@@ -159,10 +163,28 @@ package struct Configuration: Sendable {
     package struct Tracking: Hashable, Sendable {
         /// `tracking.opens`.
         package let opens: Bool
+        /// `tracking.clicks`.
+        package let clicks: Bool
+        /// `tracking.anonymous`.
+        package let isAnonymous: Bool
         /// `tracking.prefetch_window`.
         package let prefetchWindow: Duration
         /// `tracking.max_hits_per_mail`.
         package let maxHitsPerMail: Int
+    }
+
+    /// The keys of `suppression`.
+    package struct Suppression: Hashable, Sendable {
+        /// `suppression.bounces`.
+        package let bounces: Bool
+        /// `suppression.complaints`.
+        package let complaints: Bool
+        /// `suppression.soft_limit`. 0 never suppresses.
+        package let softLimit: Int
+        /// `suppression.soft_window`.
+        package let softWindow: Duration
+        /// `suppression.soft_duration`.
+        package let softDuration: Duration
     }
 
     /// The keys of `log`.

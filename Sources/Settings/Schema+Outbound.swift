@@ -152,27 +152,74 @@ extension Schema {
             """
         )
 
+        static let pages = Entry.text(
+            "http.pages", .path, example: "/etc/postrider/pages",
+            """
+            The folder with the pages that readers of mail see: unsubscribe, preferences. Empty means the one that came \
+            with the program.
+            """
+        )
+
         static let settings = [
             address.setting, port.setting, publicURL.setting, bodyLimit.setting, importLimit.setting,
-            trustsForwardedFor.setting,
+            trustsForwardedFor.setting, pages.setting,
         ]
     }
 
     enum Tracking {
         static let opens = Entry.flag(
             "tracking.opens", default: true, "Whether mail carries a pixel, and email.opened is recorded.")
+        static let clicks = Entry.flag(
+            "tracking.clicks", default: true,
+            "Whether links in mail lead over this server, and email.clicked is recorded. Old links lead on in any case."
+        )
+        static let anonymous = Entry.flag(
+            "tracking.anonymous", default: false,
+            """
+            Whether opens and clicks are only counted, for all mail together: nothing is recorded of who and when, and \
+            there are no events.
+            """
+        )
         static let prefetchWindow = Entry.duration(
             "tracking.prefetch_window", .seconds(0)...(.seconds(3600)), default: .seconds(5), example: .seconds(30),
             """
             A pixel fetched sooner than this after delivery was fetched by a scanner; it is recorded as machine and \
-            fires no email.opened.
+            fires no email.opened. For links it is twice that time.
             """
         )
         static let maxHitsPerMail = Entry.integer(
             "tracking.max_hits_per_mail", 1...100_000, default: 100, unit: "hits", example: 20,
             "How many fetches of one mail's pixel are recorded; later ones get the image and leave no row.")
 
-        static let settings = [opens.setting, prefetchWindow.setting, maxHitsPerMail.setting]
+        static let settings = [
+            opens.setting, clicks.setting, anonymous.setting, prefetchWindow.setting, maxHitsPerMail.setting,
+        ]
+    }
+
+    enum Suppression {
+        static let bounces = Entry.flag(
+            "suppression.bounces", default: true,
+            "Whether an address that does not exist gets no more mail after the first bounce.")
+        static let complaints = Entry.flag(
+            "suppression.complaints", default: true,
+            "Whether an address whose owner reports a mail as unwanted gets no more mail.")
+        static let softLimit = Entry.integer(
+            "suppression.soft_limit", 0...1000, default: 5, unit: "mails", example: 10,
+            """
+            After so many mails that an address did not take for now (a full mailbox, say), on at least three days, it \
+            gets none for a while; 0 never does that.
+            """
+        )
+        static let softWindow = Entry.duration(
+            "suppression.soft_window", .seconds(86_400)...(.seconds(365 * 86_400)), default: .seconds(30 * 86_400),
+            example: .seconds(14 * 86_400), "How long such a mail counts.")
+        static let softDuration = Entry.duration(
+            "suppression.soft_duration", .seconds(3600)...(.seconds(365 * 86_400)), default: .seconds(30 * 86_400),
+            example: .seconds(7 * 86_400), "How long such an address then gets no mail.")
+
+        static let settings = [
+            bounces.setting, complaints.setting, softLimit.setting, softWindow.setting, softDuration.setting,
+        ]
     }
 
     enum Log {

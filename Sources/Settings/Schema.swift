@@ -37,7 +37,17 @@ package enum Schema {
                 never as PASS.
                 """,
             settings: Verdicts.settings),
-        Section(name: "tracking", meaning: "How opens are recognised.", settings: Tracking.settings),
+        Section(
+            name: "tracking",
+            meaning:
+                """
+                What is recorded of readers who open mail and follow links, at most: a project or template can only \
+                record less.
+                """,
+            settings: Tracking.settings),
+        Section(
+            name: "suppression", meaning: "When mail that does not arrive ends further mail to its address.",
+            settings: Suppression.settings),
         Section(name: "log", meaning: "What the daemon writes to standard error.", settings: Log.settings),
         Section(
             name: "limits", meaning: "Bounds that keep one event or one workflow from taking everything.",

@@ -3,6 +3,7 @@ package enum EventName {
     package static let emailReceived = "email.received"
     package static let emailSent = "email.sent"
     package static let emailOpened = "email.opened"
+    package static let emailClicked = "email.clicked"
     package static let contactUpdated = "contact.updated"
     package static let emailBounced = "email.bounced"
     package static let emailFailed = "email.failed"

@@ -14,6 +14,9 @@ package protocol MachineEnvironment {
     /// without any mark of their own.
     func mayReply(to address: String) -> Bool
 
+    /// Why an address gets no mail of that kind; nil when nothing stands against it.
+    func suppression(of address: String, kind: TemplateSummary.Kind) -> String?
+
     /// The id for a mail about to be requested.
     func makeMailID() -> Identifier
 

@@ -82,9 +82,12 @@ struct MailPlan {
         do {
             let recipient = try send.to.map { try environment.render($0, scope: scope) } ?? scope.contact.email
             if let trigger = incomingMail(for: recipient) { return try reply(to: trigger, template: template) }
-            if template.kind.needsSubscription, !scope.contact.isSubscribed, recipient == scope.contact.email {
+            if template.kind.needsSubscription, !scope.contact.isSubscribed,
+                recipient.lowercased() == scope.contact.email
+            {
                 return .skip(reason: "unsubscribed", detail: nil)
             }
+            if let refusal = suppressed(recipient, template) { return refusal }
             return .send(try request(template, recipient: recipient, answers: nil))
         } catch {
             return .fail(reason: "the mail cannot be addressed: \(error)")
@@ -111,11 +114,18 @@ struct MailPlan {
         guard environment.mayReply(to: reversePath) else {
             return .skip(reason: "reply_refused", detail: "rate_limit")
         }
+        if let refusal = suppressed(reversePath, template) { return refusal }
         let answered = MailRequest.Answered(
             writtenTo: trigger.data["to"]?.stringValue ?? "", subject: trigger.data["subject"]?.stringValue ?? "",
             messageID: trigger.data["messageId"]?.stringValue,
             references: trigger.data["references"]?.arrayValue?.compactMap(\.stringValue) ?? [])
         return .send(try request(template, recipient: reversePath, answers: answered))
+    }
+
+    private func suppressed(_ recipient: String, _ template: TemplateSummary) -> Decision? {
+        environment.suppression(of: recipient.lowercased(), kind: template.kind).map {
+            .skip(reason: "suppressed", detail: $0)
+        }
     }
 
     private func request(

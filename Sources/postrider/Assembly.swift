@@ -94,10 +94,25 @@ struct Assembly {
         engine.messageIDDomain = configuration.mail.messageIDDomain
         engine.hostName = ProcessInfo.processInfo.hostName
         engine.prefetchWindow = configuration.tracking.prefetchWindow.components.seconds
+        let most = configuration.tracking.isAnonymous ? TrackingMode.anonymous : .on
+        engine.opens = configuration.tracking.opens ? most : .off
+        engine.clicks = configuration.tracking.clicks ? most : .off
+        engine.suppression = suppressionPolicy
         engine.hitLimit = configuration.tracking.maxHitsPerMail
         engine.ownAddresses = Set(configuration.ownAddresses.map { $0.lowercased() })
         engine.webhookDestinations = webhookDestinations
         return engine
+    }
+
+    private var suppressionPolicy: SuppressionPolicy {
+        let suppression = configuration.suppression
+        var policy = SuppressionPolicy()
+        policy.suppressesBounces = suppression.bounces
+        policy.suppressesComplaints = suppression.complaints
+        policy.softLimit = suppression.softLimit
+        policy.softWindow = suppression.softWindow.components.seconds
+        policy.softDuration = suppression.softDuration.components.seconds
+        return policy
     }
 
     /// - Throws: `ConfigurationError`-like sentence when a route names a project that is not there.

@@ -54,7 +54,7 @@ final class Daemon: Sendable {
         let milter = MilterServer(configuration: assembly.milter, intake: intake, logger: logger)
         context.gauges.register("milter") { milter.gauges.numbers }
         let ready = Readiness(logger: logger)
-        let http = makeHTTP(context, ready: ready)
+        let http = makeHTTP(context, pages: try assembly.makePages(), ready: ready)
         try milter.open()
         let group = ServiceGroup(
             configuration: .init(
@@ -86,7 +86,7 @@ final class Daemon: Sendable {
         logger.notice("stopped")
     }
 
-    private func makeHTTP(_ context: EngineContext, ready: Readiness) -> HTTPServer {
+    private func makeHTTP(_ context: EngineContext, pages: PublicPages, ready: Readiness) -> HTTPServer {
         let http = configuration.http
         let configuration = self.configuration
         let logger = self.logger
@@ -95,9 +95,10 @@ final class Daemon: Sendable {
             configuration: HTTPConfiguration(
                 address: http.address, port: http.port, bodyLimit: http.bodyLimit,
                 importLimit: http.importLimit,
-                trackingEnabled: configuration.tracking.opens, trustedProxy: http.trustsForwardedFor)
+                trackingEnabled: configuration.tracking.opens, trustedProxy: http.trustsForwardedFor,
+                pages: pages)
         ) { _, port in
-            if configuration.tracking.opens { context.trackingAddress.value = http.baseURL(port: port) }
+            context.trackingAddress.value = http.baseURL(port: port)
             logger.notice("http is listening", metadata: ["address": "\(http.address)", "port": "\(port)"])
             ready.httpIsBound()
         }

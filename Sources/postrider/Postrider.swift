@@ -10,7 +10,7 @@ struct Postrider: ParsableCommand {
         version: "0.1.0",
         subcommands: [
             ServeCommand.self, CheckCommand.self, WorkflowCommand.self, KeyCommand.self, WebhookCommand.self,
-            ContactCommand.self, ConfigurationCommand.self,
+            ContactCommand.self, SuppressionCommand.self, ConfigurationCommand.self,
         ])
 }
 

@@ -44,6 +44,8 @@ import WorkflowModel
             }
         }
         for (name, response) in description.root["components"]?["responses"]?.objectValue ?? [:] {
+            // What people see has none.
+            if response["content"]?["text/html"] != nil { continue }
             guard let content = response["content"]?["application/json"], let example = content["example"] else {
                 Issue.record("\(name): has no example")
                 continue

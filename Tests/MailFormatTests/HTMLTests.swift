@@ -40,6 +40,28 @@ struct HTMLTests {
         #expect(result == expected.replacing("PIXEL", with: image))
     }
 
+    @Test(arguments: [
+        ("<a href=\"http://x\">x</a>", "<a href=\"NEW\">x</a>"), ("<a href='http://x' b>", "<a href=\"NEW\" b>"),
+        ("<a href=http://x>", "<a href=\"NEW\">"), ("<A HREF = \"http://x\" >", "<A HREF = \"NEW\" >"),
+        ("<area href=\"http://x\"/>", "<area href=\"NEW\"/>"), ("<a href=\" http://x\n\">", "<a href=\"NEW\">"),
+        ("<a href=\"http&#58;//x\">", "<a href=\"NEW\">"), ("<a href=\"http://y\">", "<a href=\"http://y\">"),
+        ("<a data-no-track href=\"http://x\">", "<a data-no-track href=\"http://x\">"),
+        ("<a href=\"http://x\" DATA-NO-TRACK=1>", "<a href=\"http://x\" DATA-NO-TRACK=1>"),
+        ("<a href=\"http://x\" data-no-tracking>", "<a href=\"NEW\" data-no-tracking>"),
+        ("<a href=\"http://x\" href=\"http://x\">", "<a href=\"NEW\" href=\"http://x\">"),
+        ("<link href=\"http://x\"><img src=\"http://x\">", "<link href=\"http://x\"><img src=\"http://x\">"),
+        (
+            "<!-- <a href=\"http://x\"> --><style>a[href=\"http://x\"]{}</style>",
+            "<!-- <a href=\"http://x\"> --><style>a[href=\"http://x\"]{}</style>"
+        ),
+        ("<a href=\"http://x", "<a href=\"http://x"), ("<a href>x</a>", "<a href>x</a>"), ("", ""),
+        ("é<a href=\"http://x\">ü</a>é", "é<a href=\"NEW\">ü</a>é"),
+    ])
+    func linksAreRewrittenWhereTheyStand(html: String, expected: String) {
+        let result = HTMLLinks.rewrite(html) { $0 == "http://x" ? "https://t.example/?a&\"" : nil }
+        #expect(result == expected.replacing("NEW", with: "https://t.example/?a&amp;&quot;"))
+    }
+
     @Test func aQuoteInTheAddressCannotLeaveTheAttribute() {
         #expect(!HTMLPixel.insert(into: "", url: "\"><script>").contains("<script>"))
     }

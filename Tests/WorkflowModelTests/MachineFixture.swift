@@ -27,6 +27,10 @@ final class TestEnvironment: MachineEnvironment {
 
     func mayReply(to address: String) -> Bool { allowsReplies }
 
+    var suppressed: [String: String] = [:]
+
+    func suppression(of address: String, kind: TemplateSummary.Kind) -> String? { suppressed[address] }
+
     var history: [Event] = []
     var zones: any TimeZoneRules = UTCRules()
     var projectZone = "UTC"

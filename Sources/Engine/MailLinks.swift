@@ -1,0 +1,52 @@
+import JSONValue
+import MailModel
+import WorkflowModel
+
+/// The addresses of our own pages that stand in one mail. They follow from the outbox row alone, so that every attempt has
+/// the same.
+struct MailLinks {
+    /// Leads to the page that ends the subscription, and is what mail programs call (RFC 8058).
+    let unsubscribe: String
+    /// Leads to the page where the reader chooses what to get.
+    let manage: String
+
+    /// Nil while nobody knows where this server is reached.
+    init?(of entry: Identifier, context: EngineContext) {
+        guard let base = context.trackingAddress.value else { return nil }
+        unsubscribe = "\(base)/u/\(context.tokens.token(.unsubscribe, for: entry))"
+        manage = "\(base)/m/\(context.tokens.token(.preferences, for: entry))"
+    }
+
+    /// What every mail's template can name.
+    static let variables = ["unsubscribeUrl", "subscribeUrl", "manageUrl"]
+
+    /// The variables of the request with ours, which nothing else may stand for.
+    static func add(_ links: MailLinks?, to variables: JSONObject) -> JSONObject {
+        var variables = variables
+        variables["unsubscribeUrl"] = links.map { .string($0.unsubscribe) }
+        variables["subscribeUrl"] = links.map { .string($0.manage) }
+        variables["manageUrl"] = links.map { .string($0.manage) }
+        return variables
+    }
+
+    /// The fields by which mail programs offer to unsubscribe (RFC 2369 section 3.2, RFC 8058 section 3.1), on mail to
+    /// many and on any other that tells its reader how to. The second one promises https.
+    func headers(for request: MailRequest, bodies: [String?]) -> [HeaderField] {
+        let isOffered =
+            switch request.kind {
+            case .headless, .partial: false
+            case .marketing: request.answers == nil || isShown(in: bodies)
+            case .transactional: isShown(in: bodies)
+            }
+        guard isOffered else { return [] }
+        var fields = [HeaderField("List-Unsubscribe", "<\(unsubscribe)>")]
+        if unsubscribe.hasPrefix("https:") {
+            fields.append(HeaderField("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"))
+        }
+        return fields
+    }
+
+    private func isShown(in bodies: [String?]) -> Bool {
+        bodies.contains { body in [unsubscribe, manage].contains { body?.contains($0) ?? false } }
+    }
+}

@@ -1,0 +1,94 @@
+import JSONValue
+import MailModel
+import WorkflowModel
+
+extension Opens {
+    /// Who fetches a pixel or follows a link, as the HTTP side sees it.
+    package struct Client: Sendable {
+        package var userAgent: String
+        /// The IP address as text.
+        package var address: String
+        /// Asked not to be tracked (`Sec-GPC: 1` or `DNT: 1`).
+        package var wantsPrivacy: Bool
+
+        package init(userAgent: String, address: String, wantsPrivacy: Bool) {
+            self.userAgent = userAgent
+            self.address = address
+            self.wantsPrivacy = wantsPrivacy
+        }
+    }
+
+    /// Takes note of a link that was followed. Returns at once: nobody waits for the database on his way.
+    package func noteClick(entry: Identifier, link: String, by client: Client) {
+        guard context.configuration.clicks != .off else { return }
+        take(
+            NotedFetch(
+                entryID: entry, at: context.clock.now(),
+                userAgent: client.wantsPrivacy ? "" : String(client.userAgent.prefix(256)),
+                network: client.wantsPrivacy ? "" : PixelClient.network(of: client.address),
+                machineReason: PixelClient.machineReason(userAgent: client.userAgent), link: link))
+    }
+
+    /// Scanners of mail follow links longer after it has come than they fetch its pictures.
+    private static let clickWindowFactor: Int64 = 2
+
+    static func recordClick(
+        _ noted: NotedFetch, of link: String, entry: OutboxEntry, in transaction: EngineTransaction
+    ) throws {
+        let configuration = transaction.context.configuration
+        switch configuration.clicks(in: transaction.catalog.project(entry.projectID)) {
+        case .off: return
+        case .anonymous: return try transaction.store.count("clicks_anonymous", by: 1)
+        case .on: break
+        }
+        let acceptedAt = try acceptance(of: entry, in: transaction)
+        let window = Self.clickWindowFactor * configuration.prefetchWindow
+        let isPrefetch = acceptedAt.map { noted.at < $0.adding(seconds: window) } ?? true
+        let hit = ClickHit(
+            entryID: entry.id, at: noted.at, link: link, userAgent: noted.userAgent, network: noted.network,
+            machineReason: noted.machineReason ?? (isPrefetch ? "prefetch" : nil))
+        guard let clicks = try transaction.store.record(hit, limit: configuration.hitLimit) else { return }
+        try EventRecorder(transaction: transaction, projectID: entry.projectID).record(
+            EventName.emailClicked,
+            data: [
+                "emailId": .string("\(entry.id)"), "messageId": .string(entry.messageID), "link": .string(link),
+                "clickedAt": .string("\(clicks.first)"), "clicks": .int(Int64(clicks.count)),
+                "isFirstClick": .bool(clicks.count == 1), "userAgent": .string(noted.userAgent),
+            ], generation: 0, contact: try transaction.store.contact(entry.contactID))
+    }
+}
+
+/// A link that was followed.
+package struct ClickHit: Hashable, Sendable {
+    package var entryID: Identifier
+    package var at: Timestamp
+    package var link: String
+    package var userAgent: String
+    /// Truncated to /24 (IPv4) or /48 (IPv6); empty when the client asked for privacy.
+    package var network: String
+    /// Why this hit is counted as a machine's; nil for a person's.
+    package var machineReason: String?
+
+    package init(
+        entryID: Identifier, at: Timestamp, link: String, userAgent: String, network: String,
+        machineReason: String? = nil
+    ) {
+        self.entryID = entryID
+        self.at = at
+        self.link = link
+        self.userAgent = userAgent
+        self.network = network
+        self.machineReason = machineReason
+    }
+}
+
+/// The clicks of people in one mail.
+package struct ClickCount: Hashable, Sendable {
+    package var first: Timestamp
+    package var count: Int
+
+    package init(first: Timestamp, count: Int) {
+        self.first = first
+        self.count = count
+    }
+}

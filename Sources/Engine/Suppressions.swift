@@ -1,0 +1,116 @@
+import JSONValue
+import WorkflowModel
+
+/// The list of addresses that get no more mail, as people and clients handle it.
+package struct Suppressions: Sendable {
+    package let context: EngineContext
+
+    package init(context: EngineContext) { self.context = context }
+
+    package struct Page: Sendable {
+        package var suppressions: [Suppression]
+        /// Where the next page begins; nil when this is the last.
+        package var next: SuppressionPosition?
+    }
+
+    /// By address and reason, without those that have ended.
+    package func page(
+        in project: Identifier, reason: Suppression.Reason? = nil, address: String? = nil,
+        after position: SuppressionPosition? = nil, limit: Int
+    ) async throws -> Page {
+        let now = context.clock.now()
+        return try await context.store.read { reader in
+            if let address {
+                let found = try reader.suppressions(of: RecipientAddress.normal(address), in: project)
+                    .filter { (reason == nil || $0.reason == reason) && ($0.expiresAt.map { $0 > now } ?? true) }
+                return Page(suppressions: found)
+            }
+            let found = try reader.suppressions(
+                in: project, reason: reason, after: position, limit: limit + 1, at: now)
+            let page = Array(found.prefix(limit))
+            return Page(suppressions: page, next: found.count > limit ? page.last.map(SuppressionPosition.init) : nil)
+        }
+    }
+
+    /// Goes through the whole list.
+    package func forEach(
+        in project: Identifier, reason: Suppression.Reason? = nil, _ body: (Suppression) throws -> Void
+    ) async throws {
+        var position: SuppressionPosition?
+        repeat {
+            let page = try await page(in: project, reason: reason, after: position, limit: Self.batchSize)
+            for suppression in page.suppressions { try body(suppression) }
+            position = page.next
+        } while position != nil
+    }
+
+    /// The address in a text as the list keeps it; nil when there is none.
+    package static func address(_ text: String) -> String? {
+        let normal = RecipientAddress.normal(text)
+        return MailBuilder.address(in: normal) == nil || !normal.contains("@") ? nil : normal
+    }
+
+    /// What somebody adds.
+    package struct Addition: Hashable, Sendable {
+        package var address: String
+        package var reason: Suppression.Reason
+        package var note: String?
+        package var expiresAt: Timestamp?
+        /// Nil: now.
+        package var createdAt: Timestamp?
+
+        package init(
+            address: String, reason: Suppression.Reason = .manual, note: String? = nil, expiresAt: Timestamp? = nil,
+            createdAt: Timestamp? = nil
+        ) {
+            self.address = address
+            self.reason = reason
+            self.note = note
+            self.expiresAt = expiresAt
+            self.createdAt = createdAt
+        }
+    }
+
+    /// Additions that one transaction takes: everybody else waits for it.
+    private static let batchSize = 500
+
+    /// Adds them, or replaces those with the same address and reason.
+    package func add(_ additions: [Addition], to project: Identifier) async throws -> [Suppression] {
+        var added: [Suppression] = []
+        for start in stride(from: 0, to: additions.count, by: Self.batchSize) {
+            let batch = additions[start..<min(start + Self.batchSize, additions.count)]
+            added += try await context.transact { transaction in
+                let rows = batch.map { addition in
+                    Suppression(
+                        projectID: project, address: RecipientAddress.normal(addition.address),
+                        reason: addition.reason,
+                        evidence: addition.note.map { ["note": .string($0)] } ?? [:],
+                        createdAt: addition.createdAt ?? transaction.now, expiresAt: addition.expiresAt)
+                }
+                for row in rows { try transaction.store.save(row) }
+                // One line for each request: the addresses themselves are in the list.
+                try transaction.audit(
+                    "suppression.added", rows.count == 1 ? rows[0].address : "\(rows.count) addresses", in: project,
+                    details: ["count": .int(Int64(rows.count))])
+                return rows
+            }
+        }
+        return added
+    }
+
+    /// Mail goes to the address again, as far as this list is concerned.
+    /// - Parameter reason: nil for all.
+    /// - Throws: `UseCaseError.notFound` when there is none.
+    package func remove(_ address: String, reason: Suppression.Reason? = nil, from project: Identifier) async throws {
+        let address = RecipientAddress.normal(address)
+        try await context.transact { transaction in
+            guard try transaction.store.deleteSuppressions(of: address, reason: reason, in: project) > 0 else {
+                throw UseCaseError(
+                    .notFound, "this address is not suppressed\(reason.map { " as \($0.rawValue)" } ?? "")")
+            }
+            try transaction.audit(
+                "suppression.removed", address, in: project,
+                details: reason.map { ["reason": .string($0.rawValue)] } ?? [:])
+        }
+    }
+}

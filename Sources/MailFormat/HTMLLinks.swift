@@ -1,0 +1,35 @@
+/// The links of HTML, rewritten where they stand: every other byte stays as it is.
+package enum HTMLLinks {
+    /// The HTML with the addresses of its links replaced.
+    ///
+    /// Links are `href` of `a` and `area`, of tags that are closed and outside of scripts, styles and comments. One whose
+    /// tag has `data-no-track` stays as it is.
+    /// - Parameter replacement: gets the address as a browser reads it; nil leaves the link as it is.
+    package static func rewrite(_ html: String, _ replacement: (String) -> String?) -> String {
+        var html = html
+        return html.withUTF8 { text in
+            let bytes = UnsafeRawBufferPointer(text)
+            var scanner = HTMLScanner(bytes)
+            var result: [UInt8] = []
+            var copied = 0
+            while let token = scanner.next() {
+                guard case .open(let tag) = token, tag.name == "a" || tag.name == "area", !tag.isUntracked,
+                    let href = tag.href, let place = tag.hrefPlace, let url = replacement(trimmed(href))
+                else { continue }
+                if result.isEmpty { result.reserveCapacity(bytes.count * 2) }
+                result.append(contentsOf: bytes[copied..<place.lowerBound])
+                result.append(contentsOf: "\"\(HTMLEscape.attribute(url))\"".utf8)
+                copied = place.upperBound
+            }
+            guard copied > 0 else { return String(decoding: bytes, as: UTF8.self) }
+            result.append(contentsOf: bytes[copied...])
+            return String(decoding: result, as: UTF8.self)
+        }
+    }
+
+    /// Without blanks at its ends, as browsers take it (WHATWG URL section 4.4).
+    private static func trimmed(_ text: String) -> String {
+        let scalars = text.unicodeScalars.drop { $0.value <= 0x20 }
+        return String(scalars.prefix(scalars.count - scalars.reversed().prefix { $0.value <= 0x20 }.count))
+    }
+}

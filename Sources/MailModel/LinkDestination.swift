@@ -1,0 +1,53 @@
+/// Tells which addresses of links may be led on to from an address of ours, and writes them as a header field can carry them.
+package enum LinkDestination {
+    /// Absolute http and https addresses with a host that every client reads in the same way. Nil for any other: relative
+    /// ones, other schemes, names and passwords in front of the host, characters that some clients take for others.
+    package static func accepted(_ text: String, limit: Int) -> String? {
+        guard text.utf8.count <= limit, let end = schemeEnd(text), !text.contains("\\"),
+            text.unicodeScalars.allSatisfy({ $0.value > 0x1F && !(0x7F...0x9F).contains($0.value) })
+        else { return nil }
+        let rest = text[end...]
+        let authority = rest.prefix { $0 != "/" && $0 != "?" && $0 != "#" }
+        guard isHost(authority) else { return nil }
+        let result = text[..<end] + authority + encoded(rest.dropFirst(authority.count))
+        return result.utf8.count <= limit ? String(result) : nil
+    }
+
+    private static func schemeEnd(_ text: String) -> String.Index? {
+        for scheme in ["https://", "http://"] where text.prefix(scheme.count).lowercased() == scheme {
+            return text.index(text.startIndex, offsetBy: scheme.count)
+        }
+        return nil
+    }
+
+    /// Host and port in ASCII.
+    private static func isHost(_ authority: Substring) -> Bool {
+        guard let first = authority.utf8.first, first != UInt8(ascii: ":"), first != UInt8(ascii: ".") else {
+            return false
+        }
+        return authority.utf8.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"): true
+            case UInt8(ascii: "0")...UInt8(ascii: "9"): true
+            case UInt8(ascii: "."), UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: ":"): true
+            case UInt8(ascii: "["), UInt8(ascii: "]"): true
+            default: false
+            }
+        }
+    }
+
+    /// What no URL may hold as itself, in percent (RFC 3986 section 2.1).
+    private static func encoded(_ text: Substring) -> String {
+        var result = ""
+        for byte in text.utf8 {
+            switch byte {
+            case 0x21, 0x23...0x3B, 0x3D, 0x3F...0x5B, 0x5D, 0x5F, 0x61...0x7E:
+                result.unicodeScalars.append(Unicode.Scalar(byte))
+            default:
+                let digits = String(byte, radix: 16, uppercase: true)
+                result += digits.count == 1 ? "%0\(digits)" : "%\(digits)"
+            }
+        }
+        return result
+    }
+}
