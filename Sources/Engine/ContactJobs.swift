@@ -60,7 +60,7 @@ package final class ContactJobs: Sendable {
         let open = try await context.store.write { try $0.openContactJobs(limit: 100) }
         forgetFiles(besides: Set(open.map(\.id)))
         var worked = false
-        for job in open where isMine(job, now: now) {
+        for job in open where isMine(job, now: now) && !Task.isCancelled {
             try await work(on: job)
             worked = true
         }

@@ -26,6 +26,14 @@ import Testing
         "SELECT id FROM executions WHERE workflow_id = ?1 ORDER BY id DESC LIMIT ?2 OFFSET ?3",
         // The lock, and the counts.
         "SELECT count FROM execution_counts WHERE workflow_id = ?1 AND step = '' AND status = ?2",
+        // A row of a file, and the report of those that were not applied.
+        """
+        SELECT id, email, subscribed, data, created_at, updated_at, import_job FROM contacts
+        WHERE project_id = ?1 AND email = ?2
+        """,
+        """
+        SELECT row, field, rule, message FROM contact_job_errors WHERE job = ?1 AND row > ?2 ORDER BY row LIMIT ?3
+        """,
         // The history that somebody looks back on.
         "SELECT at FROM event_occurrences WHERE contact_id = ?1 AND name = ?2 ORDER BY at DESC LIMIT 1",
         // Who is in which segment, and when that may change.
