@@ -59,7 +59,7 @@ let package = Package(
         .target(name: "FuzzKit", path: "Fuzz/Kit", swiftSettings: strict),
         fuzzer("Address", ["Engine", "MailModel"]),
         fuzzer("Configuration", ["Settings"]),
-        fuzzer("Contacts", ["Engine", "WorkflowModel"]),
+        fuzzer("Contacts", ["Engine", "JSONValue", "WorkflowModel"]),
         fuzzer("Filter", ["JSONValue", "WorkflowModel"]),
         fuzzer("HTML", ["MailFormat", "MailModel"]),
         fuzzer("Header", ["MailModel"]),

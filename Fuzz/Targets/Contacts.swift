@@ -1,4 +1,5 @@
 import FuzzKit
+import JSONValue
 import WorkflowModel
 
 @testable import Engine
