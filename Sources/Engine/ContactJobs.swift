@@ -289,6 +289,12 @@ package final class ContactJobs: Sendable {
     ) throws {
         guard var job = try claim(seen, in: transaction) else { return }
         let store = transaction.store
+        let check = SegmentCheck(transaction.catalog, job.projectID)
+        if let gone = query.filter?.segments.first(where: { !check.isKnown($0) }) {
+            // Nobody is in it any more, and "not in it" would now mean everybody.
+            job.end(.failed, reason: "the segment \(gone) is gone", at: transaction.now)
+            return try store.update(job)
+        }
         let recorder = EventRecorder(transaction: transaction, projectID: job.projectID)
         let history = WrittenHistory(transaction: transaction, projectID: job.projectID)
         let ids = try job.last.map {

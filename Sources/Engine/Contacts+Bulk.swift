@@ -73,8 +73,9 @@ extension Contacts {
     }
 
     /// Begins a job that changes all contacts that a query means now.
+    /// - Throws: `UseCaseError.invalid` for a filter that names a segment which is not there.
     package func begin(_ action: ContactAction, on query: ContactQuery) async throws -> ContactJob {
-        try await keepEvents(of: query)
+        try await prepare(query, path: "query.filter")
         let projectID = projectID
         let now = context.clock.now()
         let total = try await context.store.read {

@@ -33,8 +33,9 @@ package struct Contacts: Sendable {
     }
 
     /// A page, the newest first.
+    /// - Throws: `UseCaseError.invalid` for a filter that names a segment which is not there.
     package func list(_ query: ContactQuery, after cursor: Cursor?, limit: Int) async throws -> Page {
-        try await keepEvents(of: query)
+        try await prepare(query, path: "filter")
         let (projectID, now) = (projectID, context.clock.now())
         return try await context.store.read { reader in
             // One more tells whether there is a next page.
@@ -49,12 +50,17 @@ package struct Contacts: Sendable {
         }
     }
 
-    /// Filters look back on events that nobody may have kept so far: those that were are found again first.
-    func keepEvents(of query: ContactQuery) async throws {
-        let names = query.filter?.lookedBackEvents ?? []
-        guard !names.isEmpty else { return }
+    /// Segments that a filter names must be there: nobody is in one that is not, and everybody is not. Events that it looks
+    /// back on and nobody kept so far are found again.
+    /// - Parameter path: where the filter stands, for the problems.
+    /// - Throws: `UseCaseError.invalid` with every segment that is not there.
+    func prepare(_ query: ContactQuery, path: String) async throws {
+        guard let filter = query.filter else { return }
+        let names = filter.lookedBackEvents
+        guard !names.isEmpty || !filter.segments.isEmpty else { return }
         let projectID = projectID
         try await context.transact { transaction in
+            try SegmentCheck(transaction.catalog, projectID).refuseUnlessKnown(filter, path: path)
             let missing = names.filter { !transaction.catalog.isKept($0, in: projectID) }
             if !missing.isEmpty { try transaction.store.keepEvents(missing, in: projectID) }
         }

@@ -128,6 +128,33 @@ import WorkflowModel
         #expect(try await engine.contacts.change([ids[0], ids[0]], .delete) == [.deleted, .notFound])
     }
 
+    /// "Not in it" must never come to mean everybody.
+    @Test func segmentThatIsNotThereMeansNobody() async throws {
+        let (engine, _database) = try await makeEngine()
+        _ = _database
+        try await fill(engine, 3)
+        let outsiders = try Filter(
+            json: [
+                "logic": "AND", "groups": [["filters": [["field": "segment.vip", "operator": "notMemberOfSegment"]]]],
+            ], path: "filter", vocabulary: .contact)
+        let query = ContactQuery(filter: outsiders)
+        let refused = await #expect(throws: UseCaseError.self) { try await engine.contacts.begin(.delete, on: query) }
+        #expect(refused?.problems.first?.path.hasPrefix("query.filter.") == true)
+        await #expect(throws: UseCaseError.self) { try await engine.contacts.list(query, after: nil, limit: 1) }
+        // The segment was there when the job began.
+        let (project, now) = (engine.project.id, engine.clock.now())
+        var job = ContactJob(
+            id: Identifier(high: 9, low: 9), projectID: project, kind: .delete, plan: query.json, total: 3,
+            createdAt: now)
+        job.last = Identifier(high: .max, low: 0)
+        let begun = job
+        try await engine.context.store.write { try $0.insert(begun) }
+        try await engine.runJobs()
+        let ended = try await engine.contacts.job(job.id).job
+        #expect(ended.status == .failed && ended.reason == "the segment vip is gone")
+        #expect(try await engine.contacts.list(ContactQuery(), after: nil, limit: 1).total == 3)
+    }
+
     @Test func oldJobsGoWithTheirReports() async throws {
         let (engine, _database) = try await makeEngine()
         _ = _database
