@@ -98,10 +98,11 @@ package struct Dispatch: Sendable {
         let outcome: DeliveryOutcome
         var subject = ""
         do {
-            let (version, partials, withdrawal) = try await context.store.read { reader in
+            let (version, partials, attachments, withdrawal) = try await context.store.read { reader in
                 (
                     try reader.templateVersion(entry.request.templateVersionID),
                     try entry.request.partials.compactMapValues { try reader.templateVersion($0) },
+                    try entry.request.attachmentSet.map { try reader.attachments(ofSet: $0) } ?? [],
                     try Self.withdrawal(of: entry, in: reader)
                 )
             }
@@ -111,7 +112,7 @@ package struct Dispatch: Sendable {
             }
             guard let version else { throw MailBuilder.Failure(reason: "the template version is gone") }
             let built = try MailBuilder(context: context).build(
-                entry, version: version, partials: partials, now: context.clock.now())
+                entry, version: version, partials: partials, attachments: attachments, now: context.clock.now())
             subject = built.subject
             outcome = await transport.deliver(built.mail)
         } catch let error as StoreError {
@@ -194,7 +195,8 @@ package struct Dispatch: Sendable {
     private static func data(_ attempt: AttemptRecord, entry: OutboxEntry, subject: String) -> JSONObject {
         var data: JSONObject = [
             "emailId": .string("\(entry.id)"), "messageId": .string(entry.messageID), "subject": .string(subject),
-            "to": .string(entry.request.recipient), "sourceType": "WORKFLOW", "reply": .string(attempt.reply),
+            "to": .string(entry.request.recipient), "sourceType": .string(entry.sourceType),
+            "reply": .string(attempt.reply),
             "attempts": .int(Int64(entry.attempts + 1)),
         ]
         if let execution = entry.executionID { data["executionId"] = .string("\(execution)") }

@@ -66,6 +66,7 @@ final class Daemon: Sendable {
                     .init(service: LoopService { await Segmenter(context: context).run() }),
                     .init(service: LoopService { await History(context: context).run() }),
                     .init(service: LoopService { await ContactJobs(context: context).run() }),
+                    .init(service: LoopService { await Housekeeping(context: context).run() }),
                     .init(
                         service: LoopService {
                             await ready.waitForHTTP()
@@ -95,7 +96,8 @@ final class Daemon: Sendable {
             configuration: HTTPConfiguration(
                 address: http.address, port: http.port, bodyLimit: http.bodyLimit,
                 importLimit: http.importLimit,
-                trackingEnabled: configuration.tracking.opens, trustedProxy: http.trustsForwardedFor)
+                trackingEnabled: configuration.tracking.opens, trustedProxy: http.trustsForwardedFor,
+                rates: Assembly(configuration: configuration, logger: logger).rates)
         ) { _, port in
             if configuration.tracking.opens { context.trackingAddress.value = http.baseURL(port: port) }
             logger.notice("http is listening", metadata: ["address": "\(http.address)", "port": "\(port)"])
