@@ -106,6 +106,8 @@ struct Assembly {
         let strangers = configuration.rates.unknownKeys
         engine.strangerRate = strangers > 0 ? Rate(perSecond: Double(strangers) / 60, burst: strangers) : nil
         engine.webhookDestinations = webhookDestinations
+        let strangers = configuration.rates.unknownKeys
+        engine.strangerRate = strangers > 0 ? Rate(perSecond: Double(strangers) / 60, burst: strangers) : nil
         return engine
     }
 
