@@ -122,7 +122,7 @@ let package = Package(
             name: "benchmarks",
             dependencies: [
                 "Engine", "SQLStore", "CryptoAdapter", "WorkflowModel", "MailFormat", "MailModel", "JSONValue",
-                "ServerTestKit", "HTTPAdapter",
+                "Liquid", "ServerTestKit", "HTTPAdapter",
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),

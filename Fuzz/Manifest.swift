@@ -14,7 +14,8 @@ let strict: [SwiftSetting] = [
 
 /// All files of `Fuzz/Targets`.
 let names = [
-    "Address", "Configuration", "Contacts", "Filter", "HTML", "Header", "Identifier", "JSON", "Journal", "Message",
+    "Address", "Configuration", "Contacts", "Filter", "HTML", "Header", "Identifier", "JSON", "Journal", "Markdown",
+    "Message",
     "Postfix", "Reading", "Reply", "Report", "Sanitizer", "Schedule", "Session", "Template", "Webhook", "Workflow",
 ]
 
@@ -62,6 +63,7 @@ let package = Package(
         fuzzer("Contacts", ["Engine", "JSONValue", "WorkflowModel"]),
         fuzzer("Filter", ["JSONValue", "WorkflowModel"]),
         fuzzer("HTML", ["MailFormat", "MailModel"]),
+        fuzzer("Markdown", ["Markdown"]),
         fuzzer("Header", ["MailModel"]),
         fuzzer("Identifier", ["Engine", "WorkflowModel"]),
         fuzzer("JSON", ["JSONValue"]),

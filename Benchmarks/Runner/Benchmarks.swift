@@ -19,6 +19,7 @@ enum Benchmarks {
         ("mime-read", { try await MimeRead(programs: $0).run() }),
         ("segments", { try await SegmentUpdates(programs: $0).run() }),
         ("track", { try await TrackOverHTTP(programs: $0).run() }),
+        ("liquid", { try await LiquidRendering(programs: $0).run() }),
         ("milter-cost", { try await MilterCost(programs: $0).run() }),
     ]
 

@@ -33,6 +33,9 @@ struct ExpressionParser {
         return true
     }
 
+    /// Passes whatever is left.
+    mutating func skipRest() { offset = end }
+
     func error(_ message: String) -> TemplateSyntaxError { source.error(message, at: min(offset, end)) }
 
     /// - Throws: when anything but blanks is left.
@@ -107,21 +110,21 @@ struct ExpressionParser {
         guard let first = byte() else { throw error("expected a value") }
         switch first {
         case UInt8(ascii: "\""), UInt8(ascii: "'"):
-            return .literal(.json(.string(try quoted())))
+            return Constant(.json(.string(try quoted())))
         case UInt8(ascii: "("):
             return try range(depth: depth)
         case UInt8(ascii: "["):
             let start = offset
             offset += 1
-            return try lookup(.computed(try bracketed(depth: depth)), start: start, spaced: spaced, depth: depth)
+            return try lookup(computed: try bracketed(depth: depth), start: start, spaced: spaced, depth: depth)
         default:
-            if let number = number() { return .literal(.json(number)) }
+            if let number = number() { return Constant(.json(number)) }
             let start = offset
             guard let name = name(spaced: spaced) else { throw error("expected a value, not \(quotedRest())") }
             if let literal = Self.literals[name], byte() != UInt8(ascii: "."), byte() != UInt8(ascii: "[") {
-                return .literal(literal)
+                return Constant(literal)
             }
-            return try lookup(.name(name), start: start, spaced: spaced, depth: depth)
+            return try lookup(Name(name), start: start, spaced: spaced, depth: depth)
         }
     }
 
@@ -148,7 +151,7 @@ struct ExpressionParser {
         offset += 2
         let last = try expression(depth: depth + 1)
         guard skip(")") else { throw error("expected )") }
-        return .range(first, last)
+        return RangeExpression(first, last)
     }
 
     private mutating func bracketed(depth: Int) throws(TemplateSyntaxError) -> Expression {
@@ -181,27 +184,28 @@ struct ExpressionParser {
     }
 
     private mutating func lookup(
-        _ root: Lookup.Root, start: Int, spaced: Bool, depth: Int
+        _ variable: Name = Name(""), computed: Expression? = nil, start: Int, spaced: Bool, depth: Int
     ) throws(TemplateSyntaxError) -> Expression {
-        var lookup = Lookup(root: root, segments: [])
+        var segments: [Lookup.Segment] = []
         while true {
             let before = offset
             skipBlanks()
             if byte() == UInt8(ascii: "[") {
                 offset += 1
-                lookup.segments.append(.index(try bracketed(depth: depth)))
+                segments.append(.index(try bracketed(depth: depth)))
             } else if byte() == UInt8(ascii: "."), byte(1) != UInt8(ascii: ".") {
                 offset += 1
                 skipBlanks()
                 guard let key = name(spaced: spaced) else { throw error("expected a name after the dot") }
-                lookup.segments.append(.key(key))
+                segments.append(.key(key))
             } else {
                 offset = before
                 break
             }
         }
+        let lookup = Lookup(name: variable, computed: computed, segments: segments)
         lookups.append((lookup, start))
-        return .lookup(lookup)
+        return lookup
     }
 
     // MARK: Pipelines
@@ -209,21 +213,21 @@ struct ExpressionParser {
     /// `value ?? fallback | filter: argument, …`; nothing at all is nil.
     mutating func pipeline() throws(TemplateSyntaxError) -> Pipeline {
         skipBlanks()
-        guard !atEnd else { return Pipeline(base: .literal(.json(.null))) }
-        var pipeline = Pipeline(base: try expression(spaced: true))
+        guard !atEnd else { return Pipeline(base: Constant(.json(.null))) }
+        let base = try expression(spaced: true)
+        var filters: [FilterCall] = []
+        var (first, last): (String?, String?)
         while true {
             skipBlanks()
-            guard !atEnd else { return pipeline }
+            guard !atEnd else {
+                return Pipeline(base: base, fallback: first, filters: filters, finalFallback: last)
+            }
             if skipFallbackMark() {
                 let text = try fallback()
                 // The first fallback wins.
-                if pipeline.filters.isEmpty {
-                    pipeline.fallback = pipeline.fallback ?? text
-                } else {
-                    pipeline.finalFallback = pipeline.finalFallback ?? text
-                }
+                if filters.isEmpty { first = first ?? text } else { last = last ?? text }
             } else if skip("|") {
-                pipeline.filters.append(try filter())
+                filters.append(try filter())
             } else {
                 throw error("unexpected \(quotedRest())")
             }
@@ -257,51 +261,55 @@ struct ExpressionParser {
         guard let filter = Filter(rawValue: name) else {
             throw source.error("there is no filter \"\(name)\"", at: start)
         }
-        var call = FilterCall(filter: filter, arguments: [])
+        var arguments: [Expression] = []
+        var allowFalse: Expression?
         if skip(":") {
-            repeat { try argument(of: &call) } while skip(",")
+            repeat { try argument(of: filter, &arguments, allowFalse: &allowFalse) } while skip(",")
         }
         let expected = filter.argumentCounts
-        guard expected.contains(call.arguments.count) else {
+        guard expected.contains(arguments.count) else {
             let count =
                 expected.lowerBound == expected.upperBound
                 ? "\(expected.lowerBound)" : "\(expected.lowerBound) to \(expected.upperBound)"
             throw source.error("the filter \"\(name)\" takes \(count) arguments", at: start)
         }
-        return call
+        return FilterCall(filter, arguments, allowFalse: allowFalse)
     }
 
-    private mutating func argument(of call: inout FilterCall) throws(TemplateSyntaxError) {
+    private mutating func argument(
+        of filter: Filter, _ arguments: inout [Expression], allowFalse: inout Expression?
+    ) throws(TemplateSyntaxError) {
         skipBlanks()
         let start = offset
         if let keyword = word(), skip(":") {
-            guard call.filter == .default, keyword == "allow_false" else {
+            guard filter == .default, keyword == "allow_false" else {
                 throw source.error(
-                    "the filter \"\(call.filter.rawValue)\" takes no argument \"\(keyword)\"", at: start)
+                    "the filter \"\(filter.rawValue)\" takes no argument \"\(keyword)\"", at: start)
             }
-            call.allowFalse = try expression()
+            allowFalse = try expression()
             return
         }
         offset = start
-        call.arguments.append(try expression(spaced: true))
+        arguments.append(try expression(spaced: true))
     }
 
     // MARK: Conditions
 
     /// `a`, `a == b`, joined by `and` and `or`.
     mutating func condition() throws(TemplateSyntaxError) -> Condition {
-        var condition = Condition(comparisons: [try comparison()], relations: [])
+        var comparisons = [try comparison()]
+        var relations: [Condition.Relation] = []
         while true {
             skipBlanks()
-            if atEnd { return condition }
+            if atEnd { return Condition(comparisons: comparisons, relations: relations) }
             if skip(word: "and") {
-                condition.relations.append(.and)
+                relations.append(.and)
             } else if skip(word: "or") {
-                condition.relations.append(.or)
+                relations.append(.or)
             } else {
                 throw error("unexpected \(quotedRest())")
             }
-            condition.comparisons.append(try comparison())
+            comparisons.append(try comparison())
         }
     }
 

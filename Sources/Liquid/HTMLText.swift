@@ -2,25 +2,34 @@
 enum HTMLText {
     /// `&`, `<`, `>`, `"` and `'` as character references.
     static func escape(_ text: String, into output: inout [UInt8]) {
-        var text = text
-        text.withUTF8 { bytes in
-            var start = 0
-            for position in bytes.indices {
-                guard let reference = reference(for: bytes[position]) else { continue }
-                output.append(contentsOf: bytes[start..<position])
-                output.append(contentsOf: reference.utf8)
-                start = position + 1
-            }
-            output.append(contentsOf: bytes[start...])
+        let isDone: Void? = text.utf8.withContiguousStorageIfAvailable { escape($0, into: &output) }
+        if isDone == nil { Array(text.utf8).withUnsafeBufferPointer { escape($0, into: &output) } }
+    }
+
+    private static func escape(_ bytes: UnsafeBufferPointer<UInt8>, into output: inout [UInt8]) {
+        var start = 0
+        for position in 0..<bytes.count where needsReference(bytes[position]) {
+            guard let reference = reference(for: bytes[position]) else { continue }
+            output.append(contentsOf: UnsafeBufferPointer(rebasing: bytes[start..<position]))
+            output.append(contentsOf: reference.utf8)
+            start = position + 1
         }
+        output.append(contentsOf: UnsafeBufferPointer(rebasing: bytes[start...]))
     }
 
     static func escaped(_ text: String) -> String {
-        guard text.utf8.contains(where: { reference(for: $0) != nil }) else { return text }
+        guard text.utf8.contains(where: needsReference) else { return text }
         var output: [UInt8] = []
         output.reserveCapacity(text.utf8.count + 32)
         escape(text, into: &output)
         return String(decoding: output, as: UTF8.self)
+    }
+
+    /// Nearly no byte does, and this is asked for every one.
+    @inline(__always)
+    private static func needsReference(_ byte: UInt8) -> Bool {
+        // `"`, `&`, `'`, `<` and `>` are all below 64: one bit each.
+        byte < 64 && (0x5000_00C4_0000_0000 as UInt64) >> UInt64(byte) & 1 == 1
     }
 
     private static func reference(for byte: UInt8) -> String? {

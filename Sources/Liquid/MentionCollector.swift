@@ -40,17 +40,20 @@ struct MentionCollector {
 
     private static func path(of lookup: Lookup) -> [String] {
         var path: [String] = []
-        switch lookup.root {
-        case .name(let name): path.append(name)
-        case .computed(.literal(.json(.string(let name)))): path.append(name)
-        case .computed: return []
+        if let computed = lookup.computed {
+            guard let name = computed.literalText else { return [] }
+            path.append(name)
+        } else {
+            path.append(lookup.name.text)
         }
         for segment in lookup.segments {
             switch segment {
             case .key(let key): path.append(key)
-            case .index(.literal(.json(.string(let key)))): path.append(key)
-            case .index(.literal(.json(.int(let index)))): path.append(String(index))
-            case .index: return path
+            case .index(let expression):
+                guard let key = expression.literalText ?? expression.literalInteger.map({ String($0) }) else {
+                    return path
+                }
+                path.append(key)
             }
         }
         return path

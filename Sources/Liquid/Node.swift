@@ -1,17 +1,76 @@
-/// One part of a compiled template.
-struct Node: Sendable {
-    var content: Content
-    /// Where it stands, for errors.
-    var line: Int
+import JSONValue
 
-    indirect enum Content: Sendable {
-        case text(String)
-        case output(Pipeline)
+/// One part of a compiled template.
+class Node: @unchecked Sendable {
+    // Every property of every subclass is a constant, and no other class can be made from this one outside of the room.
+
+    /// Where it stands, for errors.
+    let line: Int
+
+    init(line: Int) { self.line = line }
+
+    func render(_ renderer: Renderer) throws(RenderingError) {}
+
+    /// Blocks that hold only blank nodes drop their white space.
+    var isBlank: Bool { false }
+}
+
+final class TextNode: Node, @unchecked Sendable {
+    /// UTF-8.
+    let bytes: [UInt8]
+
+    init(_ bytes: [UInt8], line: Int) {
+        self.bytes = bytes
+        super.init(line: line)
+    }
+
+    override func render(_ renderer: Renderer) throws(RenderingError) { try renderer.append(bytes) }
+    override var isBlank: Bool { bytes.allSatisfy(\.isBlank) }
+}
+
+final class OutputNode: Node, @unchecked Sendable {
+    let pipeline: Pipeline
+
+    init(_ pipeline: Pipeline, line: Int) {
+        self.pipeline = pipeline
+        super.init(line: line)
+    }
+
+    override func render(_ renderer: Renderer) throws(RenderingError) {
+        try renderer.write(try renderer.evaluate(pipeline))
+    }
+}
+
+final class ConditionalNode: Node, @unchecked Sendable {
+    let branches: [Branch]
+
+    init(_ branches: [Branch], line: Int) {
+        self.branches = branches
+        super.init(line: line)
+    }
+
+    override func render(_ renderer: Renderer) throws(RenderingError) { try renderer.conditional(branches) }
+    override var isBlank: Bool { branches.allSatisfy { $0.body.isBlank } }
+}
+
+final class LoopNode: Node, @unchecked Sendable {
+    let loop: Loop
+
+    init(_ loop: Loop, line: Int) {
+        self.loop = loop
+        super.init(line: line)
+    }
+
+    override func render(_ renderer: Renderer) throws(RenderingError) { try renderer.loop(loop) }
+    override var isBlank: Bool { loop.body.isBlank && loop.otherwise.isBlank }
+}
+
+/// The tags that there are few of.
+final class TagNode: Node, @unchecked Sendable {
+    enum Content: Sendable {
         case assign(String, Pipeline)
         case capture(String, [Node])
-        case conditional([Branch])
         case choice(Expression, [ChoiceBranch])
-        case loop(Loop)
         case table(Loop)
         case cycle(Cycle)
         case count(String, Counting)
@@ -21,14 +80,19 @@ struct Node: Sendable {
         case ifChanged([Node])
     }
 
-    /// Blocks that hold only blank nodes drop their white space.
-    var isBlank: Bool {
+    let content: Content
+
+    init(_ content: Content, line: Int) {
+        self.content = content
+        super.init(line: line)
+    }
+
+    override func render(_ renderer: Renderer) throws(RenderingError) { try renderer.render(content) }
+
+    override var isBlank: Bool {
         switch content {
-        case .text(let text): text.utf8.allSatisfy(\.isBlank)
         case .assign, .capture: true
-        case .conditional(let branches): branches.allSatisfy { $0.body.isBlank }
         case .choice(_, let branches): branches.allSatisfy { $0.body.isBlank }
-        case .loop(let loop): loop.body.isBlank && loop.otherwise.isBlank
         default: false
         }
     }
@@ -37,7 +101,7 @@ struct Node: Sendable {
 extension [Node] {
     var isBlank: Bool { allSatisfy(\.isBlank) }
 
-    func withoutText() -> [Node] { filter { if case .text = $0.content { false } else { true } } }
+    func withoutText() -> [Node] { filter { !($0 is TextNode) } }
 }
 
 /// One arm of `if` or `unless`; no condition is `else`.
@@ -61,7 +125,7 @@ struct Loop: Sendable {
         case resume
     }
 
-    var variable: String
+    var variable: Name
     var collection: Expression
     /// `variable-collection`, the key of `offset: continue`.
     var name: String

@@ -112,7 +112,7 @@ enum Number {
         case .plus: return Decimal(digits: left + right, scale: scale).double
         case .minus: return Decimal(digits: left - right, scale: scale).double
         case .times: return Decimal(digits: a.digits * b.digits, scale: a.scale + b.scale).double
-        case .dividedBy: return Double(left) / Double(right)
+        case .dividedBy: return Decimal.double(left) / Decimal.double(right)
         case .modulo:
             let remainder = left % right
             let down = remainder != 0 && (remainder < 0) != (right < 0)
@@ -203,6 +203,10 @@ private struct Decimal {
         case .int(let value):
             self.init(digits: Int128(value), scale: 0)
         case .double(let value):
+            if let short = Self.short(value) {
+                self = short
+                return
+            }
             // The shortest text that reads back as the same double is the number its author meant.
             let parts = "\(value)".split(separator: "e", omittingEmptySubsequences: false)
             let mantissa = parts[0].split(separator: ".", omittingEmptySubsequences: false)
@@ -216,10 +220,38 @@ private struct Decimal {
         guard Swift.abs(digits) < Self.digitsLimit else { return nil }
     }
 
+    /// A number of few digits and few places, which is nearly every one: when so many digits over a power of ten are this
+    /// very double, no shorter text reads back as it (both are exact in a double, so the division rounds once).
+    private static func short(_ value: Double) -> Decimal? {
+        guard Swift.abs(value) < 1e9 else { return nil }
+        var unit = 1.0
+        for scale in 0...5 {
+            let scaled = value * unit
+            let digits = Int64(scaled + (scaled < 0 ? -0.5 : 0.5))
+            if Double(digits) / unit == value { return Decimal(digits: Int128(digits), scale: scale) }
+            unit *= 10
+        }
+        return nil
+    }
+
+    private static let powers: [Int128] = (0...36).map { exponent in
+        (0..<exponent).reduce(1) { result, _ in result * 10 }
+    }
+
     /// Ten to the power of `exponent`, which is 0 to 36.
-    static func power(_ exponent: Int) -> Int128 { (0..<exponent).reduce(1) { result, _ in result * 10 } }
+    static func power(_ exponent: Int) -> Int128 { powers[exponent] }
 
     func digits(scale other: Int) -> Int128 { digits * Self.power(other - scale) }
 
-    var double: Double? { Double("\(digits)e-\(scale)") }
+    /// Not the initialiser for any integer, which goes bit by bit.
+    static func double(_ value: Int128) -> Double {
+        let isShort = value > -(1 << 62) && value < 1 << 62
+        return isShort ? Double(Int64(truncatingIfNeeded: value)) : Double(value)
+    }
+
+    var double: Double? {
+        // Below 2^53 and 10^22 both are exact, and the quotient is rounded once, as it would be read.
+        if Swift.abs(digits) < 1 << 53, scale <= 22 { return Self.double(digits) / Self.double(Self.power(scale)) }
+        return Double("\(digits)e-\(scale)")
+    }
 }

@@ -3,7 +3,7 @@ import JSONValue
 /// Values of expressions and conditions.
 extension Renderer {
     func evaluate(_ pipeline: Pipeline) throws(RenderingError) -> Value {
-        var value = try evaluate(pipeline.base)
+        var value = try pipeline.base.evaluate(self)
         if value.isNull {
             if let fallback = pipeline.finalFallback { return .json(.string(fallback)) }
             if let fallback = pipeline.fallback { value = .json(.string(fallback)) }
@@ -12,20 +12,10 @@ extension Renderer {
         return value
     }
 
-    func evaluate(_ expression: Expression) throws(RenderingError) -> Value {
-        try spend()
-        switch expression {
-        case .literal(let literal): return Value(literal)
-        case .lookup(let lookup): return try evaluate(lookup)
-        case .range(let first, let last):
-            return .range(
-                IntegerRange(
-                    first: try bound(try evaluate(first)), last: try bound(try evaluate(last))))
-        }
-    }
+    func evaluate(_ expression: Expression) throws(RenderingError) -> Value { try expression.evaluate(self) }
 
     /// An end of a range: anything that is no number counts as 0.
-    private func bound(_ value: Value) throws(RenderingError) -> Int64 {
+    func bound(_ value: Value) throws(RenderingError) -> Int64 {
         switch Number(value) {
         case .int(let number): return number
         case .double(let number):
@@ -38,19 +28,31 @@ extension Renderer {
 
     // MARK: Lookups
 
-    private func evaluate(_ lookup: Lookup) throws(RenderingError) -> Value {
-        var value: Value
-        // Looking for a name passes the arguments of partials and the loop variables one by one.
-        try spend(frame.scoped.count / 8)
-        switch lookup.root {
-        case .name(let name): value = frame[name]
-        case .computed(let expression):
-            let name = try evaluate(expression)
-            guard let name = name.string else { return .null }
-            value = frame[name]
+    func value(in root: Value, _ segments: [Lookup.Segment]) throws(RenderingError) -> Value {
+        if case .json(let json) = root { return try value(in: json, segments, 0) }
+        return try rest(of: root, segments, 0)
+    }
+
+    /// Goes on from member to member without taking them out of their objects.
+    private func value(
+        in json: JSON, _ segments: [Lookup.Segment], _ position: Int
+    ) throws(RenderingError) -> Value {
+        guard position < segments.count else { return .json(json) }
+        if case .key(let key) = segments[position], case .object(let object) = json, object.count <= 12 {
+            let length = key.utf8.count
+            for index in 0..<object.count
+            where object.keys[index].utf8.count == length && object.keys[index] == key {
+                return try value(in: object.values[index], segments, position + 1)
+            }
         }
-        for segment in lookup.segments {
-            try spend()
+        return try rest(of: .json(json), segments, position)
+    }
+
+    private func rest(
+        of root: Value, _ segments: [Lookup.Segment], _ start: Int
+    ) throws(RenderingError) -> Value {
+        var value = root
+        for segment in segments[start...] {
             switch segment {
             case .key(let key):
                 if key == "size", let text = value.string { try spend(bytes: text.utf8.count) }
@@ -66,7 +68,7 @@ extension Renderer {
     private func member(_ key: String, of value: Value) -> Value {
         switch value {
         case .json(.object(let object)):
-            if let member = object[key] { return .json(member) }
+            if let member = object.member(key) { return .json(member) }
         case .json(.array(let items)):
             if let index = Int(key) { return element(.json(.int(Int64(index))), of: .json(.array(items))) }
         case .loop(let loop):
@@ -98,7 +100,7 @@ extension Renderer {
     /// Characters (Unicode scalars), elements or members; nil for what has no size.
     func size(of value: Value) -> Int? {
         switch value {
-        case .json(.string(let text)), .markup(let text): text.unicodeScalars.count
+        case .json(.string(let text)), .markup(let text): text.scalarCount
         case .json(.array(let items)): items.count
         case .json(.object(let object)): object.count
         case .range(let range): range.count
@@ -129,6 +131,7 @@ extension Renderer {
     /// Right-associative without precedence: the first `or` after a true comparison and the first `and` after a false
     /// one decide.
     func isTrue(_ condition: Condition) throws(RenderingError) -> Bool {
+        if condition.relations.isEmpty { return try isTrue(condition.comparisons[0]) }
         var result = false
         for (position, comparison) in condition.comparisons.enumerated() {
             result = try isTrue(comparison)

@@ -64,10 +64,10 @@ extension Renderer {
         let segment = try segment(of: loop, from: start)
         loopOffsets[loop.name] = start.addingReportingOverflow(segment.count).partialValue
         guard segment.count > 0 else { return try render(loop.otherwise) }
-        var state = LoopState(name: loop.name, length: segment.count, parent: Array(frame.loops.suffix(1)))
+        let state = LoopState(name: loop.name, length: segment.count, parent: frame.loops.last)
         let depth = frame.scoped.count
         frame.loops.append(state)
-        frame.scoped.append(("forloop", .loop(state)))
+        frame.scoped.append((.forLoop, .loop(state)))
         frame.scoped.append((loop.variable, .null))
         defer {
             frame.loops.removeLast()
@@ -76,9 +76,7 @@ extension Renderer {
         while state.index < state.length {
             try turn()
             let position = loop.reversed ? state.length - 1 - state.index : state.index
-            frame.scoped[depth].value = .loop(state)
             frame.scoped[depth + 1].value = .json(segment.value(at: position))
-            frame.loops[frame.loops.count - 1] = state
             try render(loop.body)
             if endsLoop() { return }
             state.index += 1
@@ -96,15 +94,14 @@ extension Renderer {
         let segment = try segment(of: loop, from: try offset(of: loop))
         var columns = segment.count
         if let expression = loop.columns { columns = Int(clamping: try wholeNumber(try evaluate(expression))) }
-        var state = LoopState(name: loop.name, length: segment.count, columns: columns)
+        let state = LoopState(name: loop.name, length: segment.count, columns: columns)
         let depth = frame.scoped.count
-        frame.scoped.append(("tablerowloop", .loop(state)))
+        frame.scoped.append((.tableRowLoop, .loop(state)))
         frame.scoped.append((loop.variable, .null))
         defer { frame.scoped.removeSubrange(depth...) }
         try append(literal: "<tr class=\"row1\">\n")
         while state.index < state.length {
             try turn()
-            frame.scoped[depth].value = .loop(state)
             frame.scoped[depth + 1].value = .json(segment.value(at: state.index))
             try append(literal: "<td class=\"col\(state.column + 1)\">")
             try render(loop.body)
@@ -128,9 +125,9 @@ extension Renderer {
         return (name, partial)
     }
 
-    private func arguments(_ call: PartialCall) throws(RenderingError) -> [(name: String, value: Value)] {
-        var result: [(name: String, value: Value)] = []
-        for (name, expression) in call.arguments { result.append((name, try evaluate(expression))) }
+    private func arguments(_ call: PartialCall) throws(RenderingError) -> [(name: Name, value: Value)] {
+        var result: [(name: Name, value: Value)] = []
+        for (name, expression) in call.arguments { result.append((Name(name), try evaluate(expression))) }
         return result
     }
 
@@ -153,11 +150,11 @@ extension Renderer {
         }
         let (name, partial) = try partial(call)
         // Unbound, a variable of the partial's name is taken, as in the reference implementation.
-        let bound = if let expression = call.bound { try evaluate(expression) } else { frame[name] }
+        let bound = if let expression = call.bound { try evaluate(expression) } else { variable(Name(name)) }
         let depth = frame.scoped.count
         defer { frame.scoped.removeSubrange(depth...) }
         frame.scoped += try arguments(call)
-        frame.scoped.append((Self.variable(of: call, name), bound))
+        frame.scoped.append((Name(Self.variable(of: call, name)), bound))
         let position = frame.scoped.count - 1
         guard case .json(.array(let items)) = bound else { return try render(partial) }
         for item in items {
@@ -178,11 +175,11 @@ extension Renderer {
             for (index, item) in items.enumerated() {
                 try turn()
                 let state = LoopState(name: name, length: items.count, index: index)
-                try renderIsolated(partial, scoped + [("forloop", .loop(state)), (variable, .json(item))])
+                try renderIsolated(partial, scoped + [(.forLoop, .loop(state)), (Name(variable), .json(item))])
             }
             return
         }
-        if let bound { scoped.append((variable, bound)) }
+        if let bound { scoped.append((Name(variable), bound)) }
         try renderIsolated(partial, scoped)
     }
 
@@ -196,7 +193,7 @@ extension Renderer {
     }
 
     private func renderIsolated(
-        _ partial: Template, _ scoped: [(name: String, value: Value)]
+        _ partial: Template, _ scoped: [(name: Name, value: Value)]
     ) throws(RenderingError) {
         try spend(scoped.count)
         let outer = frame

@@ -3,8 +3,17 @@ import JSONValue
 /// The way from values to bytes.
 extension Renderer {
     /// Text of the template itself: nothing is escaped.
+    func append(_ bytes: [UInt8]) throws(RenderingError) {
+        guard !isHeader else { return try appendWithoutControls(bytes) }
+        try reserve(bytes.count)
+        bytes.withUnsafeBufferPointer { output.append(contentsOf: $0) }
+    }
+
+    private var isHeader: Bool { options.escaping == .header }
+
+    /// Text that is as it should be.
     func append(literal text: String) throws(RenderingError) {
-        guard options.escaping != .header else { return try appendWithoutControls(text) }
+        guard !isHeader else { return try appendWithoutControls(text.utf8) }
         try reserve(text.utf8.count)
         output.append(contentsOf: text.utf8)
     }
@@ -13,14 +22,17 @@ extension Renderer {
     func write(_ value: Value) throws(RenderingError) {
         switch value {
         case .json(.null): return
-        case .markup(let text): return try append(literal: text)
-        default: break
+        case .json(.string(let text)): try write(text)
+        case .markup(let text): try append(literal: text)
+        default: try write(try text(value))
         }
-        let text = try text(value)
+    }
+
+    private func write(_ text: String) throws(RenderingError) {
         try spend(bytes: text.utf8.count)
         switch options.escaping {
         case .text: try append(literal: text)
-        case .header: try appendWithoutControls(text)
+        case .header: try appendWithoutControls(text.utf8)
         case .html:
             try reserve(text.utf8.count)
             HTMLText.escape(text, into: &output)
@@ -34,10 +46,10 @@ extension Renderer {
         }
     }
 
-    private func appendWithoutControls(_ text: String) throws(RenderingError) {
-        try reserve(text.utf8.count)
+    private func appendWithoutControls(_ text: some Collection<UInt8>) throws(RenderingError) {
+        try reserve(text.count)
         var previous: UInt8 = 0
-        for byte in text.utf8 {
+        for byte in text {
             // U+0080 to U+009F are controls too: C2 80 to C2 9F in UTF-8.
             if previous == 0xC2, (0x80...0x9F).contains(byte) {
                 output.removeLast()

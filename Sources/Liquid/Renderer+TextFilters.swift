@@ -87,9 +87,10 @@ extension Renderer {
         if input.isNull { return .null }
         let length = arguments.isEmpty ? 50 : max(0, Int(clamping: try integer(arguments[0])))
         let end = arguments.count > 1 ? try insertion(arguments[1], isMarkup) : "..."
-        guard text.unicodeScalars.count > length else { return try made(text, isMarkup) }
-        let kept = max(0, length - end.unicodeScalars.count)
-        return try joined(String(text.unicodeScalars.prefix(kept)), end, isMarkup)
+        // No text has more characters than bytes.
+        guard text.utf8.count > length, text.scalarCount > length else { return try made(text, isMarkup) }
+        let kept = max(0, length - end.scalarCount)
+        return try joined(text.prefix(scalars: kept), end, isMarkup)
     }
 
     private func truncatedWords(

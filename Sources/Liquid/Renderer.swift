@@ -6,21 +6,22 @@ import JSONValue
 /// busy or full for ever; see `RenderLimits`.
 final class Renderer {
     let options: RenderOptions
-    var output: [UInt8] = []
-    var frame: Frame
+    // The exclusivity of these is not checked while running: nobody else has the renderer, and no access overlaps another.
+    @exclusivity(unchecked) var output: [UInt8] = []
+    @exclusivity(unchecked) var frame: Frame
     /// What `offset: continue`, `cycle` and `ifchanged` remember for the whole rendering.
     var loopOffsets: [String: Int] = [:]
     var cycles: [String: Int] = [:]
     var lastChanged: String?
-    var interrupt: Interrupt?
+    @exclusivity(unchecked) var interrupt: Interrupt?
 
-    private var workLeft: Int
-    private var memoryLeft: Int
-    private var turnsLeft: Int
-    private var depth = 0
+    @exclusivity(unchecked) private var workLeft: Int
+    @exclusivity(unchecked) private var memoryLeft: Int
+    @exclusivity(unchecked) private var turnsLeft: Int
+    @exclusivity(unchecked) private var depth = 0
     /// Where we are, for errors.
     var templateName: String
-    private var line = 1
+    @exclusivity(unchecked) private var line = 1
     private let nodes: [Node]
 
     init(template: Template, variables: JSONObject, options: RenderOptions) {
@@ -71,37 +72,41 @@ final class Renderer {
         }
     }
 
-    func nested(_ body: () throws(RenderingError) -> Void) throws(RenderingError) {
+    // MARK: Nodes
+
+    func render(_ nodes: [Node]) throws(RenderingError) {
         depth += 1
         defer { depth -= 1 }
         guard depth <= options.limits.depth else {
             throw error(.tooDeep, "blocks and partials are nested deeper than \(options.limits.depth)")
         }
-        try body()
+        // The array keeps its nodes: retaining each of them for its turn would cost as much as many a turn.
+        let failure = nodes.withUnsafeBufferPointer { nodes -> RenderingError? in
+            for position in nodes.indices {
+                let failure = Unmanaged.passUnretained(nodes[position])._withUnsafeGuaranteedRef { render($0) }
+                if failure != nil || interrupt != nil { return failure }
+            }
+            return nil
+        }
+        if let failure { throw failure }
     }
 
-    // MARK: Nodes
-
-    func render(_ nodes: [Node]) throws(RenderingError) {
-        try nested { () throws(RenderingError) in
-            for node in nodes {
-                line = node.line
-                try spend()
-                try render(node.content)
-                if interrupt != nil { return }
-            }
+    private func render(_ node: Node) -> RenderingError? {
+        do throws(RenderingError) {
+            line = node.line
+            try spend()
+            try node.render(self)
+            return nil
+        } catch {
+            return error
         }
     }
 
-    private func render(_ content: Node.Content) throws(RenderingError) {
+    func render(_ content: TagNode.Content) throws(RenderingError) {
         switch content {
-        case .text(let text): try append(literal: text)
-        case .output(let pipeline): try write(try evaluate(pipeline))
         case .assign(let name, let pipeline): frame.assigned[name] = try evaluate(pipeline)
         case .capture(let name, let body): frame.assigned[name] = try capture(body)
-        case .conditional(let branches): try conditional(branches)
         case .choice(let subject, let branches): try choice(subject, branches)
-        case .loop(let loop): try self.loop(loop)
         case .table(let loop): try table(loop)
         case .cycle(let cycle): try self.cycle(cycle)
         case .count(let name, let counting): try count(name, counting)
@@ -128,7 +133,7 @@ final class Renderer {
         return text
     }
 
-    private func conditional(_ branches: [Branch]) throws(RenderingError) {
+    func conditional(_ branches: [Branch]) throws(RenderingError) {
         for branch in branches {
             if let condition = branch.condition {
                 guard try isTrue(condition) != branch.negated else { continue }

@@ -48,3 +48,29 @@ extension UInt8 {
     var isNameStart: Bool { (self | 0x20) &- 0x61 < 26 || self == UInt8(ascii: "_") || self >= 0x80 }
     var isNamePart: Bool { isNameStart || isDigit || self == UInt8(ascii: "-") }
 }
+
+extension String {
+    /// Unicode scalars: bytes that do not continue one.
+    var scalarCount: Int {
+        utf8.withContiguousStorageIfAvailable { bytes in
+            bytes.reduce(0) { $0 &+ ($1 & 0xC0 == 0x80 ? 0 : 1) }
+        } ?? unicodeScalars.count
+    }
+
+    /// The first so many Unicode scalars.
+    func prefix(scalars count: Int) -> String {
+        let text = utf8.withContiguousStorageIfAvailable { bytes -> String in
+            var left = count
+            var end = 0
+            while end < bytes.count {
+                if bytes[end] & 0xC0 != 0x80 {
+                    if left == 0 { break }
+                    left -= 1
+                }
+                end += 1
+            }
+            return String(decoding: UnsafeBufferPointer(rebasing: bytes[..<end]), as: UTF8.self)
+        }
+        return text ?? String(unicodeScalars.prefix(count))
+    }
+}

@@ -4,7 +4,7 @@ import JSONValue
 extension TemplateParser {
     // MARK: if, unless, case
 
-    mutating func conditional(_ opening: Token) throws(TemplateSyntaxError) -> Node.Content {
+    mutating func conditional(_ opening: Token) throws(TemplateSyntaxError) -> [Branch] {
         let ends: Set = ["elsif", "else", "end\(opening.name)"]
         var branches: [Branch] = []
         var sawElse = false
@@ -21,7 +21,7 @@ extension TemplateParser {
             case "else": condition = nil
             default:
                 try finish(end)
-                return .conditional(withoutBlankText(branches, \.body))
+                return withoutBlankText(branches, \.body)
             }
         }
     }
@@ -43,7 +43,7 @@ extension TemplateParser {
         }
     }
 
-    mutating func choice(_ opening: Token) throws(TemplateSyntaxError) -> Node.Content {
+    mutating func choice(_ opening: Token) throws(TemplateSyntaxError) -> TagNode.Content {
         let subject = try markup(opening) { parser throws(TemplateSyntaxError) in try parser.expression() }
         let ends: Set = ["when", "else", "endcase"]
         var branches: [ChoiceBranch] = []
@@ -63,6 +63,8 @@ extension TemplateParser {
         try markup(token) { parser throws(TemplateSyntaxError) in
             var values = [try parser.expression()]
             while parser.skip(",") || parser.skip(word: "or") { values.append(try parser.expression()) }
+            // As the reference implementation does, which looks at nothing behind the last value.
+            parser.skipRest()
             return values
         }
     }
@@ -71,7 +73,7 @@ extension TemplateParser {
 
     mutating func forLoop(_ opening: Token) throws(TemplateSyntaxError) -> Loop {
         var loop = try loopHead(opening)
-        mentions.define(loop.variable)
+        mentions.define(loop.variable.text)
         mentions.define("forloop")
         let (body, end) = try closedBlock(until: ["else", "endfor"], of: opening)
         loop.body = body
@@ -91,7 +93,7 @@ extension TemplateParser {
 
     mutating func tableRow(_ opening: Token) throws(TemplateSyntaxError) -> Loop {
         var loop = try loopHead(opening)
-        mentions.define(loop.variable)
+        mentions.define(loop.variable.text)
         mentions.define("tablerowloop")
         let (body, end) = try closedBlock(until: ["endtablerow"], of: opening)
         try finish(end)
@@ -108,7 +110,7 @@ extension TemplateParser {
             let start = parser.offset
             let collection = try parser.expression()
             let name = "\(variable)-\(parser.source.string(start..<parser.offset))"
-            var loop = Loop(variable: variable, collection: collection, name: name)
+            var loop = Loop(variable: Name(variable), collection: collection, name: name)
             while true {
                 _ = parser.skip(",")
                 parser.skipBlanks()
@@ -150,7 +152,7 @@ extension TemplateParser {
             let start = parser.offset
             var call = PartialCall(name: try parser.expression())
             if token.name == "render" {
-                guard case .literal(.json(let name)) = call.name, name.stringValue != nil else {
+                guard call.name.literalText != nil else {
                     throw parser.source.error("render needs the name of a partial in quotes", at: start)
                 }
             }
@@ -169,8 +171,7 @@ extension TemplateParser {
                 call.arguments.append((key, try parser.expression()))
             }
         }
-        let name: String? = if case .literal(.json(let name)) = call.name { name.stringValue } else { nil }
-        mentions.addPartial(name, at: token.start, in: source)
+        mentions.addPartial(call.name.literalText, at: token.start, in: source)
         return call
     }
 }

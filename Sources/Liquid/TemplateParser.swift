@@ -40,10 +40,10 @@ struct TemplateParser {
             let token = tokens[position]
             position += 1
             switch token.kind {
-            case .text: append(.text(source.string(token.range)), token, to: &nodes)
+            case .text: nodes.append(TextNode(Array(source.bytes[token.range]), line: line(token)))
             case .output:
                 let pipeline = try pipeline(token)
-                append(.output(pipeline), token, to: &nodes)
+                nodes.append(OutputNode(pipeline, line: line(token)))
             case .tag:
                 if ends.contains(token.name) { return (nodes, token) }
                 try tag(token, into: &nodes)
@@ -78,9 +78,7 @@ struct TemplateParser {
         try markup(token) { parser throws(TemplateSyntaxError) in try parser.pipeline() }
     }
 
-    private func append(_ content: Node.Content, _ token: Token, to nodes: inout [Node]) {
-        nodes.append(Node(content: content, line: source.line(at: token.start)))
-    }
+    private func line(_ token: Token) -> Int { source.line(at: token.start) }
 
     private func unexpected(_ token: Token) -> TemplateSyntaxError {
         source.error("\(token.name) does not belong here", at: token.start)
@@ -95,18 +93,24 @@ struct TemplateParser {
         }
         // In a variable of its own: as an argument it would be made while `self` is borrowed, and everything
         // collected so far would be copied for every tag.
-        let content = try content(of: token)
-        append(content, token, to: &nodes)
+        let node = try node(of: token)
+        nodes.append(node)
     }
 
-    private mutating func content(of token: Token) throws(TemplateSyntaxError) -> Node.Content {
+    private mutating func node(of token: Token) throws(TemplateSyntaxError) -> Node {
         switch token.name {
-        case "echo": return .output(try pipeline(token))
+        case "echo": return OutputNode(try pipeline(token), line: line(token))
+        case "if", "unless": return ConditionalNode(try conditional(token), line: line(token))
+        case "for": return LoopNode(try forLoop(token), line: line(token))
+        default: return TagNode(try content(of: token), line: line(token))
+        }
+    }
+
+    private mutating func content(of token: Token) throws(TemplateSyntaxError) -> TagNode.Content {
+        switch token.name {
         case "assign": return try assign(token)
         case "capture": return try capture(token)
-        case "if", "unless": return try conditional(token)
         case "case": return try choice(token)
-        case "for": return .loop(try forLoop(token))
         case "tablerow": return .table(try tableRow(token))
         case "cycle": return .cycle(try cycle(token))
         case "increment", "decrement": return try count(token)
@@ -131,7 +135,7 @@ struct TemplateParser {
         return nodes
     }
 
-    private mutating func assign(_ token: Token) throws(TemplateSyntaxError) -> Node.Content {
+    private mutating func assign(_ token: Token) throws(TemplateSyntaxError) -> TagNode.Content {
         let (name, value) = try markup(token) { parser throws(TemplateSyntaxError) in
             let name = try Self.newName(&parser)
             guard parser.skip("=") else { throw parser.error("expected = after the name") }
@@ -152,7 +156,7 @@ struct TemplateParser {
         return name
     }
 
-    private mutating func capture(_ token: Token) throws(TemplateSyntaxError) -> Node.Content {
+    private mutating func capture(_ token: Token) throws(TemplateSyntaxError) -> TagNode.Content {
         let name = try markup(token) { parser throws(TemplateSyntaxError) in
             parser.skipBlanks()
             // The reference implementation takes the name quoted, too.
@@ -168,7 +172,7 @@ struct TemplateParser {
         return .capture(name, body)
     }
 
-    private mutating func count(_ token: Token) throws(TemplateSyntaxError) -> Node.Content {
+    private mutating func count(_ token: Token) throws(TemplateSyntaxError) -> TagNode.Content {
         let name = try markup(token) { parser throws(TemplateSyntaxError) in try Self.newName(&parser) }
         mentions.define(name)
         return .count(name, token.name == "increment" ? .increment : .decrement)
@@ -184,7 +188,12 @@ struct TemplateParser {
                 group = .named(values[0])
                 values = [try parser.expression()]
             }
-            while parser.skip(",") { values.append(try parser.expression()) }
+            while parser.skip(",") {
+                parser.skipBlanks()
+                // A comma behind the last value is nothing.
+                if parser.atEnd { break }
+                values.append(try parser.expression())
+            }
             return Cycle(group: group ?? .unnamed(parser.source.string(start..<parser.offset)), values: values)
         }
     }

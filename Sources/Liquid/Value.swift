@@ -1,7 +1,7 @@
 import JSONValue
 
 /// What an expression evaluates to: JSON, or one of the few things a template has besides.
-enum Value: Sendable {
+enum Value {
     case json(JSON)
     case range(IntegerRange)
     case empty
@@ -11,7 +11,7 @@ enum Value: Sendable {
     /// Text that is HTML already and is not escaped again. Only exists under `OutputEscaping.html`.
     case markup(String)
 
-    static let null = Value.json(.null)
+    static var null: Value { .json(.null) }
 
     init(_ literal: Literal) {
         switch literal {
@@ -78,14 +78,23 @@ struct IntegerRange: Sendable, Hashable {
 }
 
 /// What `forloop` and `tablerowloop` answer.
-struct LoopState: Sendable {
-    var name: String
-    var length: Int
-    var index = 0
-    /// Zero or one: the loop around this one.
-    var parent: [LoopState] = []
+final class LoopState {
+    let name: String
+    let length: Int
+    // Only its loop moves it on.
+    @exclusivity(unchecked) var index = 0
+    /// The loop around this one.
+    let parent: LoopState?
     /// Only of a table.
-    var columns: Int?
+    let columns: Int?
+
+    init(name: String, length: Int, index: Int = 0, parent: LoopState? = nil, columns: Int? = nil) {
+        self.name = name
+        self.length = length
+        self.index = index
+        self.parent = parent
+        self.columns = columns
+    }
 
     subscript(key: String) -> Value {
         switch key {
@@ -97,7 +106,7 @@ struct LoopState: Sendable {
         case "first": return .json(.bool(index == 0))
         case "last": return .json(.bool(isLast))
         case "name" where columns == nil: return .json(.string(name))
-        case "parentloop" where columns == nil: return parent.first.map(Value.loop) ?? .null
+        case "parentloop" where columns == nil: return parent.map(Value.loop) ?? .null
         default: return columns == nil ? .null : tableValue(key)
         }
     }

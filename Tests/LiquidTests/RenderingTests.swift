@@ -207,6 +207,22 @@ func render(
         ),
         ("{% break %}never", ""),
         ("{% increment n %}{% increment n %}{{ n }}", "012"),
+        // What stands behind the last value of `when` is passed over, and so is a last comma of `cycle`.
+        ("{% case 'b' %}{% when 'a', 'b' and 'c', 'd' %}hit{% endcase %}", "hit"),
+        ("{% case 'd' %}{% when 'a', 'b' and 'c', 'd' %}hit{% endcase %}", ""),
+        ("{% for i in (1..3) %}{% cycle 'x', 'y', %}{% endfor %}", "xyx"),
+        // The loop is one thing, wherever it is kept.
+        ("{% for i in (1..2) %}{% assign f = forloop %}{{ f.index }}{{ f.last }}{% endfor %}", "1false2true"),
+        ("{% for i in (1..2) %}{% for j in (1..2) %}{{ forloop.parentloop.index }}{% endfor %}{% endfor %}", "1122"),
+        // Fractions are computed in decimal, few digits or many.
+        ("{{ 10.1 | minus: 2.2 }} {{ 19.99 | times: 3 }} {{ 123456.789 | plus: 0.001 }}", "7.9 59.97 123456.79"),
+        (
+            "{{ -0.05 | plus: 0.02 }} {{ 999999999.99 | plus: 0.01 }} {{ 1.00001 | times: 2 }}",
+            "-0.03 1000000000.0 2.00002"
+        ),
+        ("{{ 0.000001 | plus: 0.000002 }} {{ 1234567890.125 | minus: 0.005 }}", "3.0e-06 1234567890.12"),
+        ("{{ 10.0 | divided_by: 4 }} {{ 1 | divided_by: 3.0 }} {{ 5.5 | modulo: -2 }}", "2.5 0.3333333333333333 -0.5"),
+        ("{{ 'añb' | truncate: 3, '' }}{{ 'añbc' | truncate: 3, 'ñ' }}{{ 'añb' | truncate: 2, '...' }}", "añbaññ..."),
     ]
 
     @Test(arguments: rendersAsTheReferenceImplementationCases)
