@@ -10,7 +10,7 @@ package struct Segmenter: Sendable {
     static let timerLimit = 50
     /// Contacts looked at in one transaction at most: compared by the database, or one by one.
     static let compareLimit = 2500
-    static let lookLimit = 250
+    static let lookLimit = 1000
     /// Entries and exits of one transaction that are events, at most.
     static let announceLimit = 50
     /// Rows of deleted segments that go at once.
@@ -153,15 +153,15 @@ package struct Segmenter: Sendable {
         }
         let keeper = SegmentKeeper(transaction: transaction, projectID: segment.projectID)
         let cause = SegmentKeeper.Cause(announces: job.announces)
-        let hasConsequences = job.announces || transaction.catalog.isAskedFor(segment)
         let isDone: Bool
         if filter.mentionsTime {
             isDone = try look(
-                &job, limit: isAlone ? 1 : hasConsequences ? announceLimit : lookLimit, keeper, segment, cause)
+                &job, limit: isAlone ? 1 : job.announces ? announceLimit : lookLimit, keeper, segment, cause)
         } else {
+            // Segments that ask for this one are looked at with every change.
+            let quiet = transaction.catalog.isAskedFor(segment) ? lookLimit : compareLimit
             isDone = try compare(
-                &job, filter, limit: isAlone ? 1 : compareLimit,
-                changes: hasConsequences ? announceLimit : compareLimit,
+                &job, filter, limit: isAlone ? 1 : compareLimit, changes: job.announces ? announceLimit : quiet,
                 keeper, segment, cause)
         }
         try SegmentKeeper.announce(in: transaction)
