@@ -106,8 +106,6 @@ struct Assembly {
         let strangers = configuration.rates.unknownKeys
         engine.strangerRate = strangers > 0 ? Rate(perSecond: Double(strangers) / 60, burst: strangers) : nil
         engine.webhookDestinations = webhookDestinations
-        let strangers = configuration.rates.unknownKeys
-        engine.strangerRate = strangers > 0 ? Rate(perSecond: Double(strangers) / 60, burst: strangers) : nil
         return engine
     }
 
