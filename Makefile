@@ -55,10 +55,13 @@ fuzz: SECONDS ?= 20
 fuzz:  ## the fuzz targets, or the one named by NAME=, for SECONDS= each
 	@Fuzz/run "$(NAME)" "$(SECONDS)"
 
-docs:  ## write the sample configuration and its reference page anew
+docs:  ## write the sample configuration, its reference page and the API's description anew
 	$(SWIFT) build $(FLAGS) --product postrider
 	$(BUILT)/postrider configuration > conf/postrider.yaml
 	$(BUILT)/postrider configuration --reference > Documentation/configuration.md
+	$(BUILT)/postrider describe Documentation/openapi.yaml > .build/description.swift
+	@cmp -s .build/description.swift Sources/HTTPAdapter/DescriptionText.swift || \
+		cp .build/description.swift Sources/HTTPAdapter/DescriptionText.swift
 
 clean:  ## remove what was built
 	rm -rf .build .build-* .run

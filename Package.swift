@@ -76,6 +76,7 @@ let package = Package(
                 .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: strict),
+        .target(name: "ResolverAdapter", dependencies: ["Engine", "CResolver"], swiftSettings: strict),
         .target(name: "CryptoAdapter", dependencies: ["Engine", "CLibcrypto"], swiftSettings: strict),
         // Shell.
         .target(
@@ -91,7 +92,8 @@ let package = Package(
             dependencies: [
                 "WorkflowFiles",
                 "Settings", "MilterAdapter", "SMTPAdapter", "WebhookAdapter", "HTTPAdapter", "SQLStore",
-                "CryptoAdapter", "Engine", "JSONValue", "MailModel", "MailFormat", "WorkflowModel", "Yams",
+                "CryptoAdapter", "ResolverAdapter", "Engine", "JSONValue", "MailModel", "MailFormat", "WorkflowModel",
+                "Yams",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -155,10 +157,12 @@ let package = Package(
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             swiftSettings: strict),
+        .testTarget(name: "ResolverAdapterTests", dependencies: ["ResolverAdapter"], swiftSettings: strict),
         .testTarget(
             name: "HTTPAdapterTests",
             dependencies: [
-                "HTTPAdapter", "Engine", "EngineTestKit", "SQLStore", "JSONValue", "WorkflowModel", "Yams",
+                "HTTPAdapter", "Engine", "EngineTestKit", "SQLStore", "JSONValue", "MailModel", "WorkflowModel",
+                "Yams",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
@@ -190,6 +194,7 @@ let package = Package(
         .systemLibrary(name: "CLibcurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(name: "CGMime", pkgConfig: "gmime-3.0", providers: [.apt(["libgmime-3.0-dev"])]),
         .systemLibrary(name: "CCmark", pkgConfig: "libcmark", providers: [.apt(["libcmark-dev"])]),
+        .systemLibrary(name: "CResolver"),
         .systemLibrary(name: "CLibcrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     ],
     swiftLanguageModes: [.v6]

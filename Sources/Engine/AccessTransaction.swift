@@ -22,10 +22,11 @@ package protocol AccessTransaction: AccessReader {
 
     // MARK: Idempotency
 
+    /// Adds the record, or the answer to the one that the request has already.
     /// - Returns: false when the project has the key already, from another request and younger than `expiry`.
     func insert(_ record: IdempotencyRecord, replacingOlderThan expiry: Timestamp) throws -> Bool
-    /// Adds the answer to a request's record.
-    func complete(_ record: IdempotencyRecord) throws
+    /// Forgets a request's record, so that its key is free again.
+    func release(_ record: IdempotencyRecord) throws
     /// Forgets at most so many records made before that time.
     /// - Returns: how many.
     func pruneIdempotency(before time: Timestamp, limit: Int) throws -> Int

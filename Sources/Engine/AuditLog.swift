@@ -82,3 +82,14 @@ package struct AuditLog: Sendable {
         return Page(records: Array(records.prefix(selection.limit)), hasMore: records.count > selection.limit)
     }
 }
+
+extension AuditRecord {
+    /// As the API shows it.
+    package var json: JSON {
+        [
+            "id": .string("\(id)"), "at": .string("\(at)"),
+            "actor": ["kind": .string(actor.kind), "name": .string(actor.name)], "action": .string(action),
+            "target": .string(target), "details": .object(details),
+        ]
+    }
+}

@@ -1,4 +1,5 @@
 import JSONValue
+import MailModel
 import Synchronization
 import WorkflowModel
 
@@ -117,11 +118,36 @@ package struct Authentication: Sendable {
     /// - Parameter trusting: whether one that was looked up before is taken without asking the database. Then the
     ///   transaction of the request looks whether the catalog has moved, see `EngineTransaction`: right for requests that
     ///   do nothing before it.
-    package func find(_ text: String, trusting: Bool = false) async throws -> Found? {
-        guard text.hasPrefix("pk_") || text.hasPrefix("sk_"), text.utf8.count <= 128 else { return nil }
+    /// - Parameter address: the client's, as text. Who tries too many keys that nobody has is not looked up any more for a
+    ///   while; keys that were looked up before still count.
+    /// - Throws: `UseCaseError.rateLimited`.
+    package func find(
+        _ text: String, trusting: Bool = false, from address: @autoclosure () -> String = ""
+    ) async throws -> Found? {
         let hash = context.cryptography.digest(Array(text.utf8))
-        let known = context.keys.find(hash)
-        if trusting, let known { return checked(known) }
+        // Nearly every request: nobody asks where it comes from.
+        if let known = context.keys.find(hash) {
+            return try await trusting ? checked(known) : look(up: text, hash, known: known)
+        }
+        let address = address()
+        guard let rate = context.configuration.strangerRate, Self.isCounted(address) else {
+            return try await look(up: text, hash, known: nil)
+        }
+        let network = PixelClient.network(of: address)
+        guard context.strangers.hasToken(network, rate, at: context.clock.now()) else {
+            throw UseCaseError(.rateLimited, "too many unknown keys came from there; try again in a minute")
+        }
+        if let found = try await look(up: text, hash, known: nil) { return found }
+        _ = context.strangers.take(network, rate, at: context.clock.now())
+        return nil
+    }
+
+    /// Behind a proxy that tells nothing of its clients all of them come from the machine itself: nobody should keep the
+    /// others out.
+    private static func isCounted(_ address: String) -> Bool { ClientNetwork(address: address) != .loopback }
+
+    private func look(up text: String, _ hash: [UInt8], known: Found?) async throws -> Found? {
+        guard text.hasPrefix("pk_") || text.hasPrefix("sk_"), text.utf8.count <= 128 else { return nil }
         let found = try await context.store.read { reader -> Found? in
             let version = try reader.catalogVersion()
             if let known, known.version == version { return known }

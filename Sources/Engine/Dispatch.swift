@@ -99,10 +99,11 @@ package struct Dispatch: Sendable {
         var subject = ""
         do {
             let now = context.clock.now()
-            let (version, partials, project, withdrawal) = try await context.store.read { reader in
+            let (version, partials, attachments, project, withdrawal) = try await context.store.read { reader in
                 (
                     try reader.templateVersion(entry.request.templateVersionID),
                     try entry.request.partials.compactMapValues { try reader.templateVersion($0) },
+                    try entry.request.attachmentSet.map { try reader.attachments(ofSet: $0) } ?? [],
                     try reader.project(entry.projectID), try self.withdrawal(of: entry, at: now, in: reader)
                 )
             }
@@ -112,7 +113,7 @@ package struct Dispatch: Sendable {
             }
             guard let version else { throw MailBuilder.Failure(reason: "the template version is gone") }
             let built = try MailBuilder(context: context, project: project).build(
-                entry, version: version, partials: partials, now: now)
+                entry, version: version, partials: partials, attachments: attachments, now: now)
             subject = built.subject
             outcome = await transport.deliver(built.mail)
         } catch let error as StoreError {
@@ -212,7 +213,8 @@ package struct Dispatch: Sendable {
     private static func data(_ attempt: AttemptRecord, entry: OutboxEntry, subject: String) -> JSONObject {
         var data: JSONObject = [
             "emailId": .string("\(entry.id)"), "messageId": .string(entry.messageID), "subject": .string(subject),
-            "to": .string(entry.request.recipient), "sourceType": "WORKFLOW", "reply": .string(attempt.reply),
+            "to": .string(entry.request.recipient), "sourceType": .string(entry.sourceType),
+            "reply": .string(attempt.reply),
             "attempts": .int(Int64(entry.attempts + 1)),
         ]
         if let execution = entry.executionID { data["executionId"] = .string("\(execution)") }

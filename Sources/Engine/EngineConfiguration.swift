@@ -33,5 +33,8 @@ package struct EngineConfiguration: Sendable {
     /// Where webhooks may go, for what is refused when it is saved.
     package var webhookDestinations = WebhookDestinations()
 
+    /// How often one client network may try keys that nobody has; nil does not count.
+    package var strangerRate: Rate? = Rate(perSecond: 1, burst: 100)
+
     package init() {}
 }

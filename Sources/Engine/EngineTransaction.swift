@@ -10,6 +10,10 @@ package struct EngineContext: Sendable {
     package private(set) var actor = Actor.system
     /// The key that was taken for the request at hand.
     private(set) var key: Authentication.Found?
+    /// The request at hand, when it must not take effect twice.
+    var idempotency: IdempotentRequest?
+    /// Nil when the DNS is not to be asked.
+    package var mailServers: (any MailServerLookup)?
     private let parts: Parts
 
     private final class Parts: Sendable {
@@ -28,6 +32,8 @@ package struct EngineContext: Sendable {
         let spool: (any ContactSpool)?
         let gauges = Gauges()
         let keys = KeyCache()
+        /// Unknown keys by the client's network.
+        let strangers = TokenBuckets<String>()
         let catalogs = CatalogCache()
         let fetchRate = FetchRate()
         let templates = TemplateCache()
@@ -64,6 +70,7 @@ package struct EngineContext: Sendable {
     package var spool: (any ContactSpool)? { parts.spool }
     package var gauges: Gauges { parts.gauges }
     var keys: KeyCache { parts.keys }
+    var strangers: TokenBuckets<String> { parts.strangers }
     var catalogs: CatalogCache { parts.catalogs }
     var fetchRate: FetchRate { parts.fetchRate }
     var templates: TemplateCache { parts.templates }
@@ -120,8 +127,11 @@ package struct EngineContext: Sendable {
     ) async throws -> Value {
         let (value, wakes) = try await store.write { store in
             let transaction = try EngineTransaction(store: store, context: self)
-            return (try body(transaction), try transaction.finish())
+            let value = try body(transaction)
+            try transaction.keepIdempotency(value)
+            return (value, try transaction.finish())
         }
+        idempotency?.didCommit()
         signals.send(wakes)
         return value
     }
@@ -133,9 +143,14 @@ package struct EngineContext: Sendable {
     ) {
         store.submit { store in
             let transaction = try EngineTransaction(store: store, context: self)
-            return (try body(transaction), try transaction.finish())
+            let value = try body(transaction)
+            try transaction.keepIdempotency(value)
+            return (value, try transaction.finish())
         } completion: { result in
-            if case .success(let (_, wakes)) = result { signals.send(wakes) }
+            if case .success(let (_, wakes)) = result {
+                idempotency?.didCommit()
+                signals.send(wakes)
+            }
             completion(result.map { $0.0 })
         }
     }

@@ -81,6 +81,7 @@ package struct Executions: Sendable {
             } catch let error as StoreError where error.code == .damaged {
                 try recorder.fail(id, error)
             }
+            try transaction.audit("execution.cancelled", "\(id)", in: project)
         }
         return try await found(id, of: workflow)
     }
@@ -104,6 +105,7 @@ package struct Executions: Sendable {
                         try recorder.fail(execution.id, error)
                     }
                 }
+                if after == nil { try transaction.audit("workflow.executions_cancelled", "\(workflow)", in: project) }
                 return batch
             }
             cancelled += batch.count
@@ -135,6 +137,7 @@ package struct Executions: Sendable {
                     throw try Self.refusal(record, contact: contact, in: transaction)
                 }
                 try EventRecorder(transaction: transaction, projectID: project).advance(id, input: .retried)
+                try transaction.audit("execution.retried", "\(id)", in: project)
             } catch let error as StoreError where error.code == .damaged {
                 throw UseCaseError(.conflict, "the execution cannot be retried: \(error.description)")
             }

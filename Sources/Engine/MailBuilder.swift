@@ -63,11 +63,16 @@ struct MailBuilder {
 
     /// - Throws: `Failure`, or the error of template or composition.
     func build(
-        _ entry: OutboxEntry, version: TemplateVersion, partials: [String: TemplateVersion] = [:], now: Timestamp
+        _ entry: OutboxEntry, version: TemplateVersion, partials: [String: TemplateVersion] = [:],
+        attachments: [MailAttachment] = [], now: Timestamp
     ) throws -> Built {
-        let draft = try draft(
+        var draft = try draft(
             entry, content: version.content, template: try context.templates.compiled(version),
             partials: try context.templates.partialSet(partials), isTracked: !entry.request.isTest)
+        draft.files = attachments.map {
+            AttachedFile(
+                filename: $0.filename, contentType: $0.contentType, contentID: $0.contentID, bytes: $0.bytes)
+        }
         guard let recipient = draft.to.first else { throw Failure(reason: "the mail has no recipient") }
         let mail = OutgoingMail(
             // A reply never causes a reply: the null reverse path (RFC 3834 section 3.3).
@@ -90,17 +95,19 @@ struct MailBuilder {
         if parts.subject.isEmpty, let answers = request.answers { parts.subject = "Auto: \(answers.subject)" }
         if request.isTest { parts.subject = "[Test] " + parts.subject }
         let from = try sender(of: request, parts)
-        let recipient = try mailbox(request.recipient, "to")
+        var recipient = try mailbox(request.recipient, "to")
+        if let name = request.recipientName { recipient.name = name }
         let replyTo = try (request.replyTo ?? parts.replyTo).map { try mailbox($0, "replyTo") }
         return MailDraft(
             from: from, to: [recipient], replyTo: replyTo.map { [$0] } ?? [],
             subject: parts.subject, date: entry.createdAt.microseconds, messageID: entry.messageID,
-            inReplyTo: request.answers?.messageID, references: references(request.answers),
+            inReplyTo: request.answers?.messageID ?? Self.identifiers(request, "in-reply-to").first,
+            references: references(request.answers) + Self.identifiers(request, "references"),
             // The text for people without HTML keeps the links that the author wrote.
             text: parts.text ?? parts.html.map { PlainText.from(html: $0) },
             html: parts.html.map { isTracked ? tracked($0, entry: entry, content: content) : $0 },
-            extraHeaders: headers(for: entry)
-                + (links?.headers(for: request, bodies: [parts.html, parts.text]) ?? []),
+            extraHeaders: Self.withoutOverridden(
+                headers(for: entry) + (links?.headers(for: request, bodies: [parts.html, parts.text]) ?? []), request),
             boundary: "postrider-\(entry.id)")
     }
 
@@ -148,7 +155,29 @@ struct MailBuilder {
 
     // MARK: Header fields
 
-    private func headers(for entry: OutboxEntry) -> [HeaderField] {
+    /// The message ids in a field that the client asked for, without their angle brackets.
+    private static func identifiers(_ request: MailRequest, _ name: String) -> [String] {
+        guard let field = request.headers.first(where: { $0.name.lowercased() == name }) else { return [] }
+        return field.value.split(whereSeparator: { $0 == " " || $0 == "<" || $0 == ">" }).map(String.init)
+    }
+
+    private func headers(for entry: OutboxEntry) -> [HeaderField] { ownHeaders(for: entry) }
+
+    /// What the client asked for stands in the place of ours; the mark of our own is not to be replaced. Either field of
+    /// one-click unsubscription takes over the pair.
+    private static func withoutOverridden(_ own: [HeaderField], _ request: MailRequest) -> [HeaderField] {
+        let asked = request.headers.filter { !threadFields.contains($0.name.lowercased()) }
+        var names = Set(asked.map { $0.name.lowercased() })
+        let pair: Set<String> = ["list-unsubscribe", "list-unsubscribe-post"]
+        if !names.isDisjoint(with: pair) { names.formUnion(pair) }
+        return own.filter { $0.name == markerField || !names.contains($0.name.lowercased()) }
+            + asked.map { HeaderField($0.name, $0.value) }
+    }
+
+    /// The draft has members for them.
+    private static let threadFields: Set<String> = ["in-reply-to", "references"]
+
+    private func ownHeaders(for entry: OutboxEntry) -> [HeaderField] {
         var fields = [HeaderField(Self.markerField, context.tokens.token(.delivery, for: entry.id))]
         if entry.request.answers != nil {
             // RFC 3834 section 5; the other two are for programs that do not know it.

@@ -58,6 +58,9 @@ package struct OutboxEntry: Hashable, Sendable {
 }
 
 extension OutboxEntry {
+    /// What caused it, as clients know it.
+    package var sourceType: String { executionID == nil ? "TRANSACTIONAL" : "WORKFLOW" }
+
     /// Mail to many, which lets mail that somebody waits for go first.
     package var isBulk: Bool { request.kind != .transactional && request.answers == nil }
 }

@@ -22,6 +22,8 @@ package struct UseCaseError: Error, CustomStringConvertible {
         case unauthorized
         /// The key may not do this.
         case forbidden
+        /// Too often.
+        case rateLimited = "rate_limit_exceeded"
         /// The idempotency key belongs to another request.
         case idempotencyKeyReused = "idempotency_key_reused"
         /// The event is the system's own, or somebody uses it.

@@ -30,7 +30,7 @@ package struct WorkflowEditor: Sendable {
                 allowsReentry: new.allowsReentry, trigger: .event(event), versionID: transaction.makeID(),
                 versionNumber: 1, graph: try Self.graph(of: [trigger]), createdAt: transaction.now,
                 updatedAt: transaction.now)
-            return try insert(record, transaction)
+            return try insert(record, transaction, noting: "workflow.created")
         }
     }
 
@@ -54,7 +54,7 @@ package struct WorkflowEditor: Sendable {
     /// - Throws: `UseCaseError`: `workflowLocked` and `triggerLocked` for the trigger, `invalid` with every problem when it
     ///   is to be enabled and could not run.
     package func change(_ id: Identifier, _ changes: WorkflowChanges) async throws -> WorkflowDetail {
-        try await revise(id) { revision in
+        try await revise(id, noting: "workflow.updated") { revision in
             if let name = changes.name { revision.after.name = name }
             if let description = changes.description { revision.after.description = description }
             if let allowsReentry = changes.allowsReentry { revision.after.allowsReentry = allowsReentry }
@@ -86,7 +86,10 @@ package struct WorkflowEditor: Sendable {
                     try WorkflowRevision.refuseWhileUnderWay(find(id, in: transaction.catalog), transaction)
                 }
             }
-            for id in ids { try transaction.store.delete(workflow: id, at: transaction.now) }
+            for id in ids {
+                try transaction.store.delete(workflow: id, at: transaction.now)
+                try transaction.audit("workflow.deleted", "\(id)", in: projectID)
+            }
             return ids.count
         }
     }
@@ -124,7 +127,7 @@ package struct WorkflowEditor: Sendable {
             copy.versionNumber = 1
             copy.createdAt = transaction.now
             copy.updatedAt = transaction.now
-            return try insert(copy, transaction)
+            return try insert(copy, transaction, noting: "workflow.duplicated")
         }
     }
 
@@ -132,7 +135,7 @@ package struct WorkflowEditor: Sendable {
 
     /// - Throws: `UseCaseError`: `invalid` for its options, `invalidGraph`, `conflict` for a taken id, `workflowLocked`.
     package func add(_ new: NewStep, to workflow: Identifier) async throws -> StepDetail {
-        try await reviseStep(workflow) { revision in
+        try await reviseStep(workflow, noting: "workflow.step_added", of: new.name) { revision in
             let step = try revision.step(from: new)
             try revision.edit { (draft) throws(GraphRefusal) in try draft.add(step, connecting: new.connects) }
             return step.key
@@ -141,7 +144,7 @@ package struct WorkflowEditor: Sendable {
 
     /// Puts a step into a transition; see `GraphDraft.insert`.
     package func insert(_ new: NewStep, into transition: String, of workflow: Identifier) async throws -> StepDetail {
-        try await reviseStep(workflow) { revision in
+        try await reviseStep(workflow, noting: "workflow.step_added", of: new.name) { revision in
             try revision.require(transition: transition)
             let step = try revision.step(from: new)
             try revision.edit { (draft) throws(GraphRefusal) in try draft.insert(step, into: transition) }
@@ -151,7 +154,7 @@ package struct WorkflowEditor: Sendable {
 
     /// Name and position are free at any time; options that mean something else are a structural edit.
     package func change(_ key: String, of workflow: Identifier, _ changes: StepChanges) async throws -> StepDetail {
-        try await reviseStep(workflow) { revision in
+        try await reviseStep(workflow, noting: "workflow.step_changed", of: key) { revision in
             let step = try revision.step(key, changedBy: changes)
             try revision.edit { (draft) throws(GraphRefusal) in try draft.replace(step) }
             return key
@@ -160,7 +163,7 @@ package struct WorkflowEditor: Sendable {
 
     /// - Parameter splicing: lead its predecessors to its successor; nil leaves the graph disconnected there.
     package func remove(_ key: String, of workflow: Identifier, splicing: Splice?) async throws {
-        _ = try await revise(workflow) { revision in
+        _ = try await revise(workflow, noting: "workflow.step_removed", of: key) { revision in
             try revision.edit { (draft) throws(GraphRefusal) in
                 if let splicing {
                     try draft.splice(key, keeping: splicing.branch)
@@ -181,13 +184,13 @@ package struct WorkflowEditor: Sendable {
     // MARK: Transitions
 
     package func connect(_ transition: Transition, in workflow: Identifier) async throws {
-        _ = try await revise(workflow) { revision in
+        _ = try await revise(workflow, noting: "workflow.transition_added", of: transition.from) { revision in
             try revision.edit { (draft) throws(GraphRefusal) in try draft.connect(transition) }
         }
     }
 
     package func disconnect(_ transition: String, in workflow: Identifier) async throws {
-        _ = try await revise(workflow) { revision in
+        _ = try await revise(workflow, noting: "workflow.transition_removed", of: transition) { revision in
             try revision.edit { (draft) throws(GraphRefusal) in try draft.disconnect(transition) }
         }
     }
@@ -200,27 +203,34 @@ package struct WorkflowEditor: Sendable {
     }
 
     private func revise<Value: Sendable>(
-        _ id: Identifier, _ body: @escaping @Sendable (inout WorkflowRevision) throws -> Value
+        _ id: Identifier, noting action: String, of part: String? = nil,
+        _ body: @escaping @Sendable (inout WorkflowRevision) throws -> Value
     ) async throws -> Revised<Value> {
         try await context.transact { transaction in
             let record = try find(id, in: transaction.catalog)
             var revision = WorkflowRevision(of: record, in: transaction)
             let value = try body(&revision)
             try revision.store()
+            try transaction.audit(
+                action, "\(id)", in: projectID, details: part.map { ["part": .string($0)] } ?? [:])
             return Revised(value: value, detail: WorkflowDetail(revision.after, catalog: transaction.catalog))
         }
     }
 
     private func reviseStep(
-        _ id: Identifier, _ body: @escaping @Sendable (inout WorkflowRevision) throws -> String
+        _ id: Identifier, noting action: String, of part: String? = nil,
+        _ body: @escaping @Sendable (inout WorkflowRevision) throws -> String
     ) async throws -> StepDetail {
-        let revised = try await revise(id, body)
+        let revised = try await revise(id, noting: action, of: part, body)
         return StepDetail(workflow: revised.detail, key: revised.value)
     }
 
-    private func insert(_ record: WorkflowRecord, _ transaction: EngineTransaction) throws -> WorkflowDetail {
+    private func insert(
+        _ record: WorkflowRecord, _ transaction: EngineTransaction, noting action: String
+    ) throws -> WorkflowDetail {
         if record.isEnabled { try StepCheck(transaction, projectID).refuseUnlessRunnable(record.graph) }
         try transaction.store.save(record, definition: WorkflowDefinition.json(of: record.graph))
+        try transaction.audit(action, "\(record.id)", in: projectID, details: ["name": .string(record.name)])
         return WorkflowDetail(record, catalog: transaction.catalog)
     }
 

@@ -17,6 +17,16 @@ package struct Workflows: Sendable {
         /// Only names, switches or templates changed.
         case updated
         case unchanged
+
+        /// For the audit log.
+        var word: String {
+            switch self {
+            case .created(let version): "created version \(version)"
+            case .changed(let version): "changed to version \(version)"
+            case .updated: "updated"
+            case .unchanged: "unchanged"
+            }
+        }
     }
 
     /// Makes the project's workflow and templates be as the document says; applying it again changes nothing.
@@ -36,9 +46,14 @@ package struct Workflows: Sendable {
             try Self.checkReferences(
                 document, project: project, catalog: transaction.catalog,
                 destinations: context.configuration.webhookDestinations)
-            return try Self.applyWorkflow(
+            let applied = try Self.applyWorkflow(
                 document, known: known, project: project, templatesChanged: templatesChanged,
                 asNewVersion: asNewVersion, in: transaction)
+            if applied != .unchanged {
+                try transaction.audit(
+                    "workflow.applied", document.slug, in: project.id, details: ["result": .string(applied.word)])
+            }
+            return applied
         }
     }
 

@@ -150,12 +150,14 @@ extension APIError {
             case .conflict: .conflict
             case .unauthorized: .unauthorized
             case .forbidden: .forbidden
+            case .rateLimited: .rateLimitExceeded
             case .idempotencyKeyReused: .idempotencyKeyReused
             case .invalidGraph: .invalidGraph
             case .eventInUse: .eventInUse
             }
         self.init(
             code, error.description,
-            problems: error.problems.map { Problem(field: $0.path, message: $0.message, place: $0.place) })
+            problems: error.problems.map { Problem(field: $0.path, message: $0.message, place: $0.place) },
+            headers: code == .rateLimitExceeded ? [.retryAfter: "60"] : [:])
     }
 }

@@ -54,7 +54,7 @@ extension APIResponder {
 
     /// The address that the connection comes from, or that our proxy wrote: each proxy appends the address it saw, so
     /// only the last one is not the client's own invention.
-    private func clientAddress(_ exchange: Exchange) -> String {
+    func clientAddress(_ exchange: Exchange) -> String {
         if configuration.trustedProxy,
             let last = exchange.request.headers[values: .forwardedFor].last?.split(separator: ",").last
         {

@@ -10,11 +10,12 @@ extension APIResponder {
         let key = try await authorize(exchange, publicKeyWillDo: true)
         let body = try await exchange.readJSON(upTo: configuration.bodyLimit, within: configuration.bodyTimeout)
         let fields = try TrackFields(body, dataLimit: context.configuration.eventDataLimit)
+        context.willAnswer { (tracked: Events.Tracked) in tracked.answer }
         let tracked = try await Events(context: context).track(
             Events.TrackRequest(
                 projectID: key.projectID, event: fields.event, email: fields.email, subscribed: fields.subscribed,
                 data: fields.data))
-        return Self.response(json: ["success": true, "data": tracked.json])
+        return Self.response(json: tracked.answer)
     }
 
     /// Records many events. Each is valid or not on its own, and is answered in its place; the answer comes when all that
@@ -84,6 +85,8 @@ extension Events.Tracked {
     fileprivate var json: JSON {
         ["contact": .string("\(contactID)"), "event": .string("\(eventID)"), "timestamp": .string("\(at)")]
     }
+
+    fileprivate var answer: JSON { ["success": true, "data": json] }
 }
 
 /// The body of a track request, checked: every problem is found before the first is reported.

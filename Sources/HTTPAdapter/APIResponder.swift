@@ -10,8 +10,11 @@ import WorkflowModel
 //
 //   path -> endpoint            unknown: 404, too long: 414
 //   method                      not the endpoint's: 405 with Allow
+//   preflight?                  where pages of other origins may ask
 //   pixel?                      answered here and now, whatever it says
 //   key                         missing, unknown or public where it must be secret: 401; without the scope: 403
+//   rate                        429
+//   idempotency key             see `answerOnce`
 //   body, query                 413, 415, 400, 422
 //   use case                    its own errors; the database's are 503, all others 500 and in the log
 //
@@ -29,11 +32,28 @@ package struct APIResponder: HTTPResponder {
     /// Within a request with a key: the engine for the client with that key.
     private(set) var context: EngineContext
     let configuration: HTTPConfiguration
+    let shared: SharedByRequests
     private let deadlines = BodyDeadlines()
 
-    init(context: EngineContext, configuration: HTTPConfiguration) {
+    init(context: EngineContext, configuration: HTTPConfiguration, shared: SharedByRequests) {
         self.context = context
         self.configuration = configuration
+        self.shared = shared
+    }
+
+    /// The same for one request with an idempotency key.
+    func acting(for request: IdempotentRequest) -> APIResponder {
+        var responder = self
+        responder.context = context.serving(request)
+        return responder
+    }
+
+    /// Bytes that the body of a request may have there.
+    func bodyLimit(at endpoint: Endpoint) -> Int {
+        switch endpoint {
+        case .send: max(configuration.bodyLimit, Self.sendLimit)
+        default: configuration.bodyLimit
+        }
     }
 
     /// Called by the framework for every request.
@@ -52,6 +72,8 @@ package struct APIResponder: HTTPResponder {
             response = Self.response(to: apiError(for: error, in: exchange), requestID: id)
         }
         response.headers[.requestID] = id
+        Self.add(exchange.standing, to: &response)
+        if match?.endpoint.isOpenToPages == true { Self.open(&response, toPagesWith: exchange.key) }
         if request.method == .head { response = response.createHeadResponse() }
         if exchange.hasUnreadBody { close(connection.channel, after: &response) }
         return response
@@ -66,19 +88,24 @@ package struct APIResponder: HTTPResponder {
         guard endpoint.methods.contains(exchange.request.method) else {
             throw APIError.methodNotAllowed(endpoint.methods)
         }
+        if exchange.request.method == .options { return Self.preflight(endpoint) }
         guard let scope = endpoint.scope(for: exchange.request.method) else {
             return try await route(&exchange, at: endpoint)
         }
-        let found = try await authenticate(exchange, for: scope)
+        let found = try await authenticate(exchange, for: scope, at: endpoint)
         exchange.key = found.key
+        exchange.standing = count(found.key, at: endpoint, exchange.request.method)
+        try refuseIfTooOften(exchange.standing)
         var responder = self
         responder.context = context.acting(with: found)
-        return try await responder.route(&exchange, at: endpoint)
+        return try await responder.answerOnce(&exchange, found.key, at: endpoint)
     }
 
-    private func route(_ exchange: inout Exchange, at endpoint: Endpoint) async throws -> Response {
+    /// What the path does, when nothing speaks against it.
+    func route(_ exchange: inout Exchange, at endpoint: Endpoint) async throws -> Response {
         switch endpoint {
         case .health: return try await health()
+        case .description: return describe()
         case .pixel: return pixel(exchange)
         case .click: return try click(exchange)
         case .unsubscribe: return try await unsubscribe(&exchange)
@@ -92,6 +119,10 @@ package struct APIResponder: HTTPResponder {
         case .contactImport, .contactExport, .contactJobs, .contactJob, .contactJobErrors:
             return try await answerContactJobs(&exchange, at: endpoint)
         case .suppressions: return try await suppressions(&exchange)
+        case .send: return try await send(&exchange)
+        case .verify: return try await verify(&exchange)
+        case .mail: return try await mail(exchange)
+        case .audit: return try await audit(exchange)
         case .workflows, .workflowFields, .bulkUpdate, .workflow, .duplicate:
             return try await answerWorkflows(&exchange, at: endpoint)
         case .steps, .step, .transitions, .transition, .insertStep:
@@ -124,7 +155,9 @@ package struct APIResponder: HTTPResponder {
     /// Finds the key of the request (RFC 6750 section 2.1).
     /// - Throws: `APIError` 401 without a key, with an unknown one, and with a public one where only a secret one will do:
     ///   clients of Plunk expect 401 there and not 403. 403 for a secret key without the scope.
-    private func authenticate(_ exchange: Exchange, for scope: KeyScope) async throws -> Authentication.Found {
+    private func authenticate(
+        _ exchange: Exchange, for scope: KeyScope, at endpoint: Endpoint
+    ) async throws -> Authentication.Found {
         guard let field = exchange.request.headers[.authorization] else {
             throw APIError.unauthorized("an Authorization field with a Bearer key is needed")
         }
@@ -134,8 +167,10 @@ package struct APIResponder: HTTPResponder {
         }
         let text = parts[1].drop { $0 == " " }
         // Tracking does nothing before its transaction, and is what must be quick.
-        let isTrusting = scope == KeyScope(.track, .write)
-        guard let found = try await Authentication(context: context).find(String(text), trusting: isTrusting) else {
+        let isTrusting = endpoint == .track
+        let known = try await Authentication(context: context).find(
+            String(text), trusting: isTrusting, from: clientAddress(exchange))
+        guard let found = known else {
             throw APIError.unauthorized("this key is not known")
         }
         guard !found.key.allows(scope) else { return found }
@@ -162,7 +197,7 @@ package struct APIResponder: HTTPResponder {
         }
     }
 
-    private func log(_ message: Logger.Message, _ error: any Error, _ exchange: Exchange) {
+    func log(_ message: Logger.Message, _ error: any Error, _ exchange: Exchange) {
         context.logger.error(
             message,
             metadata: [
@@ -174,10 +209,15 @@ package struct APIResponder: HTTPResponder {
     // MARK: Responses
 
     static func response(_ status: HTTPResponse.Status = .ok, json: JSON) -> Response {
+        response(status, bytes: JSONWriter.bytes(json))
+    }
+
+    /// - Parameter bytes: JSON.
+    static func response(_ status: HTTPResponse.Status = .ok, bytes: [UInt8]) -> Response {
         Response(
             status: status,
             headers: [.contentType: "application/json", .cacheControl: "no-store", .xContentTypeOptions: "nosniff"],
-            body: ResponseBody(byteBuffer: ByteBuffer(bytes: JSONWriter.bytes(json))))
+            body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
     }
 
     /// RFC 9110 section 15.3.5.
@@ -193,4 +233,10 @@ package struct APIResponder: HTTPResponder {
         response.headers[.connection] = "close"
         channel.eventLoop.scheduleTask(in: .seconds(Self.lingering)) { channel.close(promise: nil) }
     }
+}
+
+/// What the requests of one server share.
+final class SharedByRequests: Sendable {
+    let rates = TokenBuckets<RequestBucket>()
+    let underWay = RequestsUnderWay()
 }

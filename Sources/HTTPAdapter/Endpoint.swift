@@ -4,6 +4,7 @@ import HTTPTypes
 /// Every route there is. The raw value is its path as the API's description writes it.
 package enum Endpoint: String, CaseIterable, Sendable {
     case health = "/healthz"
+    case description = "/openapi.json"
     case pixel = "/o/{token}.gif"
     case unsubscribe = "/u/{token}"
     case preferences = "/m/{token}"
@@ -30,6 +31,10 @@ package enum Endpoint: String, CaseIterable, Sendable {
     case contactJob = "/contacts/jobs/{jobId}"
     case contactJobErrors = "/contacts/jobs/{jobId}/errors.csv"
     case contact = "/contacts/{contactId}"
+    case send = "/v1/send"
+    case verify = "/v1/verify"
+    case mail = "/v1/emails/{emailId}"
+    case audit = "/audit"
     case workflows = "/workflows"
     case workflowFields = "/workflows/fields"
     case bulkUpdate = "/workflows/bulk-update"
@@ -77,15 +82,16 @@ package enum Endpoint: String, CaseIterable, Sendable {
     /// The methods it has; any other is answered with 405 and this list (RFC 9110 section 15.5.6).
     package var methods: [HTTPRequest.Method] {
         switch self {
-        case .health, .pixel, .click, .workflowFields, .stats, .timeline, .events, .eventStats, .eventNames,
-            .contactEvents,
-            .eventUsage, .contactJobs:
+        case .health, .description, .pixel, .click, .workflowFields, .stats, .timeline, .events, .eventStats,
+            .eventNames,
+            .contactEvents, .eventUsage, .contactJobs, .audit, .mail:
             [.get, .head]
         // A file is made while it is sent, and nothing is known of it before.
         case .contactExport, .contactJobErrors: [.get]
         case .event: [.delete]
-        case .track, .trackBatch, .eventTrack, .contactQuery, .contactLookup, .contactBulk, .contactImport,
-            .bulkUpdate, .duplicate, .steps, .transitions, .insertStep, .cancelAll, .retry, .simulate:
+        case .track, .trackBatch: [.post, .options]
+        case .send, .verify, .eventTrack, .contactQuery, .contactLookup, .contactBulk, .contactImport, .bulkUpdate,
+            .duplicate, .steps, .transitions, .insertStep, .cancelAll, .retry, .simulate:
             [.post]
         case .workflows, .executions, .contacts: [.get, .head, .post]
         case .workflow, .contact: [.get, .head, .patch, .delete]
@@ -119,13 +125,15 @@ package enum Endpoint: String, CaseIterable, Sendable {
 
     private var subject: KeyScope.Subject? {
         switch self {
-        case .health, .pixel, .click, .unsubscribe, .preferences: nil
+        case .health, .description, .pixel, .click, .unsubscribe, .preferences: nil
         case .track, .trackBatch: .track
         case .contacts, .contactQuery, .contactLookup, .contactBulk, .contactImport, .contactExport, .contactJobs,
             .contactJob, .contactJobErrors, .contact, .timeline:
             .contacts
         case .events, .eventTrack, .eventStats, .eventNames, .contactEvents, .eventUsage, .event: .events
         case .suppressions: .suppressions
+        case .send, .verify, .mail: .send
+        case .audit: .audit
         case .workflows, .workflowFields, .bulkUpdate, .workflow, .duplicate, .steps, .step, .transitions, .transition,
             .insertStep, .executions, .cancelAll, .execution, .retry, .stats, .simulate, .migrate:
             .workflows
@@ -143,7 +151,9 @@ package enum Endpoint: String, CaseIterable, Sendable {
     /// POST asks for a body, not always for a change.
     private func isReading(_ method: HTTPRequest.Method) -> Bool {
         switch self {
-        case .simulate, .templatePreview, .templatePreviewUnsaved, .contactQuery, .contactLookup, .segmentPreview: true
+        case .simulate, .verify, .templatePreview, .templatePreviewUnsaved, .contactQuery, .contactLookup,
+            .segmentPreview:
+            true
         default: method == .get || method == .head
         }
     }

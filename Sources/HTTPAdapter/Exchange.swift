@@ -24,7 +24,11 @@ struct Exchange {
     let parameters: [String]
     /// Whose request it is; nil for paths that need no key.
     var key: APIKey?
+    /// How the key stands with its rate; nil for what is not counted.
+    var standing: RequestStanding?
     private(set) var isBodyRead = false
+    /// The body, when it was read before its route asked for it.
+    private var heldBody: ByteBuffer?
 
     init(request: Request, channel: any Channel, deadlines: BodyDeadlines, id: String, parameters: [String]) {
         self.deadlines = deadlines
@@ -69,7 +73,11 @@ struct Exchange {
                 try bytes.withMemoryRebound(to: UInt8.self) { try JSONParser.parse($0, depthLimit: Self.depthLimit) }
             }
         } catch let failure as JSONParser.Failure {
-            throw APIError(.invalidJSON, failure.description)
+            // The path is what the client wrote, of any length.
+            let path = String(failure.path.prefix(200))
+            throw APIError(
+                .invalidJSON, failure.description,
+                problems: path.isEmpty ? [] : [.init(field: path, message: failure.reason)])
         }
     }
 
@@ -81,7 +89,8 @@ struct Exchange {
 
     /// For requests whose body says nothing: there is none, or it is an object without members.
     mutating func readNoBody(upTo limit: Int, within timeout: Int64) async throws {
-        guard hasUnreadBody else { return }
+        // One that was read before its route asked for it is looked at all the same.
+        guard hasUnreadBody || heldBody.map({ $0.readableBytes > 0 }) == true else { return }
         let body = try BodyReader(try await readJSON(upTo: limit, within: timeout), keys: [])
         try body.finish()
     }
@@ -145,7 +154,15 @@ struct Exchange {
         do { return try await pieces.next() } catch { throw BrokenBody(cause: error) }
     }
 
+    /// Reads the body and keeps it for the route.
+    mutating func holdBody(upTo limit: Int, within timeout: Int64) async throws -> [UInt8] {
+        let body = try await readBody(upTo: limit, within: timeout)
+        heldBody = body
+        return Array(buffer: body)
+    }
+
     private mutating func readBody(upTo limit: Int, within timeout: Int64) async throws -> ByteBuffer {
+        if let heldBody { return heldBody }
         let tooLarge = APIError(.payloadTooLarge, "the body is larger than \(limit) bytes")
         if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > limit { throw tooLarge }
         let deadline = deadlines.begin(channel, seconds: timeout)

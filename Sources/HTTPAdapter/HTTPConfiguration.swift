@@ -10,6 +10,8 @@ package struct HTTPConfiguration: Sendable {
     package var bodyLimit: Int
     /// Largest file of contacts in bytes; a larger one is answered with 413.
     package var importLimit: Int
+    /// How often a key may do what costs most.
+    package var rates: RequestRates
     /// Whether fetches of the pixel are noted. Pixels of mails already sent are served in any case.
     package var trackingEnabled: Bool
     /// Whether the last address in `X-Forwarded-For` is the client's. Only for a server that nobody but a proxy of ours
@@ -29,7 +31,8 @@ package struct HTTPConfiguration: Sendable {
     package init(
         address: String = "127.0.0.1", port: Int = 8480, bodyLimit: Int = 1 << 20, importLimit: Int = 1 << 30,
         trackingEnabled: Bool = true, trustedProxy: Bool = false, idleTimeout: Int64 = 30, bodyTimeout: Int64 = 60,
-        uploadTimeout: Int64 = 3600, connectionLimit: Int = 512, pages: PublicPages? = try? .bare()
+        uploadTimeout: Int64 = 3600, connectionLimit: Int = 512, rates: RequestRates = RequestRates(),
+        pages: PublicPages? = try? .bare()
     ) {
         self.address = address
         self.port = port
@@ -42,5 +45,6 @@ package struct HTTPConfiguration: Sendable {
         self.uploadTimeout = uploadTimeout
         self.connectionLimit = connectionLimit
         self.pages = pages
+        self.rates = rates
     }
 }

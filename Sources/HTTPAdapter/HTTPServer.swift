@@ -17,6 +17,7 @@ package struct HTTPServer: ApplicationProtocol {
 
     private let context: EngineContext
     let settings: HTTPConfiguration
+    private let shared = SharedByRequests()
     private let onBound: @Sendable (_ host: String, _ port: Int) -> Void
 
     /// What the framework itself logs: its notes on every start and connection are left out.
@@ -36,7 +37,7 @@ package struct HTTPServer: ApplicationProtocol {
     }
 
     /// What answers requests.
-    package var responder: APIResponder { APIResponder(context: context, configuration: settings) }
+    package var responder: APIResponder { APIResponder(context: context, configuration: settings, shared: shared) }
 
     /// HTTP/1.1 with its limits.
     package var server: HTTPServerBuilder {

@@ -2,6 +2,12 @@ import HTTPTypes
 
 extension HTTPField.Name {
     static let requestID = known("X-Request-Id")
+    static let idempotencyKey = known("Idempotency-Key")
+    static let idempotentReplayed = known("Idempotent-Replayed")
+    /// As in the drafts of draft-ietf-httpapi-ratelimit-headers before 08.
+    static let rateLimit = known("RateLimit-Limit")
+    static let rateLimitRemaining = known("RateLimit-Remaining")
+    static let rateLimitReset = known("RateLimit-Reset")
     static let forwardedFor = known("X-Forwarded-For")
     static let pragma = known("Pragma")
     static let referrerPolicy = known("Referrer-Policy")

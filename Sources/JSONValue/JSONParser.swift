@@ -12,21 +12,27 @@ package struct JSONParser {
         package var offset: Int
         package var line: Int
         package var column: Int
+        /// The member it happened in, with dots; empty at the top.
+        package var path = ""
 
-        package var description: String {
-            let what =
-                switch code {
-                case .unexpectedEnd: "the text ends too early"
-                case .unexpectedByte: "unexpected character"
-                case .invalidNumber: "not a JSON number"
-                case .invalidEscape: "not a JSON escape sequence"
-                case .invalidUTF8: "not valid UTF-8"
-                case .controlCharacter: "unescaped control character in a string"
-                case .duplicateKey: "the same key twice in one object"
-                case .tooDeep: "nested too deeply"
-                case .trailingBytes: "more text after the value"
-                }
-            return "JSON, line \(line), column \(column): \(what)"
+        /// Notes that it happened within a member or item of that name.
+        fileprivate mutating func happened(in name: String) { path = path.isEmpty ? name : "\(name).\(path)" }
+
+        package var description: String { "JSON, line \(line), column \(column): \(reason)" }
+
+        /// What was wrong, without the place.
+        package var reason: String {
+            switch code {
+            case .unexpectedEnd: "the text ends too early"
+            case .unexpectedByte: "unexpected character"
+            case .invalidNumber: "not a JSON number"
+            case .invalidEscape: "not a JSON escape sequence"
+            case .invalidUTF8: "not valid UTF-8"
+            case .controlCharacter: "unescaped control character in a string"
+            case .duplicateKey: "the same key twice in one object"
+            case .tooDeep: "nested too deeply"
+            case .trailingBytes: "more text after the value"
+            }
         }
     }
 
@@ -96,12 +102,19 @@ package struct JSONParser {
             guard try peek() == UInt8(ascii: "\"") else { throw failure(.unexpectedByte) }
             let start = offset
             let key = try string()
-            guard object[key] == nil else { throw failure(.duplicateKey, at: start) }
+            guard object[key] == nil else {
+                var failure = failure(.duplicateKey, at: start)
+                failure.happened(in: key)
+                throw failure
+            }
             skipBlanks()
             guard try peek() == UInt8(ascii: ":") else { throw failure(.unexpectedByte) }
             offset += 1
             skipBlanks()
-            object[key] = try value(depth: depth + 1)
+            do { object[key] = try value(depth: depth + 1) } catch var failure as Failure {
+                failure.happened(in: key)
+                throw failure
+            }
             if try endOfList(UInt8(ascii: "}")) { return object }
         }
     }
@@ -115,7 +128,10 @@ package struct JSONParser {
             return array
         }
         while true {
-            array.append(try value(depth: depth + 1))
+            do { array.append(try value(depth: depth + 1)) } catch var failure as Failure {
+                failure.happened(in: "\(array.count)")
+                throw failure
+            }
             if try endOfList(UInt8(ascii: "]")) { return array }
         }
     }

@@ -21,7 +21,7 @@ struct EncodedBody {
         switch encoding {
         case .sevenBit: bytes = EncodedBody.withReturns(text)
         case .quotedPrintable: bytes = EncodedBody.quotedPrintable(text)
-        case .base64: bytes = EncodedBody.base64(text)
+        case .base64: bytes = EncodedBody.base64(of: EncodedBody.withReturns(text))
         }
     }
 
@@ -101,8 +101,9 @@ struct EncodedBody {
         return result
     }
 
-    private static func base64(_ text: [UInt8]) -> [UInt8] {
-        let encoded = Array(Base64.encode(withReturns(text)).utf8)
+    /// In lines; what is encoded may be anything.
+    static func base64(of content: [UInt8]) -> [UInt8] {
+        let encoded = Array(Base64.encode(content).utf8)
         var result: [UInt8] = []
         result.reserveCapacity(encoded.count + encoded.count / 38 + 2)
         var start = 0

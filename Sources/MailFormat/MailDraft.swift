@@ -22,6 +22,8 @@ package struct MailDraft: Sendable {
     package var text: String?
     /// Nil: the mail is plain text.
     package var html: String?
+    /// Files that go with it. One with a content id is shown within the HTML.
+    package var files: [AttachedFile]
     /// Further fields in the order they are written.
     package var extraHeaders: [HeaderField]
     /// Letters and digits by which the parts are kept apart; any that does not repeat between mails.
@@ -31,7 +33,7 @@ package struct MailDraft: Sendable {
     package init(
         from: Mailbox, to: [Mailbox], replyTo: [Mailbox] = [], subject: String, date: Int64, messageID: String,
         inReplyTo: String? = nil, references: [String] = [], text: String? = nil, html: String? = nil,
-        extraHeaders: [HeaderField] = [], boundary: String
+        files: [AttachedFile] = [], extraHeaders: [HeaderField] = [], boundary: String
     ) {
         self.from = from
         self.to = to
@@ -43,6 +45,7 @@ package struct MailDraft: Sendable {
         self.references = references
         self.text = text
         self.html = html
+        self.files = files
         self.extraHeaders = extraHeaders
         self.boundary = boundary
     }
@@ -58,6 +61,8 @@ package struct CompositionError: Error, Hashable, Sendable, CustomStringConverti
         case invalidBoundary = "invalid_boundary"
         /// Before the year 1900 or after 9999 (RFC 5322 section 3.3 has four digits).
         case invalidDate = "invalid_date"
+        /// A file whose type or content id cannot be written.
+        case invalidFile = "invalid_file"
         /// A field name with forbidden characters (RFC 5322 section 3.6.8).
         case invalidFieldName = "invalid_field_name"
         /// A field that only the composer writes.

@@ -62,32 +62,19 @@ package enum MessageComposer {
     ]
 
     private static func finish(_ draft: MailDraft, _ writer: HeaderWriter) throws(CompositionError) -> [UInt8] {
-        var writer = writer
-        guard let html = draft.html else {
-            return append(EncodedBody(draft.text ?? "", subtype: "plain"), to: writer)
+        if draft.html != nil || !draft.files.isEmpty {
+            guard (1...50).contains(draft.boundary.utf8.count), draft.boundary.utf8.allSatisfy(isBoundaryByte) else {
+                throw CompositionError(.invalidBoundary, field: "Content-Type")
+            }
         }
-        guard (1...60).contains(draft.boundary.utf8.count), draft.boundary.utf8.allSatisfy(isBoundaryByte) else {
-            throw CompositionError(.invalidBoundary, field: "Content-Type")
+        let body = try body(of: draft)
+        var bytes = writer.bytes + body.header.bytes
+        if draft.html != nil || !draft.files.isEmpty {
+            bytes.append(contentsOf: "\r\nThis is a message in several forms in MIME format.\r\n".utf8)
+        } else {
+            bytes.append(contentsOf: [0x0D, 0x0A])
         }
-        // `=_` stands in no line of quoted-printable or base64, so no body can hold the boundary (RFC 2045 section 6.7).
-        let boundary = "=_" + draft.boundary
-        writer.words("Content-Type", ["multipart/alternative;", "boundary=\"\(boundary)\""])
-        var bytes = writer.bytes
-        bytes.append(contentsOf: "\r\nThis is a message in several forms in MIME format.\r\n".utf8)
-        let text = draft.text ?? PlainText.from(html: html)
-        for body in [EncodedBody(text, subtype: "plain"), EncodedBody(html, subtype: "html")] {
-            bytes.append(contentsOf: "\r\n--\(boundary)\r\n".utf8)
-            bytes.append(contentsOf: append(body, to: HeaderWriter()))
-        }
-        bytes.append(contentsOf: "\r\n--\(boundary)--\r\n".utf8)
-        return bytes
-    }
-
-    private static func append(_ body: EncodedBody, to writer: HeaderWriter) -> [UInt8] {
-        var writer = writer
-        writer.words("Content-Type", ["text/\(body.subtype);", "charset=utf-8"])
-        writer.words("Content-Transfer-Encoding", [body.encoding.rawValue])
-        return writer.bytes + [0x0D, 0x0A] + body.bytes
+        return bytes + body.content
     }
 
     /// Printable, with an `@`, short enough for a line of its own with its brackets.

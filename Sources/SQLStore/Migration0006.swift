@@ -43,9 +43,11 @@ enum Migration0006 {
             PRIMARY KEY (set_id, position)
         ) STRICT;
 
-        -- `project_id` is null for what concerns the whole installation.
+        -- `project_id` is null for what concerns the whole installation. Many changes have one time, and ids of one time no
+        -- order: `number` has it.
         CREATE TABLE audit_log (
-            id BLOB PRIMARY KEY,
+            number INTEGER PRIMARY KEY,
+            id BLOB NOT NULL UNIQUE,
             project_id BLOB,
             at INTEGER NOT NULL,
             actor_kind TEXT NOT NULL,
@@ -53,8 +55,8 @@ enum Migration0006 {
             action TEXT NOT NULL,
             target TEXT NOT NULL,
             details TEXT
-        ) STRICT, WITHOUT ROWID;
-        CREATE INDEX audit_log_by_project ON audit_log (project_id, id);
-        CREATE INDEX audit_log_by_target ON audit_log (project_id, target, id);
+        ) STRICT;
+        CREATE INDEX audit_log_by_project ON audit_log (project_id, number);
+        CREATE INDEX audit_log_by_target ON audit_log (project_id, target, number);
         """
 }

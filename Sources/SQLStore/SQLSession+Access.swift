@@ -70,23 +70,24 @@ extension SQLSession {
 
     func insert(_ record: IdempotencyRecord, replacingOlderThan expiry: Timestamp) throws -> Bool {
         try run(
+            "DELETE FROM idempotency_keys WHERE project_id = ? AND key = ? AND created_at < ?", record.projectID,
+            record.key, expiry)
+        try run(
             """
             INSERT INTO idempotency_keys (project_id, key, request_id, fingerprint, created_at, status, body)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-            ON CONFLICT (project_id, key) DO UPDATE SET request_id = excluded.request_id,
-                fingerprint = excluded.fingerprint, created_at = excluded.created_at, status = excluded.status,
-                body = excluded.body
-            WHERE created_at < ?8 OR request_id = excluded.request_id
+            VALUES (?, ?, ?, ?, ?, ?, ?)
+            ON CONFLICT (project_id, key) DO UPDATE SET status = coalesce(excluded.status, status),
+                body = coalesce(excluded.body, body)
+            WHERE request_id = excluded.request_id
             """, record.projectID, record.key, record.requestID, record.fingerprint, record.createdAt,
-            record.answer?.status, record.answer?.body, expiry)
+            record.answer?.status, record.answer?.body)
         return changeCount > 0
     }
 
-    func complete(_ record: IdempotencyRecord) throws {
+    func release(_ record: IdempotencyRecord) throws {
         try run(
-            """
-            UPDATE idempotency_keys SET status = ?, body = ? WHERE project_id = ? AND key = ? AND request_id = ?
-            """, record.answer?.status, record.answer?.body, record.projectID, record.key, record.requestID)
+            "DELETE FROM idempotency_keys WHERE project_id = ? AND key = ? AND request_id = ?", record.projectID,
+            record.key, record.requestID)
     }
 
     func idempotencyRecord(_ key: String, in project: Identifier) throws -> IdempotencyRecord? {
@@ -176,22 +177,28 @@ extension SQLSession {
         let isNoun = selection.action?.hasSuffix(".") == true
         let action = isNoun ? nil : selection.action
         let noun = isNoun ? selection.action : nil
+        let before: Int64? = try selection.cursor.flatMap { cursor in
+            // One that is not there, or another project's, is before everything.
+            try first("SELECT number FROM audit_log WHERE id = ? AND project_id = ?", cursor, selection.projectID) {
+                $0[0]
+            } ?? 0
+        }
         guard let target = selection.target else {
             return try rows(
                 """
                 SELECT id, project_id, at, actor_kind, actor, action, target, details FROM audit_log
-                WHERE project_id = ?1 AND (?2 IS NULL OR id < ?2) AND (?3 IS NULL OR action = ?3)
+                WHERE project_id = ?1 AND (?2 IS NULL OR number < ?2) AND (?3 IS NULL OR action = ?3)
                     AND (?4 IS NULL OR substr(action, 1, length(?4)) = ?4)
-                ORDER BY id DESC LIMIT ?5
-                """, selection.projectID, selection.cursor, action, noun, selection.limit, decode: Self.auditRecord)
+                ORDER BY number DESC LIMIT ?5
+                """, selection.projectID, before, action, noun, selection.limit, decode: Self.auditRecord)
         }
         return try rows(
             """
             SELECT id, project_id, at, actor_kind, actor, action, target, details FROM audit_log
-            WHERE project_id = ?1 AND target = ?6 AND (?2 IS NULL OR id < ?2) AND (?3 IS NULL OR action = ?3)
+            WHERE project_id = ?1 AND target = ?6 AND (?2 IS NULL OR number < ?2) AND (?3 IS NULL OR action = ?3)
                 AND (?4 IS NULL OR substr(action, 1, length(?4)) = ?4)
-            ORDER BY id DESC LIMIT ?5
-            """, selection.projectID, selection.cursor, action, noun, selection.limit, target,
+            ORDER BY number DESC LIMIT ?5
+            """, selection.projectID, before, action, noun, selection.limit, target,
             decode: Self.auditRecord)
     }
 

@@ -189,6 +189,9 @@ extension MailRequest {
         if isTest { object["test"] = true }
         object["from"] = from.map { .string($0) }
         object["replyTo"] = replyTo.map { .string($0) }
+        object["toName"] = recipientName.map { .string($0) }
+        object["attachments"] = attachmentSet.map { .string("\($0)") }
+        if !headers.isEmpty { object["headers"] = .array(headers.map { [.string($0.name), .string($0.value)] }) }
         if let answers {
             object["answers"] = [
                 "writtenTo": .string(answers.writtenTo), "subject": .string(answers.subject),
@@ -216,5 +219,12 @@ extension MailRequest {
             recipient: json["to"]?.stringValue ?? "", from: json["from"]?.stringValue,
             replyTo: json["replyTo"]?.stringValue, variables: json["variables"]?.objectValue ?? [:], answers: answers,
             isTest: json["test"]?.boolValue ?? false)
+        recipientName = json["toName"]?.stringValue
+        attachmentSet = json["attachments"]?.stringValue.flatMap { Identifier($0) }
+        headers = (json["headers"]?.arrayValue ?? []).compactMap { pair in
+            guard let name = pair.arrayValue?.first?.stringValue, let value = pair.arrayValue?.last?.stringValue
+            else { return nil }
+            return Header(name: name, value: value)
+        }
     }
 }

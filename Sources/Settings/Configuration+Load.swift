@@ -70,6 +70,15 @@ extension Configuration {
         log = Log(level: reading.value(Schema.Log.level), format: reading.value(Schema.Log.format))
         limits = Limits(
             eventData: reading.value(Schema.Limits.eventData), generations: reading.value(Schema.Limits.generations))
+        rates = Rates(
+            isEnabled: reading.value(Schema.Rates.enabled),
+            track: .init(
+                perSecond: reading.value(Schema.Rates.track), burst: reading.value(Schema.Rates.trackBurst)),
+            send: .init(perSecond: reading.value(Schema.Rates.send), burst: reading.value(Schema.Rates.sendBurst)),
+            contacts: .init(
+                perSecond: reading.value(Schema.Rates.contacts), burst: reading.value(Schema.Rates.contactsBurst)),
+            unknownKeys: reading.value(Schema.Rates.unknownKeys))
+        verify = Verify(dns: reading.value(Schema.Verify.dns), timeout: reading.value(Schema.Verify.timeout))
         routes = Route.all(&reading)
         ownAddresses = reading.values(Schema.ownAddresses)
     }

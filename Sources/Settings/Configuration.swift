@@ -25,6 +25,10 @@ package struct Configuration: Sendable {
     package let log: Log
     /// Section `limits`.
     package let limits: Limits
+    /// Section `rates`.
+    package let rates: Rates
+    /// Section `verify`.
+    package let verify: Verify
     /// In the order of the file; no two have the same target and project.
     package let routes: [Route]
     /// Addresses that are never answered automatically; domains in lower case.
@@ -201,6 +205,34 @@ package struct Configuration: Sendable {
         package let eventData: Int
         /// `limits.generations`.
         package let generations: Int
+    }
+
+    /// The keys of `rates`.
+    package struct Rates: Hashable, Sendable {
+        /// A number of requests in a second, and how many may come at once.
+        package struct Rate: Hashable, Sendable {
+            package let perSecond: Int
+            package let burst: Int
+        }
+
+        /// `rates.enabled`.
+        package let isEnabled: Bool
+        /// `rates.track`, `rates.track_burst`.
+        package let track: Rate
+        /// `rates.send`, `rates.send_burst`.
+        package let send: Rate
+        /// `rates.contacts`, `rates.contacts_burst`.
+        package let contacts: Rate
+        /// `rates.unknown_keys`. In a minute; 0 does not count.
+        package let unknownKeys: Int
+    }
+
+    /// The keys of `verify`.
+    package struct Verify: Hashable, Sendable {
+        /// `verify.dns`.
+        package let dns: Bool
+        /// `verify.timeout`.
+        package let timeout: Duration
     }
 
     /// Whose mail becomes an event, and what becomes of the mail.

@@ -231,6 +231,52 @@ extension Schema {
         static let settings = [level.setting, format.setting]
     }
 
+    enum Verify {
+        static let dns = Entry.flag(
+            "verify.dns", default: false,
+            "Whether the DNS is asked for the servers of the domain; without it hasMxRecords is null.")
+        static let timeout = Entry.duration(
+            "verify.timeout", .seconds(1)...(.seconds(30)), default: .seconds(3), example: .seconds(1),
+            "How long one question to a name server may take.")
+
+        static let settings = [dns.setting, timeout.setting]
+    }
+
+    enum Rates {
+        static let enabled = Entry.flag(
+            "rates.enabled", default: false, "Whether the requests of a key are counted; the rest needs it.")
+        static let track = Entry.integer(
+            "rates.track", 1...100_000, default: 100, unit: "per second", example: 500,
+            "Requests to track events, one or a batch of them, that a key may make.")
+        static let trackBurst = Entry.integer(
+            "rates.track_burst", 1...1_000_000, default: 200, unit: "requests", example: 1000,
+            "How many of them may come at once after a pause.")
+        static let send = Entry.integer(
+            "rates.send", 1...100_000, default: 20, unit: "per second", example: 5,
+            "Requests to send mail that a key may make.")
+        static let sendBurst = Entry.integer(
+            "rates.send_burst", 1...1_000_000, default: 50, unit: "requests", example: 10,
+            "How many of them may come at once after a pause.")
+        static let contacts = Entry.integer(
+            "rates.contacts", 1...100_000, default: 50, unit: "per second", example: 200,
+            "Requests to change contacts that a key may make.")
+        static let contactsBurst = Entry.integer(
+            "rates.contacts_burst", 1...1_000_000, default: 100, unit: "requests", example: 500,
+            "How many of them may come at once after a pause.")
+        static let unknownKeys = Entry.integer(
+            "rates.unknown_keys", 0...100_000, default: 60, unit: "per minute", example: 10,
+            """
+            How many keys that nobody has one network (/24, /48) may try; keys in use still count. 0: any number. It does \
+            not depend on rates.enabled, and clients on this machine are not counted.
+            """
+        )
+
+        static let settings = [
+            enabled.setting, track.setting, trackBurst.setting, send.setting, sendBurst.setting, contacts.setting,
+            contactsBurst.setting, unknownKeys.setting,
+        ]
+    }
+
     enum Limits {
         static let eventData = Entry.bytes(
             "limits.event_data", 1024...(16 << 20), default: 64 << 10, example: 256 << 10,

@@ -53,6 +53,10 @@ package enum Schema {
             name: "limits", meaning: "Bounds that keep one event or one workflow from taking everything.",
             settings: Limits.settings),
         Section(
+            name: "rates", meaning: "How often the API may be called; a refused request is answered with 429.",
+            settings: Rates.settings),
+        Section(name: "verify", meaning: "The check of mail addresses (/v1/verify).", settings: Verify.settings),
+        Section(
             name: "", meaning: "Which inbound mail becomes events, and which addresses are our own.",
             settings: [Route.list, ownAddresses.setting]),
     ]

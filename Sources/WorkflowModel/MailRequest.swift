@@ -1,6 +1,6 @@
 import JSONValue
 
-/// A mail that a workflow wants sent: what goes into the outbox. It is rendered later, from the immutable template
+/// A mail that a workflow or a client wants sent: what goes into the outbox. It is rendered later, from the immutable template
 /// version and these variables.
 package struct MailRequest: Hashable, Sendable {
     /// The message that an automatic reply answers (RFC 3834, RFC 5322 section 3.6.4).
@@ -27,6 +27,8 @@ package struct MailRequest: Hashable, Sendable {
     package var partials: [String: Identifier]
     package var kind: TemplateSummary.Kind
     package var recipient: String
+    /// The recipient's display name.
+    package var recipientName: String?
     /// Overrides of the template's addresses.
     package var from: String?
     package var replyTo: String?
@@ -35,6 +37,20 @@ package struct MailRequest: Hashable, Sendable {
     package var answers: Answered?
     /// A look at a template before it is used: marked in its subject, without pixel, and nothing comes of its fate.
     package var isTest: Bool
+    /// Header fields that the client asked for; they stand in the place of ours of the same name.
+    package var headers: [Header] = []
+    /// The set of files that goes with it.
+    package var attachmentSet: Identifier?
+
+    package struct Header: Hashable, Sendable {
+        package var name: String
+        package var value: String
+
+        package init(name: String, value: String) {
+            self.name = name
+            self.value = value
+        }
+    }
 
     package init(
         id: Identifier, step: String, templateVersionID: Identifier, partials: [String: Identifier] = [:],

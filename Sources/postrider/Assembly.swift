@@ -1,10 +1,12 @@
 import CryptoAdapter
 import Engine
 import Foundation
+import HTTPAdapter
 import Logging
 import MailFormat
 import MailModel
 import MilterAdapter
+import ResolverAdapter
 import SMTPAdapter
 import SQLStore
 import Settings
@@ -32,12 +34,13 @@ struct Assembly {
         let clock = SystemClock()
         let cryptography = OpenSSLCryptography()
         let secret = try await EngineContext.prepare(store: store, clock: clock, cryptography: cryptography)
-        let context = EngineContext(
+        var context = EngineContext(
             store: store, clock: clock, cryptography: cryptography, configuration: engineConfiguration,
             secret: secret,
             // A command serves no pixels, and the daemon's log is not its own.
             fetchLog: exclusively ? try FetchLogFile(besideDatabase: configuration.database.path) : nil,
             spool: ContactSpoolFiles(besideDatabase: configuration.database.path), logger: logger)
+        context.mailServers = mailServers
         return (store, exclusively ? context : context.acting(as: .account(Self.account)))
     }
 
@@ -101,6 +104,8 @@ struct Assembly {
         engine.hitLimit = configuration.tracking.maxHitsPerMail
         engine.ownAddresses = Set(configuration.ownAddresses.map { $0.lowercased() })
         engine.webhookDestinations = webhookDestinations
+        let strangers = configuration.rates.unknownKeys
+        engine.strangerRate = strangers > 0 ? Rate(perSecond: Double(strangers) / 60, burst: strangers) : nil
         return engine
     }
 
@@ -113,6 +118,22 @@ struct Assembly {
         policy.softWindow = suppression.softWindow.components.seconds
         policy.softDuration = suppression.softDuration.components.seconds
         return policy
+    }
+
+    /// Who answers for the DNS; nil when nobody is to be asked.
+    var mailServers: (any MailServerLookup)? {
+        configuration.verify.dns
+            ? SystemMailServerLookup(timeout: configuration.verify.timeout.components.seconds) : nil
+    }
+
+    var rates: RequestRates {
+        func rate(_ rate: Configuration.Rates.Rate) -> Rate {
+            Rate(perSecond: Double(rate.perSecond), burst: rate.burst)
+        }
+        let rates = configuration.rates
+        return RequestRates(
+            isEnabled: rates.isEnabled, track: rate(rates.track), send: rate(rates.send),
+            contacts: rate(rates.contacts))
     }
 
     /// - Throws: `ConfigurationError`-like sentence when a route names a project that is not there.

@@ -66,6 +66,7 @@ final class Daemon: Sendable {
                     .init(service: LoopService { await Segmenter(context: context).run() }),
                     .init(service: LoopService { await History(context: context).run() }),
                     .init(service: LoopService { await ContactJobs(context: context).run() }),
+                    .init(service: LoopService { await Housekeeping(context: context).run() }),
                     .init(
                         service: LoopService {
                             await ready.waitForHTTP()
@@ -96,7 +97,7 @@ final class Daemon: Sendable {
                 address: http.address, port: http.port, bodyLimit: http.bodyLimit,
                 importLimit: http.importLimit,
                 trackingEnabled: configuration.tracking.opens, trustedProxy: http.trustsForwardedFor,
-                pages: pages)
+                rates: Assembly(configuration: configuration, logger: logger).rates, pages: pages)
         ) { _, port in
             context.trackingAddress.value = http.baseURL(port: port)
             logger.notice("http is listening", metadata: ["address": "\(http.address)", "port": "\(port)"])

@@ -9,8 +9,9 @@ struct Postrider: ParsableCommand {
         abstract: "A mail agent beside Postfix: mail in becomes events, events move workflows, workflows send mail.",
         version: "0.1.0",
         subcommands: [
-            ServeCommand.self, CheckCommand.self, WorkflowCommand.self, KeyCommand.self, WebhookCommand.self,
-            ContactCommand.self, SuppressionCommand.self, ConfigurationCommand.self,
+            ServeCommand.self, CheckCommand.self, WorkflowCommand.self, ProjectCommand.self, KeyCommand.self,
+            AuditCommand.self, WebhookCommand.self, ContactCommand.self, SuppressionCommand.self,
+            ConfigurationCommand.self, DescribeCommand.self,
         ])
 }
 

@@ -51,5 +51,15 @@ package struct TestCryptography: Cryptography {
         }
     }
 
-    package func randomBytes(_ count: Int) -> [UInt8] { (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 37 &+ 11) } }
+    private static let calls = Mutex<UInt64>(0)
+
+    /// Others at every call.
+    package func randomBytes(_ count: Int) -> [UInt8] {
+        let call = Self.calls.withLock { calls in
+            calls += 1
+            return calls
+        }
+        var generator = SeededGenerator(seed: call)
+        return (0..<count).map { _ in UInt8(truncatingIfNeeded: generator.next()) }
+    }
 }

@@ -69,6 +69,10 @@ package enum StoreContract: String, CaseIterable, Sendable, CustomTestStringConv
     case deletedTemplateIsGoneAndItsVersionsStay
     case mailKnowsItsPartials
     case mailsOfATemplateAreCountedAmongTheNewest
+    case keyComesBackWholeAndEnds
+    case idempotencyRecordIsTheFirstRequests
+    case auditLogComesNewestFirstInPages
+    case unnamedVersionsAreFoundByTheirContent
 
     package var testDescription: String { rawValue }
 
@@ -136,6 +140,10 @@ package enum StoreContract: String, CaseIterable, Sendable, CustomTestStringConv
         case .deletedTemplateIsGoneAndItsVersionsStay: try await Self.deletedTemplate(store)
         case .mailKnowsItsPartials: try await Self.mailPartials(store)
         case .mailsOfATemplateAreCountedAmongTheNewest: try await Self.mailsOfATemplate(store)
+        case .keyComesBackWholeAndEnds: try await Self.keys(store)
+        case .idempotencyRecordIsTheFirstRequests: try await Self.idempotency(store)
+        case .auditLogComesNewestFirstInPages: try await Self.auditLog(store)
+        case .unnamedVersionsAreFoundByTheirContent: try await Self.unnamedVersions(store)
         }
     }
 

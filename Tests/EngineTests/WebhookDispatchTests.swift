@@ -225,6 +225,7 @@ private func answered(_ status: Int, _ body: String = "{}", _ headers: [String: 
         #expect(receiver.calls.isEmpty)
         let execution = try #require(try await engine.executions().first)
         #expect(execution.status == .failed && execution.exitReason?.contains("webhooks.allowed_hosts") == true)
+        engine.clock.advance(seconds: 1)
         try await engine.track("signed_up")
         try await engine.runWebhooks(receiver, destinations: listed)
         #expect(receiver.calls.count == 1)

@@ -19,6 +19,18 @@ import WorkflowModel
         #expect(Set(description.operations.map(\.route)) == Set(served))
     }
 
+    @Test func theServerHoldsTheFile() async throws {
+        let text = DescriptionText.json.description
+        #expect(
+            try JSONParser.parse(text) == description.root,
+            "Documentation/openapi.yaml has changed: `make docs` writes the source file anew")
+        try await withEngine { server in
+            let answer = try await server.client.request("GET", "/openapi.json")
+            #expect(answer.status == 200 && answer.field("Content-Type") == "application/json")
+            #expect(answer.body == Array(text.utf8))
+        }
+    }
+
     @Test func everyErrorCodeIsDescribedAndNothingElse() {
         let error = description.root["components"]?["schemas"]?["Error"]?["properties"]?["error"]
         let codes = error?["properties"]?["code"]?["enum"]?.arrayValue?.compactMap(\.stringValue)

@@ -31,9 +31,10 @@ struct EngineServer: Sendable {
 
     func send(
         _ method: String, _ path: String, _ body: JSON? = nil, key other: String? = nil,
+        fields more: [(String, String)] = [],
         sourceLocation: SourceLocation = #_sourceLocation
     ) async throws -> Reply {
-        let fields = [("Authorization", "Bearer \(other ?? key)"), ("Content-Type", "application/json")]
+        let fields = [("Authorization", "Bearer \(other ?? key)"), ("Content-Type", "application/json")] + more
         let answer = try await client.request(method, path, fields, body: body.map { JSONWriter.bytes($0) })
         let value = answer.body.isEmpty ? JSON.null : try JSONParser.parse(answer.body)
         check(method, path, answer.status, value, sourceLocation)

@@ -49,8 +49,8 @@ import Testing
         ("POST", "/healthz", "GET, HEAD"), ("DELETE", "/workflows", "GET, HEAD, POST"),
         ("POST", "/workflows/x", "GET, HEAD, PATCH, DELETE"),
         ("GET", "/workflows/bulk-update", "POST"), ("PUT", "/workflows/x/steps/y", "PATCH, DELETE"),
-        ("OPTIONS", "/workflows/x/transitions", "POST"), ("GET", "/v1/track", "POST"),
-        ("HEAD", "/v1/track", "POST"), ("OPTIONS", "/v1/track", "POST"),
+        ("OPTIONS", "/workflows/x/transitions", "POST"), ("GET", "/v1/track", "POST, OPTIONS"),
+        ("HEAD", "/v1/track", "POST, OPTIONS"),
         ("PUT", "/workflows/x/executions", "GET, HEAD, POST"),
         ("PATCH", "/workflows/x/executions/y", "GET, HEAD, DELETE"),
     ])

@@ -14,7 +14,7 @@ extension FakeSession {
     func insert(_ record: IdempotencyRecord, replacingOlderThan expiry: Timestamp) throws -> Bool {
         throw Unsupported()
     }
-    func complete(_ record: IdempotencyRecord) throws { throw Unsupported() }
+    func release(_ record: IdempotencyRecord) throws { throw Unsupported() }
     func pruneIdempotency(before time: Timestamp, limit: Int) throws -> Int { throw Unsupported() }
     func idempotencyRecord(_ key: String, in project: Identifier) throws -> IdempotencyRecord? { throw Unsupported() }
     func unnamedVersion(hash: [UInt8], in project: Identifier) throws -> Identifier? { throw Unsupported() }

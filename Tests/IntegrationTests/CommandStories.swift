@@ -66,6 +66,38 @@ struct CommandStories {
         }
     }
 
+    @Test func projectsAndKeysAreMadeChangedAndEndedBesideTheDaemon() async throws {
+        try await BadInputStage.play { stage in
+            func run(_ words: [String]) async throws -> BadInputCommand {
+                try await BadInputCommand.run(words + ["--config", stage.site.configurationPath])
+            }
+            let made = try await run(["project", "create", "news", "--name", "The news", "--timezone", "Europe/Berlin"])
+            #expect(made.status == .exited(0) && made.text.contains("news: created"), "\(made.text)")
+            #expect(try await run(["project", "create", "news"]).status == .exited(1))
+            #expect(try await run(["project", "timezone", "news", "Mars/Olympus"]).status == .exited(1))
+            #expect(try await run(["project", "list"]).text.contains("Europe/Berlin"))
+            let created = try await run(
+                ["key", "create", "--project", "news", "--name", "Reader", "--scopes", "workflows:read"])
+            let key = try #require(created.lines.last)
+            #expect(try await Self.status("/workflows", key, stage) == 200)
+            #expect(try await Self.status("/audit", key, stage) == 403)
+            let listed = try await run(["key", "list", "--project", "news"])
+            let id = try #require(listed.lines.last?.split(separator: " ").first.map { String($0) })
+            #expect(listed.text.contains("Reader") && listed.text.contains("workflows:read"), "\(listed.text)")
+            #expect(!listed.text.contains(key))
+            let rotated = try #require(try await run(["key", "rotate", id, "--project", "news"]).lines.last)
+            #expect(try await Self.status("/workflows", key, stage) == 401)
+            #expect(try await Self.status("/workflows", rotated, stage) == 200)
+            #expect(try await run(["key", "revoke", id, "--project", "news"]).status == .exited(0))
+            #expect(try await Self.status("/workflows", rotated, stage) == 401)
+            #expect(try await run(["key", "revoke", id, "--project", "news"]).status == .exited(1))
+            let audit = try await run(["audit", "--project", "news"]).text
+            for action in ["project.created", "key.created", "key.rotated", "key.revoked"] {
+                #expect(audit.contains(action), "\(audit)")
+            }
+        }
+    }
+
     @Test(arguments: brokenFiles.map(\.name))
     func aBrokenWorkflowFileNamesAllThatIsWrong(file name: String) async throws {
         let broken = try #require(Self.brokenFiles.first { $0.name == name })

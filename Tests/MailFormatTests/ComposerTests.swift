@@ -4,8 +4,10 @@ import MailModel
 import Testing
 
 struct ComposerTests {
-    /// The exact bytes of three mails, so that a change of the wire format is a change somebody made on purpose.
-    @Test(arguments: ["plain", "alternative", "reply"]) func wireFormatIsAsRecorded(name: String) throws {
+    /// The exact bytes of five mails, so that a change of the wire format is a change somebody made on purpose.
+    @Test(arguments: ["plain", "alternative", "reply", "files", "plain-files"]) func wireFormatIsAsRecorded(
+        name: String
+    ) throws {
         let bytes = try MessageComposer.compose(golden(name))
         WireFormat.expectLegal(bytes)
         let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
@@ -19,6 +21,25 @@ struct ComposerTests {
         switch name {
         case "plain": return Drafts.plain()
         case "alternative": return Drafts.alternative()
+        case "files":
+            var draft = Drafts.alternative()
+            draft.files = [
+                AttachedFile(
+                    filename: "logo.png", contentType: "image/png", contentID: "logo", bytes: Array(0..<100)),
+                AttachedFile(
+                    filename: "Rechnung für \"Müller\".pdf", contentType: "application/pdf", bytes: [37, 80, 68, 70]),
+                AttachedFile(
+                    filename: "said \"so\\\".eml", contentType: "message/rfc822", bytes: Array("From: a\n".utf8)),
+            ]
+            return draft
+        case "plain-files":
+            var draft = Drafts.plain()
+            draft.files = [
+                AttachedFile(
+                    filename: String(repeating: "ü", count: 40) + "\r\nX: y.csv",
+                    contentType: "text/csv; charset=utf-8", bytes: [])
+            ]
+            return draft
         default:
             var draft = Drafts.plain(
                 subject: "Auto: Re: =?weird?= words", text: "We have got your mail.\n.dot\nFrom us\n")
@@ -35,6 +56,27 @@ struct ComposerTests {
             ]
             return draft
         }
+    }
+
+    @Test func filesAreReadBack() throws {
+        for name in ["files", "plain-files"] {
+            let draft = golden(name)
+            let read = MessageReader.read(Corpus.message(try MessageComposer.compose(draft)))
+            let names = draft.files.map { $0.filename.replacing("\r\n", with: " ") }
+            #expect(Set(read.attachments.compactMap(\.filename)) == Set(names))
+            #expect(read.defects.isEmpty, "\(read.defects)")
+        }
+    }
+
+    @Test(arguments: [
+        ("text", nil as String?), ("text/plain\r\nX: y", nil), ("te xt/plain", nil), ("text/plain; a=\"b\"", nil),
+        ("text/plain; a", nil), ("text/plain", "<a>"), ("text/plain", "a b"), ("text/plain", ""), ("text/plain", "é"),
+    ])
+    func aFileThatCannotBeWrittenIsRefused(type: String, id: String?) throws {
+        var draft = Drafts.plain()
+        draft.files = [AttachedFile(filename: "a", contentType: type, contentID: id, bytes: [])]
+        let error = #expect(throws: CompositionError.self) { try MessageComposer.compose(draft) }
+        #expect(error?.code == .invalidFile)
     }
 
     @Test func missingTextIsDerivedFromHTML() throws {

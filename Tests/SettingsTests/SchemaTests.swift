@@ -27,6 +27,8 @@ import Testing
         #expect(sample.tracking == defaults.tracking)
         #expect(sample.log == defaults.log)
         #expect(sample.limits == defaults.limits)
+        #expect(sample.rates == defaults.rates)
+        #expect(sample.verify == defaults.verify)
         #expect(sample.database == defaults.database)
         #expect(sample.routes == [] && sample.ownAddresses == [])
     }
