@@ -25,7 +25,6 @@ test: .ci/packages  ## everything: formatting, unit tests, stories with real ser
 	@.ci/install build run test
 	@$(MAKE) --no-print-directory lint
 	$(SWIFT) build $(FLAGS) --build-tests
-	Fuzz/run --compile
 	@# The stories apart: servers and daemons beside all the other tests would wait for each other on a small machine.
 	$(SWIFT) test $(FLAGS) --skip-build --parallel --skip '^(IntegrationTests|ServerTestKitTests)\.'
 	$(SWIFT) test $(FLAGS) --skip-build --parallel --filter '^(IntegrationTests|ServerTestKitTests)\.'

@@ -106,8 +106,8 @@ struct MailBuilder {
             // The text for people without HTML keeps the links that the author wrote.
             text: parts.text ?? parts.html.map { PlainText.from(html: $0) },
             html: parts.html.map { isTracked ? tracked($0, entry: entry, content: content) : $0 },
-            extraHeaders: headers(for: entry)
-                + (links?.headers(for: request, bodies: [parts.html, parts.text]) ?? []),
+            extraHeaders: Self.withoutOverridden(
+                headers(for: entry) + (links?.headers(for: request, bodies: [parts.html, parts.text]) ?? []), request),
             boundary: "postrider-\(entry.id)")
     }
 
@@ -161,11 +161,16 @@ struct MailBuilder {
         return field.value.split(whereSeparator: { $0 == " " || $0 == "<" || $0 == ">" }).map(String.init)
     }
 
-    /// What the client asked for stands in the place of ours; the mark of our own is not to be replaced.
-    private func headers(for entry: OutboxEntry) -> [HeaderField] {
-        let asked = entry.request.headers.filter { !Self.threadFields.contains($0.name.lowercased()) }
-        let names = Set(asked.map { $0.name.lowercased() })
-        return ownHeaders(for: entry).filter { $0.name == Self.markerField || !names.contains($0.name.lowercased()) }
+    private func headers(for entry: OutboxEntry) -> [HeaderField] { ownHeaders(for: entry) }
+
+    /// What the client asked for stands in the place of ours; the mark of our own is not to be replaced. Either field of
+    /// one-click unsubscription takes over the pair.
+    private static func withoutOverridden(_ own: [HeaderField], _ request: MailRequest) -> [HeaderField] {
+        let asked = request.headers.filter { !threadFields.contains($0.name.lowercased()) }
+        var names = Set(asked.map { $0.name.lowercased() })
+        let pair: Set<String> = ["list-unsubscribe", "list-unsubscribe-post"]
+        if !names.isDisjoint(with: pair) { names.formUnion(pair) }
+        return own.filter { $0.name == markerField || !names.contains($0.name.lowercased()) }
             + asked.map { HeaderField($0.name, $0.value) }
     }
 

@@ -46,5 +46,6 @@ package struct HTTPConfiguration: Sendable {
         self.connectionLimit = connectionLimit
         self.rates = rates
         self.pages = pages
+        self.rates = rates
     }
 }

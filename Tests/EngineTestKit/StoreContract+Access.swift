@@ -103,7 +103,8 @@ extension StoreContract {
     static func unnamedVersions(_ store: any Store) async throws {
         let version = TemplateVersion(
             id: id(900), templateID: id(900), kind: .transactional,
-            content: TemplateContent(subject: "Hi", html: "<p>Hi</p>", text: nil, from: "a@example.com"))
+            content: TemplateContent(subject: "Hi", html: "<p>Hi</p>", text: nil, from: "a@example.com"),
+            createdAt: time)
         let file = MailAttachment(filename: "a.txt", contentType: "text/plain", bytes: [1, 2, 3])
         let image = MailAttachment(filename: "b.png", contentType: "image/png", contentID: "logo", bytes: [])
         try await store.write { transaction in
