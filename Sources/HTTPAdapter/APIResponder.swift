@@ -123,10 +123,6 @@ package struct APIResponder: HTTPResponder {
         case .mail: return try await mail(exchange)
         case .audit: return try await audit(exchange)
         case .suppressions: return try await suppressions(&exchange)
-        case .send: return try await send(&exchange)
-        case .verify: return try await verify(&exchange)
-        case .mail: return try await mail(exchange)
-        case .audit: return try await audit(exchange)
         case .workflows, .workflowFields, .bulkUpdate, .workflow, .duplicate:
             return try await answerWorkflows(&exchange, at: endpoint)
         case .steps, .step, .transitions, .transition, .insertStep:

@@ -134,8 +134,6 @@ package enum Endpoint: String, CaseIterable, Sendable {
         case .send, .verify, .mail: .send
         case .audit: .audit
         case .suppressions: .suppressions
-        case .send, .verify, .mail: .send
-        case .audit: .audit
         case .workflows, .workflowFields, .bulkUpdate, .workflow, .duplicate, .steps, .step, .transitions, .transition,
             .insertStep, .executions, .cancelAll, .execution, .retry, .stats, .simulate, .migrate:
             .workflows

@@ -106,8 +106,6 @@ struct Assembly {
         let strangers = configuration.rates.unknownKeys
         engine.strangerRate = strangers > 0 ? Rate(perSecond: Double(strangers) / 60, burst: strangers) : nil
         engine.webhookDestinations = webhookDestinations
-        let strangers = configuration.rates.unknownKeys
-        engine.strangerRate = strangers > 0 ? Rate(perSecond: Double(strangers) / 60, burst: strangers) : nil
         return engine
     }
 
@@ -136,22 +134,6 @@ struct Assembly {
         policy.softWindow = suppression.softWindow.components.seconds
         policy.softDuration = suppression.softDuration.components.seconds
         return policy
-    }
-
-    /// Who answers for the DNS; nil when nobody is to be asked.
-    var mailServers: (any MailServerLookup)? {
-        configuration.verify.dns
-            ? SystemMailServerLookup(timeout: configuration.verify.timeout.components.seconds) : nil
-    }
-
-    var rates: RequestRates {
-        func rate(_ rate: Configuration.Rates.Rate) -> Rate {
-            Rate(perSecond: Double(rate.perSecond), burst: rate.burst)
-        }
-        let rates = configuration.rates
-        return RequestRates(
-            isEnabled: rates.isEnabled, track: rate(rates.track), send: rate(rates.send),
-            contacts: rate(rates.contacts))
     }
 
     /// - Throws: `ConfigurationError`-like sentence when a route names a project that is not there.

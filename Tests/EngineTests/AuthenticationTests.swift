@@ -31,7 +31,9 @@ import WorkflowModel
 
     @Test func scopesAreReadAndWritten() throws {
         #expect(try KeyScopes("contacts:read, send  events:write").text == "send contacts:read events:write")
-        #expect(KeyScopes.everything.text == "track send contacts workflows templates segments events webhooks audit suppressions")
+        #expect(
+            KeyScopes.everything.text
+                == "track send contacts workflows templates segments events webhooks audit suppressions")
         for wrong in ["", " ", "mails", "contacts:", "contacts:all", "contacts:read:write", "Contacts"] {
             #expect(throws: UseCaseError.self, "\(wrong)") { try KeyScopes(wrong) }
         }
