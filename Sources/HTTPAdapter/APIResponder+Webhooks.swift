@@ -29,8 +29,10 @@ extension APIResponder {
             return Self.noContent
         case (.deliveries, _): return try await deliveries(exchange, webhooks)
         case (.replayWebhook, _):
-            let request = try Webhooks.ReplayRequest(try await json(&exchange))
-            return Self.response(.accepted, json: try await webhooks.replay(try webhookID(exchange), request).json)
+            let body = try await json(&exchange)
+            // One that is not there is that first, whatever is asked of it.
+            let id = try await webhooks.find(try webhookID(exchange)).subscription.id
+            return Self.response(.accepted, json: try await webhooks.replay(id, Webhooks.ReplayRequest(body)).json)
         case (.webhook, _): return Self.response(json: .object(try await webhooks.find(try webhookID(exchange)).fields))
         default:
             try await readNoBody(&exchange)

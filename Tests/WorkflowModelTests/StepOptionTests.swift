@@ -124,7 +124,7 @@ import WorkflowModel
                 [
                     "filter": [
                         "logic": "AND",
-                        "groups": [["filters": [["field": "segment.vip", "operator": "memberOfSegment"]]]],
+                        "groups": [["filters": [["field": "segment.vip", "operator": "exists"]]]],
                     ]
                 ], "config.filter.groups.0.filters.0"
             ),
