@@ -140,6 +140,27 @@ struct HostileTests {
         #expect(message.textBody == "body")
     }
 
+    /// A report of many recipients, each named in the text too.
+    @Test(.timeLimit(.minutes(2))) func reportsOfHundredsEnd() {
+        let addresses = (0..<300).map { "user\($0)@example.net" }
+        let text =
+            "Your message could not be delivered.\r\n\r\n"
+            + addresses.map { "<\($0)>: 550 5.1.1 unknown recipient" }.joined(separator: "\r\n")
+        let fields = addresses.map {
+            "Final-Recipient: rfc822; \($0)\r\nAction: failed\r\nStatus: 5.0.0\r\nDiagnostic-Code: smtp; 550 no\r\n\r\n"
+        }.joined()
+        let body = "--b\r\n\r\n\(text)\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\n\(fields)\r\n--b--\r\n"
+        for body in [body, "--b\r\n\r\n\(text)\r\n--b--\r\n"] {
+            let headers = [HeaderField("From", "MAILER-DAEMON@example.org"), multipart]
+            let found = MailRecognizer.recognize(ReceivedMessage(headers: headers, body: Array(body.utf8)))
+            guard case .deliveryReport(let report) = found.mailClass else {
+                Issue.record("no report")
+                continue
+            }
+            #expect(report.recipients.count == 300)
+        }
+    }
+
     @Test func textBeyondTheLimitIsCut() {
         var limits = ReadingLimits()
         limits.textBytes = 5

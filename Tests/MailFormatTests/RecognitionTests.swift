@@ -199,6 +199,43 @@ struct RecognitionTests {
         #expect(recognize(text).mailClass == .ordinary)
     }
 
+    @Test func twoRecipientsOfOneReplyShareWhatItSays() throws {
+        let text = """
+            From: MAILER-DAEMON@example.org
+            Subject: Returned mail: User unknown
+
+               ----- Transcript of session follows -----
+            550 5.1.1 <ann@example.net>, <bob@example.net> No such user
+            """
+        let report = try report(text)
+        #expect(report.recipients.map(\.address) == ["ann@example.net", "bob@example.net"])
+        #expect(report.recipients.allSatisfy { $0.isHard })
+    }
+
+    @Test func anAbsenceWithANullPathIsNoBounce() {
+        let text = """
+            Return-Path: <>
+            From: Ann <ann@example.net>
+            Subject: Re: Hello
+
+            Your message could not be delivered to me while I travel. Please write to
+            bob@example.net
+            """
+        if case .deliveryReport = recognize(text).mailClass { Issue.record("called a bounce") }
+    }
+
+    @Test func aParcelIsNoMail() {
+        let text = """
+            Return-Path: <noreply@parcels.example>
+            From: Parcels <noreply@parcels.example>
+            Subject: Delivery failed
+
+            Your parcel could not be delivered.
+            Questions? help@parcels.example
+            """
+        #expect(recognize(text).mailClass == .ordinary)
+    }
+
     @Test func aReportInsideAnAttachedMessageIsTheAttachmentsOwn() {
         let inner = Self.standard.split(separator: "\n", omittingEmptySubsequences: false).joined(separator: "\n")
         let text = """
