@@ -25,9 +25,9 @@ test: .ci/packages  ## everything: formatting, unit tests, stories with real ser
 	@.ci/install build run test
 	@$(MAKE) --no-print-directory lint
 	$(SWIFT) build $(FLAGS) --build-tests
-	@# The stories apart: servers and daemons beside all the other tests would wait for each other on a small machine.
-	$(SWIFT) test $(FLAGS) --skip-build --parallel --skip '^(IntegrationTests|ServerTestKitTests)\.'
-	$(SWIFT) test $(FLAGS) --skip-build --parallel --filter '^(IntegrationTests|ServerTestKitTests)\.'
+	@# What waits for servers apart: servers and daemons beside all the other tests would wait for each other on a small machine.
+	$(SWIFT) test $(FLAGS) --skip-build --parallel --skip '^(IntegrationTests|ServerTestKitTests|SMTPAdapterTests)\.'
+	$(SWIFT) test $(FLAGS) --skip-build --parallel --filter '^(IntegrationTests|ServerTestKitTests|SMTPAdapterTests)\.'
 
 build: .ci/packages  ## the daemon, optimised, in .build/release
 	@.ci/install build

@@ -89,7 +89,7 @@ final class ScriptedServer: Sendable {
         changed.unlock()
     }
 
-    /// Waits until the record is as wished, on a thread of its own, because tests share few. False after 20 s.
+    /// Waits until the record is as wished, on a thread of its own, because tests share few. False after a minute.
     func wait(until condition: @escaping @Sendable (Record) -> Bool) async -> Bool {
         await withCheckedContinuation { continuation in
             Thread.detachNewThread { continuation.resume(returning: self.block(until: condition)) }
@@ -98,7 +98,7 @@ final class ScriptedServer: Sendable {
 
     /// The same for the server's own threads.
     func block(until condition: (Record) -> Bool) -> Bool {
-        let deadline = Date(timeIntervalSinceNow: 20)
+        let deadline = Date(timeIntervalSinceNow: 60)
         changed.lock()
         defer { changed.unlock() }
         while !condition(record) {
@@ -124,7 +124,7 @@ final class Dialog: Sendable {
         self.server = server
     }
 
-    /// Waits until the server's record is as wished; false after 20 s.
+    /// Waits until the server's record is as wished; false after a minute.
     func waitForServer(until condition: (ScriptedServer.Record) -> Bool) -> Bool {
         server?.block(until: condition) ?? false
     }
