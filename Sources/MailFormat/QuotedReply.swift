@@ -120,6 +120,7 @@ package enum QuotedReply {
 
     /// A line between the reply and the mail below it: a ruled title, or the header that Outlook puts there.
     private static func isSeparator(_ lines: [String], at index: Int) -> Bool {
+        guard mayBeSeparator(lines[index]) else { return false }
         let line = lines[index].trimmingSigns().lowercased()
         if line.hasPrefix("-") || line.hasPrefix("_") || line.hasPrefix("=") {
             if rules.contains(where: { line.contains($0) }) { return true }
@@ -128,6 +129,17 @@ package enum QuotedReply {
             return isRule && (firstText(lines, from: index + 1).map { isHeader(lines, at: $0) } ?? false)
         }
         return isHeader(lines, at: index)
+    }
+
+    /// Nearly every line is none, and is told by its first byte and its colons alone.
+    private static func mayBeSeparator(_ line: String) -> Bool {
+        guard let first = line.utf8.first(where: { $0 != 0x20 && $0 != 0x09 }) else { return false }
+        switch first {
+        case UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "="): return true
+        // A blank or a mark of direction may stand before what counts.
+        case 0x80...: return true
+        default: return line.utf8.prefix(40).contains { $0 == UInt8(ascii: ":") || $0 == 0x9A }
+        }
     }
 
     private static func isHeader(_ lines: [String], at index: Int) -> Bool {
