@@ -28,12 +28,16 @@ package struct CSVReader: Sendable {
         /// The offset of the byte after its line end.
         package var end: Int
         package var fault: Fault?
+        /// Lines that stand between the quotes of a row with a fault: most probably rows of their own, which a stray quote
+        /// has taken in.
+        package var swallowed: Int
 
-        package init(number: Int, cells: [String], end: Int, fault: Fault? = nil) {
+        package init(number: Int, cells: [String], end: Int, fault: Fault? = nil, swallowed: Int = 0) {
             self.number = number
             self.cells = cells
             self.end = end
             self.fault = fault
+            self.swallowed = swallowed
         }
     }
 
@@ -49,6 +53,8 @@ package struct CSVReader: Sendable {
     private var cells: [String] = []
     private var fault: Fault?
     private var hasQuote = false
+    private var swallowed = 0
+    private var isAfterQuotedLine = false
     /// The row has ended with a CR, and an LF may follow.
     private var isAfterCR = false
     private var rowBytes = 0
@@ -118,6 +124,8 @@ package struct CSVReader: Sendable {
         switch state {
         case .cellStart, .unquoted: takeBare(byte, &rows)
         case .quoted:
+            if isAfterQuotedLine { swallowed += 1 }
+            isAfterQuotedLine = byte == UInt8(ascii: "\n")
             if byte == UInt8(ascii: "\"") { state = .quoteInQuoted } else { keep(byte) }
         case .quoteInQuoted:
             if byte == UInt8(ascii: "\"") {
@@ -174,11 +182,16 @@ package struct CSVReader: Sendable {
         let isBlank = cells.isEmpty && cell.isEmpty && !hasQuote && fault == nil
         endCell()
         if !isBlank {
-            rows.append(Row(number: number, cells: fault == nil ? cells : [], end: offset, fault: fault))
+            rows.append(
+                Row(
+                    number: number, cells: fault == nil ? cells : [], end: offset, fault: fault,
+                    swallowed: fault == nil ? 0 : swallowed))
         }
         cells = []
         fault = nil
         hasQuote = false
+        swallowed = 0
+        isAfterQuotedLine = false
         rowBytes = 0
     }
 }

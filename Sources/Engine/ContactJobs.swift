@@ -237,12 +237,15 @@ package final class ContactJobs: Sendable {
         var recorder = EventRecorder(transaction: transaction, projectID: job.projectID)
         recorder.isSilent = !recordsEvents
         var errors: [ContactJob.RowError] = []
-        for item in items {
+        var lost: ImportFile.Item?
+        for item in items where lost == nil {
             job.counts.read += 1
             job.position = item.end
             job.row = item.row
             switch item.reading {
-            case .fault(let error): errors.append(error)
+            case .fault(let error):
+                errors.append(error)
+                if item.swallowed > 0 { lost = lost ?? item }
             case .entry(let entry):
                 // Each row is a cause of its own for the bound on what one cause may bring about.
                 transaction.beginCause()
@@ -257,7 +260,18 @@ package final class ContactJobs: Sendable {
         }
         job.counts.failed += errors.count
         try transaction.store.insert(errors, of: job.number)
-        if isLast { job.end(.completed, at: transaction.now) }
+        if let lost {
+            // What follows cannot be told from what stands in the quotes: nobody is left out in silence.
+            job.end(
+                .failed,
+                reason: """
+                    row \(lost.row) has a quote that is not closed, or is followed by text: the \(lost.swallowed) lines after \
+                    its first were taken for a part of it, and nothing from it on was applied. Mend the quote and import the \
+                    file again
+                    """, at: transaction.now)
+        } else if isLast {
+            job.end(.completed, at: transaction.now)
+        }
         try transaction.store.update(job)
         return job
     }

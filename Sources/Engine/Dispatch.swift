@@ -112,8 +112,10 @@ package struct Dispatch: Sendable {
                 return await self.record(record, of: entry, subject: "", places)
             }
             guard let version else { throw MailBuilder.Failure(reason: "the template version is gone") }
-            let built = try MailBuilder(context: context, project: project).build(
-                entry, version: version, partials: partials, attachments: attachments, now: now)
+            let builder = MailBuilder(context: context, project: project)
+            let built = try await context.mailThreads.run {
+                try builder.build(entry, version: version, partials: partials, attachments: attachments, now: now)
+            }
             subject = built.subject
             outcome = await transport.deliver(built.mail)
         } catch let error as StoreError {

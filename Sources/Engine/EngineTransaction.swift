@@ -37,6 +37,9 @@ package struct EngineContext: Sendable {
         let catalogs = CatalogCache()
         let fetchRate = FetchRate()
         let templates = TemplateCache()
+        /// Mails go on while somebody looks at templates.
+        let mailThreads = RenderingThreads("mail", count: 4)
+        let previewThreads = RenderingThreads("preview", count: 2)
 
         init(
             store: any Store, clock: any WallClock, cryptography: any Cryptography, identifiers: IdentifierSource,
@@ -74,6 +77,8 @@ package struct EngineContext: Sendable {
     var catalogs: CatalogCache { parts.catalogs }
     var fetchRate: FetchRate { parts.fetchRate }
     var templates: TemplateCache { parts.templates }
+    var mailThreads: RenderingThreads { parts.mailThreads }
+    var previewThreads: RenderingThreads { parts.previewThreads }
 
     /// - Parameters:
     ///   - secret: 32 bytes that sign tokens; see `prepare`.

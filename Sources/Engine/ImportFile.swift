@@ -8,6 +8,8 @@ struct ImportFile: Sendable {
         /// Offset of the byte after it.
         var end: Int
         var reading: ImportPlan.Reading
+        /// Lines that a stray quote has made part of it.
+        var swallowed = 0
     }
 
     let job: Identifier
@@ -48,7 +50,10 @@ struct ImportFile: Sendable {
                 isAtEnd = true
                 if let row = reader.finish() { rows.append(row) }
             }
-            for row in rows { items.append(Item(row: row.number, end: row.end, reading: plan.read(row))) }
+            for row in rows {
+                items.append(
+                    Item(row: row.number, end: row.end, reading: plan.read(row), swallowed: row.swallowed))
+            }
         }
     }
 

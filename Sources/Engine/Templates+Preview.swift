@@ -41,9 +41,11 @@ extension Templates {
         let subject: String
         do {
             let builder = MailBuilder(context: context)
-            subject = try builder.build(
-                entry, version: shown.version, partials: shown.partials, now: entry.createdAt
-            ).subject
+            subject = try await context.previewThreads.run {
+                try builder.build(
+                    entry, version: shown.version, partials: shown.partials, now: entry.createdAt
+                ).subject
+            }
         } catch {
             throw Self.invalid([Self.problem(error)])
         }
@@ -135,10 +137,12 @@ extension Templates {
         let now = context.clock.now()
         let parts: RenderedParts
         do {
-            parts = try RenderedParts(
-                try CompiledTemplate(shown.version.content),
-                partials: try context.templates.partialSet(shown.partials), variables: variables(shown, now: now),
-                now: now)
+            parts = try await context.previewThreads.run {
+                try RenderedParts(
+                    try CompiledTemplate(shown.version.content),
+                    partials: try context.templates.partialSet(shown.partials), variables: variables(shown, now: now),
+                    now: now)
+            }
         } catch {
             throw Self.invalid([Self.problem(error)])
         }

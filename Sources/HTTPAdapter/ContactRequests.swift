@@ -1,4 +1,5 @@
 import Engine
+import HummingbirdCore
 import JSONValue
 import WorkflowModel
 
@@ -170,6 +171,14 @@ extension ImportPlan.Options {
             case "false": value = false
             default: problems.append(.init(field: name, message: "must be true or false"))
             }
+        }
+        // `event=false` would write to everybody in the file.
+        let known = ["typed", "events", "separator"]
+        for (name, _) in exchange.request.uri.queryParameters where !known.contains(String(name)) {
+            problems.append(
+                .init(
+                    field: String(name.prefix(100)),
+                    message: "is not known here; known are \(known.joined(separator: ", "))"))
         }
         flag("typed", &isTyped)
         flag("events", &recordsEvents)

@@ -1,3 +1,4 @@
+import Dispatch
 import Engine
 import Glibc
 import WorkflowModel

@@ -51,6 +51,24 @@ extension ContactJob.Counts {
 }
 
 @Suite struct ContactImportTests {
+    /// Nobody is left out in silence.
+    @Test(arguments: ["\"oops", "\"oops\" and more\nx@example.org,\"1\""])
+    func aStrayQuoteEndsTheJobWhereItStands(_ cell: String) async throws {
+        let (engine, _database) = try await makeEngine()
+        _ = _database
+        let after = (0..<50).map { "after\($0)@example.org,1" }.joined(separator: "\n")
+        let job = try await engine.importFile("email,plan\na@example.org,1\nb@example.org,\(cell)\n\(after)\n")
+        if cell == "\"oops" {
+            #expect(job.job.status == .failed)
+            #expect(job.job.reason?.contains("row 3") == true && job.job.reason?.contains("50 lines") == true)
+            #expect(job.job.counts.created == 1)
+        } else {
+            // It closes in its own row, which is reported, and takes nobody with it.
+            #expect(job.job.status == .completed)
+            #expect(job.job.counts.failed == 1 && job.job.counts.created == 52)
+        }
+    }
+
     @Test func rowsBecomeContactsWithTheirEvents() async throws {
         let (engine, _database) = try await makeEngine()
         _ = _database
