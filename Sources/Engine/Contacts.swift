@@ -32,12 +32,14 @@ package struct Contacts: Sendable {
         }
     }
 
-    /// A page, the newest first.
-    /// - Throws: `UseCaseError.invalid` for a filter that names a segment which is not there.
+    /// A page, the newest first. It only reads: events that nobody keeps are looked for among all events.
+    /// - Throws: `UseCaseError`: `invalid` for a filter that names a segment which is not there; `queryTooSlow`.
     package func list(_ query: ContactQuery, after cursor: Cursor?, limit: Int) async throws -> Page {
-        try await prepare(query, path: "filter")
         let (projectID, now) = (projectID, context.clock.now())
-        return try await context.store.read { reader in
+        return try await context.read(isSearch: query.search != nil || query.filter != nil) { reader in
+            if let filter = query.filter, !filter.segments.isEmpty {
+                try SegmentCheck(try reader.loadCatalog(), projectID).refuseUnlessKnown(filter, path: "filter")
+            }
             // One more tells whether there is a next page.
             var contacts = try reader.contacts(
                 matching: query, in: projectID, before: cursor?.last, limit: limit + 1, at: now)
@@ -50,8 +52,8 @@ package struct Contacts: Sendable {
         }
     }
 
-    /// Segments that a filter names must be there: nobody is in one that is not, and everybody is not. Events that it looks
-    /// back on and nobody kept so far are found again.
+    /// For a query that is asked of many contacts one by one. Segments that a filter names must be there: nobody is in one
+    /// that is not, and everybody is not. Events that it looks back on are kept from now on, with what happened before.
     /// - Parameter path: where the filter stands, for the problems.
     /// - Throws: `UseCaseError.invalid` with every segment that is not there.
     func prepare(_ query: ContactQuery, path: String) async throws {
