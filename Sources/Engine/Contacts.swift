@@ -142,6 +142,7 @@ package struct Contacts: Sendable {
         let projectID = projectID
         return try await context.transact { transaction in
             guard let before = try transaction.store.contact(id, in: projectID) else { throw Self.unknown }
+            let recorder = EventRecorder(transaction: transaction, projectID: projectID)
             var contact = before
             if let email = changes.email?.lowercased(), email != before.email {
                 guard try transaction.store.contact(email: email, in: projectID) == nil else {
@@ -150,11 +151,12 @@ package struct Contacts: Sendable {
                         problems: [.init(path: "email", message: "belongs to another contact")])
                 }
                 contact.email = email
+                // The subscription was another address's.
+                if try recorder.isSuppressed(email) { contact.isSubscribed = false }
             }
             if let subscribed = changes.subscribed { contact.isSubscribed = subscribed }
             contact.merge(changes.data)
-            let changed = try EventRecorder(transaction: transaction, projectID: projectID)
-                .change(from: before, to: contact)
+            let changed = try recorder.change(from: before, to: contact)
             if contact != before {
                 var details = Self.details(subscribed: changes.subscribed, data: changes.data)
                 if contact.email != before.email { details["address"] = true }

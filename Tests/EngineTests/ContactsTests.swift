@@ -188,6 +188,22 @@ import WorkflowModel
         #expect(try await engine.contacts.change([ids[0], ids[0]], .delete) == [.deleted, .notFound])
     }
 
+    @Test func subscriptionDoesNotMoveOntoAnErasedAddress() async throws {
+        let (engine, _database) = try await makeEngine()
+        _ = _database
+        for email in ["zoe@example.org", "eve@example.org"] {
+            try await engine.track("looked", email)
+            try await engine.contacts.delete(try #require(try await engine.contact(email)).id)
+        }
+        let ann = try await engine.contacts.upsert(email: "ann@example.org", subscribed: true, data: [:]).contact
+        #expect(try await engine.contacts.change(ann.id, .init(email: "new@example.org")).isSubscribed)
+        #expect(try await !engine.contacts.change(ann.id, .init(email: "Zoe@example.org")).isSubscribed)
+        #expect(try await engine.eventCount("contact.unsubscribed") == 1)
+        let bob = try await engine.contacts.upsert(email: "bob@example.org", subscribed: true, data: [:]).contact
+        let changes = Contacts.Changes(email: "eve@example.org", subscribed: true)
+        #expect(try await engine.contacts.change(bob.id, changes).isSubscribed)
+    }
+
     /// "Not in it" must never come to mean everybody.
     @Test func segmentThatIsNotThereMeansNobody() async throws {
         let (engine, _database) = try await makeEngine()
