@@ -38,6 +38,12 @@ package protocol AccessTransaction: AccessReader {
     /// Keeps a version that belongs to no template, to be found again by its hash.
     func insertUnnamed(_ version: TemplateVersion, hash: [UInt8], in project: Identifier, at time: Timestamp) throws
     func insert(_ attachments: [MailAttachment], asSet id: Identifier) throws
+    /// Removes sets of attachments and unnamed versions that no mail needs.
+    /// - Parameters:
+    ///   - id: looks at those behind it.
+    ///   - limit: looks at so many of each.
+    /// - Returns: where to go on; nil at the end.
+    func pruneMailParts(after id: Identifier?, limit: Int) throws -> Identifier?
 
     // MARK: Audit log
 

@@ -32,12 +32,14 @@ package struct Contacts: Sendable {
         }
     }
 
-    /// A page, the newest first.
-    /// - Throws: `UseCaseError.invalid` for a filter that names a segment which is not there.
+    /// A page, the newest first. It only reads: events that nobody keeps are looked for among all events.
+    /// - Throws: `UseCaseError`: `invalid` for a filter that names a segment which is not there; `queryTooSlow`.
     package func list(_ query: ContactQuery, after cursor: Cursor?, limit: Int) async throws -> Page {
-        try await prepare(query, path: "filter")
         let (projectID, now) = (projectID, context.clock.now())
-        return try await context.store.read { reader in
+        return try await context.read(isSearch: query.search != nil || query.filter != nil) { reader in
+            if let filter = query.filter, !filter.segments.isEmpty {
+                try SegmentCheck(try reader.loadCatalog(), projectID).refuseUnlessKnown(filter, path: "filter")
+            }
             // One more tells whether there is a next page.
             var contacts = try reader.contacts(
                 matching: query, in: projectID, before: cursor?.last, limit: limit + 1, at: now)
@@ -50,8 +52,8 @@ package struct Contacts: Sendable {
         }
     }
 
-    /// Segments that a filter names must be there: nobody is in one that is not, and everybody is not. Events that it looks
-    /// back on and nobody kept so far are found again.
+    /// For a query that is asked of many contacts one by one. Segments that a filter names must be there: nobody is in one
+    /// that is not, and everybody is not. Events that it looks back on are kept from now on, with what happened before.
     /// - Parameter path: where the filter stands, for the problems.
     /// - Throws: `UseCaseError.invalid` with every segment that is not there.
     func prepare(_ query: ContactQuery, path: String) async throws {
@@ -140,6 +142,7 @@ package struct Contacts: Sendable {
         let projectID = projectID
         return try await context.transact { transaction in
             guard let before = try transaction.store.contact(id, in: projectID) else { throw Self.unknown }
+            let recorder = EventRecorder(transaction: transaction, projectID: projectID)
             var contact = before
             if let email = changes.email?.lowercased(), email != before.email {
                 guard try transaction.store.contact(email: email, in: projectID) == nil else {
@@ -148,11 +151,12 @@ package struct Contacts: Sendable {
                         problems: [.init(path: "email", message: "belongs to another contact")])
                 }
                 contact.email = email
+                // The subscription was another address's.
+                if try recorder.isSuppressed(email) { contact.isSubscribed = false }
             }
             if let subscribed = changes.subscribed { contact.isSubscribed = subscribed }
             contact.merge(changes.data)
-            let changed = try EventRecorder(transaction: transaction, projectID: projectID)
-                .change(from: before, to: contact)
+            let changed = try recorder.change(from: before, to: contact)
             if contact != before {
                 var details = Self.details(subscribed: changes.subscribed, data: changes.data)
                 if contact.email != before.email { details["address"] = true }

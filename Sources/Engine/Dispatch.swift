@@ -147,7 +147,9 @@ package struct Dispatch: Sendable {
             return entry.request.isTest ? nil : "its contact was erased"
         }
         let recipient = RecipientAddress.normal(entry.request.recipient)
-        if let reason = try reader.suppression(of: recipient, in: entry.projectID, for: entry.request.kind, at: now) {
+        if let reason = try reader.standingSuppression(
+            of: recipient, in: entry.projectID, for: entry.request.kind, at: now, context)
+        {
             return "suppressed: \(reason.rawValue)"
         }
         // An erased person's address that somebody still knows.

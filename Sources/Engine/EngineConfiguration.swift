@@ -4,6 +4,8 @@ package struct EngineConfiguration: Sendable {
     package var generationLimit = 10
     /// Bytes of JSON that one event's data may have.
     package var eventDataLimit = 64 * 1024
+    /// How long one request may go through contacts by a filter or a search.
+    package var searchLimit = Duration.seconds(5)
     /// How long a mail with temporary failures is tried, in seconds.
     package var maximalLifetime: Int64 = 5 * 86_400
     /// First and longest pause between two attempts, in seconds; it doubles in between.

@@ -126,6 +126,23 @@ package struct EngineContext: Sendable {
         }
     }
 
+    /// Reads on a snapshot.
+    /// - Parameter isSearch: whether it goes through contacts in numbers, and therefore has its time.
+    /// - Throws: what `body` throws, or `StoreError`; `UseCaseError.queryTooSlow` for a search that took too long.
+    func read<Value: Sendable>(
+        isSearch: Bool, _ body: @escaping @Sendable (any StoreReader) throws -> Value
+    ) async throws -> Value {
+        guard isSearch else { return try await store.read(body) }
+        let limit = configuration.searchLimit
+        do {
+            return try await store.read { reader in try reader.within(limit) { try body(reader) } }
+        } catch let error as StoreError where error.code == .tooSlow {
+            throw UseCaseError(
+                .queryTooSlow,
+                "going through the contacts took longer than \(limit): ask for less, or make a segment of the filter")
+        }
+    }
+
     /// Runs a use case in one transaction, then wakes whoever got work by it.
     package func transact<Value: Sendable>(
         _ body: @escaping @Sendable (EngineTransaction) throws -> Value

@@ -88,7 +88,9 @@ extension EventRecorder {
         guard target.importedBy != job else { return .duplicate }
         var contact = target.contact
         contact.merge(entry.data)
-        if let subscribed = entry.subscribed { contact.isSubscribed = subscribed }
+        if let subscribed = entry.subscribed, try !subscribed || contact.isSubscribed || !isSuppressed(entry.email) {
+            contact.isSubscribed = subscribed
+        }
         let isChanged = contact != target.contact
         // The size is looked at before anything is written.
         try change(from: target.contact, to: contact)

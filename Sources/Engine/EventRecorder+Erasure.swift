@@ -7,7 +7,7 @@ extension EventRecorder {
 
     /// Removes a contact for good. The contact and what it has under way are gone with this transaction; its events,
     /// executions and mails follow in the background (see `History`). A keyed hash of the address stays, so that the
-    /// address is not subscribed when it comes back without saying so.
+    /// address is not subscribed when it comes back without saying so; and by it what stands against mail to the address.
     /// - Returns: false when the project has no such contact.
     @discardableResult
     func erase(contact id: Identifier) throws -> Bool {
@@ -19,9 +19,9 @@ extension EventRecorder {
                 try fail(execution, error)
             }
         }
-        try transaction.store.suppress(
-            SuppressedAddress.hash(contact.email, transaction.context), reason: .erased, in: projectID,
-            at: transaction.now)
+        let hash = SuppressedAddress.hash(contact.email, transaction.context)
+        try transaction.store.suppress(hash, reason: .erased, in: projectID, at: transaction.now)
+        try transaction.store.keepSuppressions(of: contact.email, as: hash, in: projectID, at: transaction.now)
         try transaction.store.erase(
             contact, in: projectID, replyKey: AutomaticReplyKey.key(for: contact.email), at: transaction.now)
         transaction.wakes.history = true
@@ -33,13 +33,5 @@ extension EventRecorder {
         guard try transaction.store.hasSuppressedAddresses(in: projectID) else { return false }
         return try transaction.store.isSuppressed(
             SuppressedAddress.hash(email, transaction.context), in: projectID)
-    }
-}
-
-/// How an erased address is remembered.
-enum SuppressedAddress {
-    /// HMAC-SHA-256 with this installation's secret: without it, nobody can try out addresses.
-    static func hash(_ email: String, _ context: EngineContext) -> [UInt8] {
-        context.tokens.fingerprint("suppressed address", of: email.lowercased())
     }
 }

@@ -29,9 +29,10 @@ package protocol HistoryTransaction: AnyObject {
     func continueErasure(_ sizes: HistorySizes) throws -> Bool
     /// Remembers an address by its keyed hash.
     func suppress(_ hash: [UInt8], reason: SuppressionReason, in project: Identifier, at time: Timestamp) throws
+    /// Whether that is the hash of an erased contact's address.
     func isSuppressed(_ hash: [UInt8], in project: Identifier) throws -> Bool
-    /// Whether there is any at all, so that nobody has to make a hash in vain.
-    func hasSuppressedAddresses(in project: Identifier) throws -> Bool
+    /// Keeps what stands against mail to an address now, without the address.
+    func keepSuppressions(of address: String, as hash: [UInt8], in project: Identifier, at time: Timestamp) throws
 }
 
 /// Reads of what happened to one contact, and the events of a project, on a snapshot.

@@ -1,11 +1,13 @@
 import Logging
 import WorkflowModel
 
-/// Forgets what has had its time: idempotency records and texts of keys that have ended. A little at a time, because
-/// everybody else waits for the writer meanwhile.
+/// Forgets what has had its time: idempotency records, texts of keys that have ended, files and bodies of mails that are
+/// gone. A little at a time, because everybody else waits for the writer meanwhile.
 package struct Housekeeping: Sendable {
     package let context: EngineContext
     private static let batchSize = 500
+    /// Sets of attachments and unnamed versions that one round looks at.
+    private static let partsSize = 200
     /// Seconds between two rounds.
     private static let pause: Int64 = 60
     /// Seconds for which keys that have ended stay to be seen in the database.
@@ -15,8 +17,12 @@ package struct Housekeeping: Sendable {
 
     /// Runs until cancelled.
     package func run() async {
+        var place: Identifier?
         while !Task.isCancelled {
-            do { try await sweep() } catch {
+            do {
+                try await sweep()
+                place = try await sweepMailParts(after: place)
+            } catch {
                 context.logger.error("housekeeping waits for the database", metadata: ["error": "\(error)"])
             }
             do {
@@ -43,5 +49,11 @@ package struct Housekeeping: Sendable {
             if count < Self.batchSize { break }
         }
         return forgotten
+    }
+
+    /// Removes files and bodies that no mail needs, of the next ones: whoever goes on from place to place sees them all.
+    /// - Returns: where the next round goes on; nil begins again.
+    package func sweepMailParts(after place: Identifier? = nil) async throws -> Identifier? {
+        try await context.store.write { try $0.pruneMailParts(after: place, limit: Self.partsSize) }
     }
 }

@@ -68,7 +68,8 @@ package struct OptOuts: Sendable {
             let contact = try reader.contact(entry.contactID, in: entry.projectID)
             let holder = Holder(entry, contact: contact)
             let isSuppressed =
-                try reader.suppression(of: holder.address, in: entry.projectID, for: .marketing, at: now) != nil
+                try reader.standingSuppression(
+                    of: holder.address, in: entry.projectID, for: .marketing, at: now, context) != nil
             return holder.standing(
                 projectName: try reader.project(entry.projectID)?.name ?? "", isSuppressed: isSuppressed,
                 manageToken: manageToken)
@@ -123,10 +124,12 @@ package struct OptOuts: Sendable {
             if subscribed {
                 try transaction.store.deleteSuppressions(
                     of: holder.address, reason: .unsubscribe, in: entry.projectID)
+                try transaction.store.deleteKeptSuppressions(
+                    of: holder.address, reason: .unsubscribe, in: entry.projectID, context)
             }
             let isSuppressed =
-                try transaction.store.suppression(
-                    of: holder.address, in: entry.projectID, for: .marketing, at: transaction.now) != nil
+                try transaction.store.standingSuppression(
+                    of: holder.address, in: entry.projectID, for: .marketing, at: transaction.now, context) != nil
             return holder.standing(
                 projectName: transaction.catalog.projects.first { $0.id == entry.projectID }?.name ?? "",
                 isSuppressed: isSuppressed, manageToken: manageToken)

@@ -15,6 +15,8 @@ package struct Segmenter: Sendable {
     static let announceLimit = 50
     /// Rows of deleted segments that go at once.
     static let purgeLimit = 2000
+    /// After how many seconds a contact is looked at again that could not be read.
+    static let retryPause: Int64 = 3600
     /// The longest sleep, in seconds, so that a jump of the wall clock is noticed, and what other processes saved.
     static let longestSleep: Int64 = 30
 
@@ -79,7 +81,12 @@ package struct Segmenter: Sendable {
             context.logger.error(
                 "contact was not looked at",
                 metadata: ["segment": "\(timer.segmentID)", "contact": "\(timer.contactID)", "error": "\(error)"])
-            try await context.store.write { try $0.setTimer(of: timer.contactID, in: timer.segmentID, to: nil) }
+            let later = context.clock.now().adding(seconds: Self.retryPause)
+            try await context.store.write { store in
+                // The contact may be gone meanwhile, and its timer with it.
+                guard try store.timer(of: timer.contactID, in: timer.segmentID) != nil else { return }
+                try store.setTimer(of: timer.contactID, in: timer.segmentID, to: later)
+            }
         }
     }
 

@@ -10,6 +10,8 @@ package struct Segments: Sendable {
     package static let emailLimit = 500
     /// Contacts that a preview shows.
     package static let previewLimit = 100
+    /// Segments of a project: every change of a contact goes through their filters.
+    package static let countLimit = 1000
 
     /// - Parameter projectID: nobody sees or changes segments of other projects; they are `notFound`.
     package init(context: EngineContext, projectID: Identifier) {
@@ -91,10 +93,10 @@ package struct Segments: Sendable {
     }
 
     /// Who would be in a segment with that filter now, the first of them and how many. Nothing is stored.
-    /// - Throws: `UseCaseError.invalid` when it asks for a segment that is not there.
+    /// - Throws: `UseCaseError`: `invalid` when it asks for a segment that is not there; `queryTooSlow`.
     package func preview(_ filter: Filter, path: String, limit: Int) async throws -> Preview {
         let now = context.clock.now()
-        return try await context.store.read { reader in
+        return try await context.read(isSearch: true) { reader in
             try SegmentCheck(try reader.loadCatalog(), projectID).refuseUnlessKnown(filter, path: path)
             return Preview(
                 count: try reader.contactCount(matching: filter, in: projectID, at: now),
@@ -131,10 +133,15 @@ package struct Segments: Sendable {
 
     /// Makes a segment and begins to compute its members.
     /// - Parameter announces: whether those who are in it from the beginning have an entry event each.
-    /// - Throws: `UseCaseError`: `invalid`; `conflict` for a slug that is taken.
+    /// - Throws: `UseCaseError`: `invalid`; `conflict` for a slug that is taken, or one segment too many.
     package func create(_ new: New, announces: Bool = false) async throws -> Detail {
         try await context.transact { transaction in
             let catalog = transaction.catalog
+            let damaged = catalog.damagedSegments.count { $0.projectID == projectID }
+            guard (catalog.segments[projectID]?.segments.count ?? 0) + damaged < Self.countLimit else {
+                throw UseCaseError(
+                    .conflict, "a project has at most \(Self.countLimit) segments: delete one that is not needed")
+            }
             let segment = SegmentRecord(
                 id: transaction.makeID(), projectID: projectID,
                 slug: try new.slug.map { try free($0, nil, catalog) } ?? freeSlug(for: new.name, catalog),

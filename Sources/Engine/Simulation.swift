@@ -16,7 +16,7 @@ package struct Simulation: Sendable {
         let snapshot = try await context.store.read { reader in
             let record = try reader.loadCatalog().find(workflow, in: project)
             return try SimulationSnapshot(
-                record, document: nil, request: request, project: project, now: context.clock.now(), reader: reader)
+                record, document: nil, request: request, project: project, context: context, reader: reader)
         }
         return try simulate(request, snapshot)
     }
@@ -35,7 +35,7 @@ package struct Simulation: Sendable {
                 versionID: SimulatedIdentifiers.workflow, versionNumber: 0, graph: document.graph,
                 timers: document.timers, createdAt: now, updatedAt: now)
             return try SimulationSnapshot(
-                record, document: document, request: request, project: project.id, now: context.clock.now(),
+                record, document: document, request: request, project: project.id, context: context,
                 reader: reader)
         }
         return try simulate(request, snapshot)
@@ -93,8 +93,9 @@ struct SimulationSnapshot: Sendable {
 
     init(
         _ workflow: WorkflowRecord, document: WorkflowDocument?, request: SimulationRequest, project: Identifier,
-        now: Timestamp, reader: any StoreReader
+        context: EngineContext, reader: any StoreReader
     ) throws {
+        let now = context.clock.now()
         self.workflow = workflow
         catalog = try reader.loadCatalog()
         templates = document?.templates ?? []
@@ -115,7 +116,9 @@ struct SimulationSnapshot: Sendable {
         if let email = request.contact.email?.lowercased() { contact.email = email }
         if let isSubscribed = request.contact.isSubscribed { contact.isSubscribed = isSubscribed }
         if let data = request.contact.data { contact.data = data.unwrappingTransientValues() }
-        suppressions = try reader.suppressions(of: contact.email, in: project)
+        suppressions =
+            try reader.suppressions(of: contact.email, in: project)
+            + reader.keptSuppressions(of: contact.email, in: project, context)
         if let stored {
             for name in workflow.lookedBackEvents {
                 occurrences[name] = try reader.lastOccurrence(of: name, contact: stored.id)

@@ -35,6 +35,8 @@ package struct StoreError: Error, CustomStringConvertible {
         case damaged
         /// Two rows claim the same thing.
         case conflict
+        /// Took longer than it was given.
+        case tooSlow
         /// Anything else; counts as temporary.
         case failed
     }

@@ -88,6 +88,9 @@ package protocol StoreReader: ExecutionReader, ContactReader, HistoryReader, Seg
     AccessReader,
     SubscriptionReader, OutboundReader
 {
+    /// Runs `body`, and breaks off the query that it is at when that time has passed.
+    /// - Throws: what `body` throws; `StoreError.tooSlow`.
+    func within<Value>(_ limit: Duration, _ body: () throws -> Value) throws -> Value
     func loadCatalog() throws -> Catalog
     func activeExecutionCount(workflow: Identifier) throws -> Int
     func hasExecutions(of workflow: Identifier) throws -> Bool

@@ -28,6 +28,9 @@ package struct Suppression: Hashable, Sendable {
     /// From then on it stops nothing; nil: for good.
     package var expiresAt: Timestamp?
 
+    /// Whether it stops anything at that time.
+    func isLive(at time: Timestamp) -> Bool { expiresAt.map { $0 > time } ?? true }
+
     package init(
         projectID: Identifier, address: String, reason: Reason, evidence: JSONObject = [:], createdAt: Timestamp,
         expiresAt: Timestamp? = nil
@@ -73,6 +76,9 @@ package protocol OutboundTransaction: OutboundReader {
     /// - Returns: how many there were.
     @discardableResult
     func deleteSuppressions(of address: String, reason: Suppression.Reason?, in project: Identifier) throws -> Int
+    /// The same for what was kept by the hash of an address.
+    @discardableResult
+    func deleteKeptSuppressions(of hash: [UInt8], reason: Suppression.Reason?, in project: Identifier) throws -> Int
     /// Stores the hit unless the mail already has `limit` of them.
     /// - Returns: the mail's clicks with this one; nil when it is none of a person, or the same look as the one before.
     func record(_ hit: ClickHit, limit: Int) throws -> ClickCount?
@@ -97,6 +103,11 @@ package protocol OutboundReader: AnyObject {
         in project: Identifier, reason: Suppression.Reason?, after position: SuppressionPosition?, limit: Int,
         at time: Timestamp
     ) throws -> [Suppression]
+    /// Whether any contact's address was erased at all, so that nobody has to make a hash in vain.
+    func hasSuppressedAddresses(in project: Identifier) throws -> Bool
+    /// What stood against mail to an address when its contact was erased, whether it has ended or not.
+    /// - Parameter address: that of the hash; what is returned bears it.
+    func keptSuppressions(of address: String, hash: [UInt8], in project: Identifier) throws -> [Suppression]
     /// Whether that is the hash of an address whose contact was erased.
     func isErasedAddress(_ hash: [UInt8], in project: Identifier) throws -> Bool
     func project(_ id: Identifier) throws -> Project?

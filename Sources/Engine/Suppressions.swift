@@ -13,7 +13,8 @@ package struct Suppressions: Sendable {
         package var next: SuppressionPosition?
     }
 
-    /// By address and reason, without those that have ended.
+    /// By address and reason, without those that have ended. Those of erased contacts are known by a hash: they are found
+    /// by their address alone.
     package func page(
         in project: Identifier, reason: Suppression.Reason? = nil, address: String? = nil,
         after position: SuppressionPosition? = nil, limit: Int
@@ -21,9 +22,15 @@ package struct Suppressions: Sendable {
         let now = context.clock.now()
         return try await context.store.read { reader in
             if let address {
-                let found = try reader.suppressions(of: RecipientAddress.normal(address), in: project)
-                    .filter { (reason == nil || $0.reason == reason) && ($0.expiresAt.map { $0 > now } ?? true) }
-                return Page(suppressions: found)
+                let address = RecipientAddress.normal(address)
+                var found = try reader.suppressions(of: address, in: project).filter { $0.isLive(at: now) }
+                for kept in try reader.keptSuppressions(of: address, in: project, context)
+                where kept.isLive(at: now) && !found.contains(where: { $0.reason == kept.reason }) {
+                    found.append(kept)
+                }
+                return Page(
+                    suppressions: found.filter { reason == nil || $0.reason == reason }
+                        .sorted { $0.reason.rawValue < $1.reason.rawValue })
             }
             let found = try reader.suppressions(
                 in: project, reason: reason, after: position, limit: limit + 1, at: now)
@@ -87,11 +94,17 @@ package struct Suppressions: Sendable {
                         evidence: addition.note.map { ["note": .string($0)] } ?? [:],
                         createdAt: addition.createdAt ?? transaction.now, expiresAt: addition.expiresAt)
                 }
-                for row in rows { try transaction.store.save(row) }
+                for row in rows {
+                    try transaction.store.deleteKeptSuppressions(
+                        of: row.address, reason: row.reason, in: project, context)
+                    try transaction.store.save(row)
+                }
                 // One line for each request: the addresses themselves are in the list.
                 try transaction.audit(
-                    "suppression.added", rows.count == 1 ? rows[0].address : "\(rows.count) addresses", in: project,
-                    details: ["count": .int(Int64(rows.count))])
+                    "suppression.added",
+                    rows.count == 1
+                        ? SuppressedAddress.reference(rows[0].address, context) : "\(rows.count) addresses",
+                    in: project, details: ["count": .int(Int64(rows.count))])
                 return rows
             }
         }
@@ -104,12 +117,14 @@ package struct Suppressions: Sendable {
     package func remove(_ address: String, reason: Suppression.Reason? = nil, from project: Identifier) async throws {
         let address = RecipientAddress.normal(address)
         try await context.transact { transaction in
-            guard try transaction.store.deleteSuppressions(of: address, reason: reason, in: project) > 0 else {
+            let listed = try transaction.store.deleteSuppressions(of: address, reason: reason, in: project)
+            let kept = try transaction.store.deleteKeptSuppressions(of: address, reason: reason, in: project, context)
+            guard listed + kept > 0 else {
                 throw UseCaseError(
                     .notFound, "this address is not suppressed\(reason.map { " as \($0.rawValue)" } ?? "")")
             }
             try transaction.audit(
-                "suppression.removed", address, in: project,
+                "suppression.removed", SuppressedAddress.reference(address, context), in: project,
                 details: reason.map { ["reason": .string($0.rawValue)] } ?? [:])
         }
     }

@@ -107,7 +107,9 @@ struct TransactionEnvironment: MachineEnvironment {
         asking(orElse: nil) {
             let address = RecipientAddress.normal(address)
             let store = transaction.store
-            if let reason = try store.suppression(of: address, in: projectID, for: kind, at: transaction.now) {
+            if let reason = try store.standingSuppression(
+                of: address, in: projectID, for: kind, at: transaction.now, transaction.context)
+            {
                 return reason.rawValue
             }
             // An erased person's address that somebody still knows; who came back is a contact again.

@@ -30,6 +30,8 @@ package struct UseCaseError: Error, CustomStringConvertible {
         case eventInUse = "EVENT_IN_USE"
         /// The steps and transitions would break a rule of graphs.
         case invalidGraph = "invalid_graph"
+        /// Going through contacts took longer than a request may.
+        case queryTooSlow = "query_too_slow"
     }
 
     package var code: Code

@@ -31,6 +31,7 @@ struct APIError: Error {
         case unsupportedMediaType = "unsupported_media_type"
         case validationError = "validation_error"
         case reservedEvent = "reserved_event"
+        case queryTooSlow = "query_too_slow"
         case internalError = "internal_error"
         case serviceUnavailable = "service_unavailable"
 
@@ -49,7 +50,7 @@ struct APIError: Error {
             case .payloadTooLarge: .contentTooLarge
             case .uriTooLong: .uriTooLong
             case .unsupportedMediaType: .unsupportedMediaType
-            case .validationError, .reservedEvent: .unprocessableContent
+            case .validationError, .reservedEvent, .queryTooSlow: .unprocessableContent
             case .internalError: .internalServerError
             case .serviceUnavailable: .serviceUnavailable
             }
@@ -154,6 +155,7 @@ extension APIError {
             case .idempotencyKeyReused: .idempotencyKeyReused
             case .invalidGraph: .invalidGraph
             case .eventInUse: .eventInUse
+            case .queryTooSlow: .queryTooSlow
             }
         self.init(
             code, error.description,

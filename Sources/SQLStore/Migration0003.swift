@@ -67,13 +67,15 @@ enum Migration0003 {
             stage INTEGER NOT NULL,
             cursor ANY
         ) STRICT, WITHOUT ROWID;
-        -- Addresses of erased contacts, as HMAC-SHA-256 with a secret of this installation.
+        -- Addresses of erased contacts, as HMAC-SHA-256 with a secret of this installation: a row that says `erased`, and one
+        -- for each reason for which the address was to get no mail when its contact was erased.
         CREATE TABLE suppressed_addresses (
             project_id BLOB NOT NULL,
             hash BLOB NOT NULL,
             reason TEXT NOT NULL,
             at INTEGER NOT NULL,
-            PRIMARY KEY (project_id, hash)
+            expires_at INTEGER,
+            PRIMARY KEY (project_id, hash, reason)
         ) STRICT, WITHOUT ROWID;
 
         -- Number of the job that last imported it: a second row of the same address in one file is known by it.

@@ -31,6 +31,7 @@ enum Migration0006 {
             version_id BLOB NOT NULL,
             PRIMARY KEY (project_id, hash)
         ) STRICT, WITHOUT ROWID;
+        CREATE INDEX unnamed_versions_by_version ON unnamed_versions (version_id);
 
         -- Mails of one request share a set. With a rowid, because its rows are large.
         CREATE TABLE mail_attachments (
@@ -42,6 +43,10 @@ enum Migration0006 {
             bytes BLOB NOT NULL,
             PRIMARY KEY (set_id, position)
         ) STRICT;
+        -- Which mails need a set or an unnamed version: mails of workflows never do, and cost nothing here.
+        ALTER TABLE outbox ADD COLUMN attachment_set BLOB;
+        CREATE INDEX outbox_by_attachments ON outbox (attachment_set) WHERE attachment_set IS NOT NULL;
+        CREATE INDEX outbox_direct ON outbox (template_version_id) WHERE execution_id IS NULL;
 
         -- `project_id` is null for what concerns the whole installation. Many changes have one time, and ids of one time no
         -- order: `number` has it.

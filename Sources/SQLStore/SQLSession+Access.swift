@@ -146,6 +146,43 @@ extension SQLSession {
         ) { MailAttachment(filename: $0[0], contentType: $0[1], contentID: $0[2], bytes: $0[3]) }
     }
 
+    /// Mails of one request share a set: it goes with the last of them.
+    func deleteAttachmentsUnlessNeeded(_ set: Identifier) throws {
+        let isNeeded = try first("SELECT 1 FROM outbox WHERE attachment_set = ? LIMIT 1", set) { _ in true } ?? false
+        if !isNeeded { try run("DELETE FROM mail_attachments WHERE set_id = ?", set) }
+    }
+
+    /// The same content is one version for all mails that have it: it goes with the last of them. A template's version stays.
+    func deleteUnnamedVersionUnlessNeeded(_ version: Identifier) throws {
+        let isUnnamed =
+            try first("SELECT 1 FROM unnamed_versions WHERE version_id = ?", version) { _ in true } ?? false
+        guard isUnnamed else { return }
+        let isNeeded =
+            try first(
+                "SELECT 1 FROM outbox WHERE execution_id IS NULL AND template_version_id = ? LIMIT 1", version
+            ) { _ in true } ?? false
+        guard !isNeeded else { return }
+        try run("DELETE FROM unnamed_versions WHERE version_id = ?", version)
+        try run("DELETE FROM template_versions WHERE id = ?", version)
+    }
+
+    func pruneMailParts(after id: Identifier?, limit: Int) throws -> Identifier? {
+        let place = id?.bytes ?? []
+        let sets: [Identifier] = try rows(
+            "SELECT DISTINCT set_id FROM mail_attachments WHERE set_id > ? ORDER BY set_id LIMIT ?", place, limit
+        ) { $0[0] }
+        let versions: [Identifier] = try rows(
+            "SELECT version_id FROM unnamed_versions WHERE version_id > ? ORDER BY version_id LIMIT ?", place, limit
+        ) { $0[0] }
+        guard !sets.isEmpty || !versions.isEmpty else { return nil }
+        try overwritingWhatIsDeleted {
+            for set in sets { try deleteAttachmentsUnlessNeeded(set) }
+            for version in versions { try deleteUnnamedVersionUnlessNeeded(version) }
+        }
+        // Beyond the end of a full list there may be more of it.
+        return [sets, versions].filter { $0.count == limit }.compactMap(\.last).min()
+    }
+
     func mailStatus(_ id: Identifier, in project: Identifier) throws -> MailStatus? {
         guard let entry = try entry(id), entry.projectID == project else { return nil }
         return try first(

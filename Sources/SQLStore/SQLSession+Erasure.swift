@@ -143,8 +143,13 @@ extension SQLSession {
     }
 
     private func eraseMail(_ ref: HistoryRef, of contact: Identifier) throws {
-        try run("DELETE FROM outbox WHERE id = ? AND contact_id = ?", ref, contact)
-        guard changeCount > 0 else { return }
+        let parts: (version: Identifier, attachments: Identifier?)? = try first(
+            "SELECT template_version_id, attachment_set FROM outbox WHERE id = ? AND contact_id = ?", ref, contact
+        ) { ($0[0], $0[1]) }
+        guard let parts else { return }
+        try run("DELETE FROM outbox WHERE id = ?", ref)
+        if let attachments = parts.attachments { try deleteAttachmentsUnlessNeeded(attachments) }
+        try deleteUnnamedVersionUnlessNeeded(parts.version)
         try run("DELETE FROM pixel_hits WHERE entry_id = ?", ref)
         try run("DELETE FROM click_hits WHERE entry_id = ?", ref)
     }
@@ -201,13 +206,51 @@ extension SQLSession {
         try run(
             """
             INSERT INTO suppressed_addresses (project_id, hash, reason, at) VALUES (?, ?, ?, ?)
-            ON CONFLICT (project_id, hash) DO UPDATE SET reason = excluded.reason, at = excluded.at
+            ON CONFLICT (project_id, hash, reason) DO UPDATE SET at = excluded.at
             """, project, hash, reason.rawValue, time)
     }
 
     func isSuppressed(_ hash: [UInt8], in project: Identifier) throws -> Bool {
-        try first("SELECT 1 FROM suppressed_addresses WHERE project_id = ? AND hash = ?", project, hash) { _ in true }
-            ?? false
+        try first(
+            "SELECT 1 FROM suppressed_addresses WHERE project_id = ? AND hash = ? AND reason = 'erased'", project, hash
+        ) { _ in true } ?? false
+    }
+
+    /// What is there for good is not shortened.
+    func keepSuppressions(of address: String, as hash: [UInt8], in project: Identifier, at time: Timestamp) throws {
+        try run(
+            """
+            INSERT INTO suppressed_addresses (project_id, hash, reason, at, expires_at)
+            SELECT project_id, ?3, reason, created_at, expires_at FROM suppressions
+            WHERE project_id = ?1 AND address = ?2 AND (expires_at IS NULL OR expires_at > ?4)
+            ON CONFLICT (project_id, hash, reason) DO UPDATE SET at = excluded.at,
+                expires_at = CASE WHEN expires_at IS NULL OR excluded.expires_at IS NULL THEN NULL
+                    ELSE max(expires_at, excluded.expires_at) END
+            """, project, address, hash, time)
+    }
+
+    func keptSuppressions(of address: String, hash: [UInt8], in project: Identifier) throws -> [Suppression] {
+        try rows(
+            """
+            SELECT reason, at, expires_at FROM suppressed_addresses
+            WHERE project_id = ? AND hash = ? AND reason <> 'erased'
+            """, project, hash
+        ) {
+            Suppression(
+                projectID: project, address: address, reason: try $0.decoded(0, as: Suppression.Reason.self),
+                createdAt: $0[1], expiresAt: $0[2])
+        }
+    }
+
+    func deleteKeptSuppressions(
+        of hash: [UInt8], reason: Suppression.Reason?, in project: Identifier
+    ) throws -> Int {
+        try run(
+            """
+            DELETE FROM suppressed_addresses
+            WHERE project_id = ?1 AND hash = ?2 AND reason <> 'erased' AND (?3 IS NULL OR reason = ?3)
+            """, project, hash, reason?.rawValue)
+        return changeCount
     }
 
     func hasSuppressedAddresses(in project: Identifier) throws -> Bool {

@@ -9,11 +9,12 @@ extension SQLSession {
         try run(
             """
             INSERT INTO outbox (id, project_id, contact_id, execution_id, status, due_at, attempts, uncertain_attempts,
-                generation, template_version_id, message_id, request, created_at, class)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                generation, template_version_id, message_id, request, created_at, class, attachment_set)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """, entry.id, entry.projectID, entry.contactID, entry.executionID, entry.status.rawValue, entry.dueAt,
             entry.attempts, entry.uncertainAttempts, entry.generation, entry.request.templateVersionID,
-            entry.messageID, JSONWriter.write(entry.request.json), entry.createdAt, entry.isBulk)
+            entry.messageID, JSONWriter.write(entry.request.json), entry.createdAt, entry.isBulk,
+            entry.request.attachmentSet)
         journal.add(.mail, entry.id, contact: entry.contactID)
     }
 

@@ -95,6 +95,29 @@ final class SQLSession {
         try body()
     }
 
+    /// Has SQLite ask after every thousand steps whether the time has passed (sqlite.org/c3ref/progress_handler.html).
+    func within<Value>(_ limit: Duration, _ body: () throws -> Value) throws -> Value {
+        guard let connection = database.sqliteConnection else { return try body() }
+        var deadline = ContinuousClock.now + limit
+        return try withUnsafeMutablePointer(to: &deadline) { deadline in
+            sqlite3_progress_handler(
+                connection, 1000,
+                { pointer in
+                    guard let pointer else { return 0 }
+                    let deadline = pointer.assumingMemoryBound(to: ContinuousClock.Instant.self).pointee
+                    return ContinuousClock.now >= deadline ? 1 : 0
+                }, deadline)
+            defer { sqlite3_progress_handler(connection, 0, nil, nil) }
+            do {
+                return try body()
+            } catch let error as DatabaseError
+                where error.resultCode == .SQLITE_INTERRUPT && ContinuousClock.now >= deadline.pointee
+            {
+                throw StoreError(.tooSlow, "the database took longer than \(limit)")
+            }
+        }
+    }
+
     // MARK: Savepoints
 
     /// Runs `body` so that its error undoes its own work alone.

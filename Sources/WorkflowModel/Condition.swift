@@ -167,13 +167,41 @@ extension String {
     /// Whether the bytes of `part` stand in this text, as a database searches; Swift's own search sees whole characters
     /// and finds no letter that carries an accent in a code point of its own.
     fileprivate func hasPart(_ part: String) -> Bool {
-        let text = Array(utf8)
-        let part = Array(part.utf8)
-        guard let first = part.first else { return true }
-        guard part.count <= text.count else { return false }
-        for start in 0...(text.count - part.count) where text[start] == first {
-            if text[start..<(start + part.count)].elementsEqual(part) { return true }
+        var text = self
+        var part = part
+        return text.withUTF8 { text in part.withUTF8 { text.hasPart($0) } }
+    }
+}
+
+extension UnsafeBufferPointer<UInt8> {
+    /// Knuth, Morris and Pratt: every byte is looked at a bounded number of times, whatever text and part are.
+    fileprivate func hasPart(_ part: UnsafeBufferPointer<UInt8>) -> Bool {
+        guard let head = part.first else { return true }
+        guard part.count <= count, var position = firstIndex(of: head) else { return false }
+        let borders = part.borders
+        var length = 0
+        while position < count {
+            let byte = self[position]
+            while length > 0, part[length] != byte { length = borders[length - 1] }
+            if part[length] == byte { length += 1 }
+            if length == part.count { return true }
+            position += 1
+            if length == 0 {
+                while position < count, self[position] != head { position += 1 }
+            }
         }
         return false
+    }
+
+    /// For each beginning, how many of its first bytes are also its last, without being all of it.
+    private var borders: [Int] {
+        var borders = [Int](repeating: 0, count: count)
+        var length = 0
+        for position in indices.dropFirst() {
+            while length > 0, self[length] != self[position] { length = borders[length - 1] }
+            if self[length] == self[position] { length += 1 }
+            borders[position] = length
+        }
+        return borders
     }
 }

@@ -54,6 +54,8 @@ struct FilterReader {
 
     /// Bytes of a field's name.
     private static let fieldLimit = 256
+    /// Bytes of a text, or of the JSON of a list or an object, that a field is compared with.
+    private static let valueLimit = 1000
     /// The longest span, in days.
     private static let longestSpan = 36_500.0
 
@@ -227,6 +229,13 @@ struct FilterReader {
 
     private mutating func checkValue(of condition: Condition, path: String) {
         let value = condition.value
+        let size =
+            switch value {
+            case .string(let text): text.utf8.count
+            case .array, .object: JSONWriter.bytes(value).count
+            default: 0
+            }
+        guard size <= Self.valueLimit else { return report(path, "must be at most \(Self.valueLimit) bytes long") }
         switch condition.operator.operand {
         case .none, .present: break
         case .span:

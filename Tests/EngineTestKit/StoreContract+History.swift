@@ -114,5 +114,37 @@ extension StoreContract {
             ]
         }
         #expect(found == [false, true, false, false, true, false])
+        let address = "ann@example.org"
+        let kept = try await store.write { store in
+            let ends: [(Suppression.Reason, Timestamp?)] = [
+                (.bounce, nil), (.manual, time.adding(seconds: 9)), (.complaint, time),
+            ]
+            for (reason, end) in ends {
+                try store.save(
+                    Suppression(
+                        projectID: project.id, address: address, reason: reason, createdAt: time, expiresAt: end))
+            }
+            try store.keepSuppressions(of: address, as: hash, in: project.id, at: time)
+            // What is there for good is not shortened, what ends is made longer.
+            for (reason, end) in [(Suppression.Reason.bounce, 5), (.manual, 20)] as [(Suppression.Reason, Int64)] {
+                try store.save(
+                    Suppression(
+                        projectID: project.id, address: address, reason: reason, createdAt: time,
+                        expiresAt: time.adding(seconds: end)))
+            }
+            try store.keepSuppressions(of: address, as: hash, in: project.id, at: time)
+            return try store.keptSuppressions(of: address, hash: hash, in: project.id)
+        }
+        #expect(kept.map(\.reason) == [.bounce, .manual])
+        #expect(kept.map(\.expiresAt) == [nil, time.adding(seconds: 20)])
+        let left = try await store.write { store in
+            let deleted = [
+                try store.deleteKeptSuppressions(of: hash, reason: .bounce, in: project.id),
+                try store.deleteKeptSuppressions(of: hash, reason: nil, in: id(77)),
+                try store.deleteKeptSuppressions(of: hash, reason: nil, in: project.id),
+            ]
+            return (deleted, try store.isSuppressed(hash, in: project.id))
+        }
+        #expect(left.0 == [1, 0, 1] && left.1, "that it was erased stays known")
     }
 }

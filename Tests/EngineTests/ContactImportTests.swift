@@ -93,6 +93,27 @@ extension ContactJob.Counts {
         #expect((engine.context.spool as? MemorySpool)?.files == [])
     }
 
+    /// However often somebody else's file says so.
+    @Test func aFileDoesNotSubscribeWhoWasErased() async throws {
+        let (engine, _database) = try await makeEngine()
+        _ = _database
+        try await engine.track("looked", "zoe@example.org")
+        try await engine.contacts.delete(try #require(try await engine.contact("zoe@example.org")).id)
+        try await engine.track("looked", "ben@example.org", subscribed: false)
+        let file = "email,subscribed\nzoe@example.org,yes\nben@example.org,yes\n"
+        let first = try await engine.importFile(file)
+        #expect(first.job.counts == .init(read: 2, created: 1, updated: 1))
+        let second = try await engine.importFile(file)
+        #expect(second.job.counts == .init(read: 2, unchanged: 2))
+        #expect(try await engine.contact("zoe@example.org")?.isSubscribed == false)
+        #expect(try await engine.contact("ben@example.org")?.isSubscribed == true, "nobody erased this one")
+        _ = try await engine.contacts.upsert(email: "zoe@example.org", subscribed: true, data: [:])
+        _ = try await engine.importFile(file)
+        #expect(try await engine.contact("zoe@example.org")?.isSubscribed == true)
+        _ = try await engine.importFile("email,subscribed\nzoe@example.org,no\n")
+        #expect(try await engine.contact("zoe@example.org")?.isSubscribed == false)
+    }
+
     @Test func importedContactsStartWorkflowsUnlessEventsAreOff() async throws {
         let (engine, _database) = try await makeEngine()
         _ = _database

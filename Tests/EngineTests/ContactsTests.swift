@@ -63,6 +63,66 @@ import WorkflowModel
         #expect(try await all(engine, ContactQuery(filter: numbers), limit: 1) == ["c4@example.org", "c3@example.org"])
     }
 
+    /// Only what goes on in the background has events kept.
+    @Test func queryKeepsNoEvent() async throws {
+        let (engine, _database) = try await makeEngine()
+        _ = _database
+        try await fill(engine, 2)
+        try await engine.track("bought", "c1@example.org")
+        let filter = try Filter(
+            json: ["logic": "AND", "groups": [["filters": [["field": "event.bought", "operator": "triggered"]]]]],
+            path: "filter", vocabulary: .contact)
+        let version = try await engine.context.store.write { try $0.catalogVersion() }
+        #expect(try await all(engine, ContactQuery(filter: filter), limit: 5) == ["c1@example.org"])
+        let segments = Segments(context: engine.context, projectID: engine.project.id)
+        #expect(try await segments.preview(filter, path: "filter", limit: 0).count == 1)
+        #expect(try await engine.context.store.write { try $0.catalogVersion() } == version)
+        #expect(try await engine.context.store.read { try $0.loadCatalog() }.keptEvents.isEmpty)
+        _ = try await engine.contacts.begin(.unsubscribe, on: ContactQuery(filter: filter))
+        let catalog = try await engine.context.store.read { try $0.loadCatalog() }
+        #expect(catalog.isKept("bought", in: engine.project.id))
+    }
+
+    @Test func queryNamesTheSegmentsThatAreNotThere() async throws {
+        let (engine, _database) = try await makeEngine()
+        _ = _database
+        let filter = Filter(.all, [.init([Condition(field: "segment.vip", operator: .notMemberOfSegment)])])
+        let error = await #expect(throws: UseCaseError.self) {
+            _ = try await engine.contacts.list(ContactQuery(filter: filter), after: nil, limit: 1)
+        }
+        #expect(error?.problems.map(\.path) == ["filter.groups.0.filters.0.field"])
+    }
+
+    @Test func queryThatTakesTooLongIsEnded() async throws {
+        let (engine, _database) = try await makeEngine { $0.searchLimit = .zero }
+        _ = _database
+        let project = engine.project.id
+        try await engine.context.store.write { store in
+            for number in 0..<2000 {
+                let contact = Contact(
+                    id: Identifier(high: 5, low: UInt64(number)), email: "c\(number)@example.org", isSubscribed: true,
+                    data: [:], createdAt: Timestamp(seconds: 0), updatedAt: Timestamp(seconds: 0))
+                try store.insert(contact, in: project)
+            }
+        }
+        let filter = try Self.filter("data.n", "equals", 5)
+        let segments = Segments(context: engine.context, projectID: project)
+        for query in [ContactQuery(filter: filter), ContactQuery(search: "nobody")] {
+            let error = await #expect(throws: UseCaseError.self) {
+                _ = try await engine.contacts.list(query, after: nil, limit: 10)
+            }
+            #expect(error?.code == .queryTooSlow)
+        }
+        let error = await #expect(throws: UseCaseError.self) {
+            _ = try await segments.preview(filter, path: "filter", limit: 1)
+        }
+        #expect(error?.code == .queryTooSlow)
+        // What searches for nothing has no end, on the same connections.
+        for _ in 0..<8 {
+            #expect(try await engine.contacts.list(ContactQuery(), after: nil, limit: 10).total == 2000)
+        }
+    }
+
     @Test func bulkChangeByQueryConcernsThoseThatWereThere() async throws {
         let (engine, _database) = try await makeEngine()
         _ = _database
@@ -126,6 +186,22 @@ import WorkflowModel
                 .unchanged, .notFound, .updated,
             ])
         #expect(try await engine.contacts.change([ids[0], ids[0]], .delete) == [.deleted, .notFound])
+    }
+
+    @Test func subscriptionDoesNotMoveOntoAnErasedAddress() async throws {
+        let (engine, _database) = try await makeEngine()
+        _ = _database
+        for email in ["zoe@example.org", "eve@example.org"] {
+            try await engine.track("looked", email)
+            try await engine.contacts.delete(try #require(try await engine.contact(email)).id)
+        }
+        let ann = try await engine.contacts.upsert(email: "ann@example.org", subscribed: true, data: [:]).contact
+        #expect(try await engine.contacts.change(ann.id, .init(email: "new@example.org")).isSubscribed)
+        #expect(try await !engine.contacts.change(ann.id, .init(email: "Zoe@example.org")).isSubscribed)
+        #expect(try await engine.eventCount("contact.unsubscribed") == 1)
+        let bob = try await engine.contacts.upsert(email: "bob@example.org", subscribed: true, data: [:]).contact
+        let changes = Contacts.Changes(email: "eve@example.org", subscribed: true)
+        #expect(try await engine.contacts.change(bob.id, changes).isSubscribed)
     }
 
     /// "Not in it" must never come to mean everybody.

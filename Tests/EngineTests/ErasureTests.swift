@@ -108,6 +108,10 @@ import WorkflowModel
                 data: ["hobby": "cliffhanging", "stage": .string("stage-quagmire-\(number)")])
             try await engine.track("looked", "other-\(number)@example.org")
         }
+        try await Self.send(
+            engine, to: ["zoe.unmistakable@example.org"],
+            body: "<p>spelunking \(String(repeating: "b", count: 9000))</p>",
+            file: String(repeating: "spelunking", count: 5000))
         try await engine.runDispatch(ScriptedTransport())
         for _ in 0..<5 { _ = try await History(context: engine.context).step(Self.sizes) }
         try await Self.erase("zoe.unmistakable@example.org", in: engine)
@@ -118,11 +122,69 @@ import WorkflowModel
         try Rows(database.path).run("PRAGMA wal_checkpoint(TRUNCATE)")
         for file in [database.path, database.path + "-wal"] {
             guard let bytes = FileManager.default.contents(atPath: file) else { continue }
-            for secret in ["unmistakable", "cliffhanging", "quagmire"] {
+            for secret in ["unmistakable", "cliffhanging", "quagmire", "spelunking"] {
                 #expect(bytes.range(of: Data(secret.utf8)) == nil, "\(secret) in \(file)")
             }
             #expect(file.hasSuffix("-wal") || bytes.range(of: Data("other-3@".utf8)) != nil)
         }
+    }
+
+    private static func send(
+        _ engine: EngineFixture, to emails: [String], body: String, file: String
+    ) async throws {
+        _ = try await DirectMail(context: engine.context).send(
+            .init(
+                projectID: engine.project.id, recipients: emails.map { .init(email: $0) }, subject: "Hello",
+                body: body,
+                attachments: [.init(filename: "a.txt", contentType: "text/plain", bytes: Array(file.utf8))]))
+    }
+
+    /// Sets of attachments, unnamed versions, and versions in all.
+    private static func parts(_ database: TemporaryDatabase) throws -> [Int] {
+        try [
+            "SELECT count(DISTINCT set_id) FROM mail_attachments", "SELECT count(*) FROM unnamed_versions",
+            "SELECT count(*) FROM template_versions",
+        ].map { try Rows(database.path).count($0) ?? -1 }
+    }
+
+    @Test func filesAndBodiesGoWithTheLastMailThatNeedsThem() async throws {
+        let (engine, database) = try await makeEngine()
+        try await engine.apply(Self.flow)
+        try await Self.send(engine, to: ["zoe@example.org", "ben@example.org"], body: "<p>Hi</p>", file: "one")
+        try await Self.send(engine, to: ["ben@example.org"], body: "<p>Hi</p>", file: "two")
+        #expect(try Self.parts(database) == [2, 1, 2])
+        try await Self.erase("zoe@example.org", in: engine)
+        try await Self.finish(engine)
+        #expect(try Self.parts(database) == [2, 1, 2], "another mail needs them")
+        let transport = ScriptedTransport()
+        try await engine.runDispatch(transport)
+        #expect(transport.sent.count == 2)
+        try await Self.erase("ben@example.org", in: engine)
+        try await Self.finish(engine)
+        #expect(try Self.parts(database) == [0, 0, 1], "a template's version stays")
+    }
+
+    @Test func housekeepingFindsFilesAndBodiesThatNoMailNeeds() async throws {
+        let (engine, database) = try await makeEngine()
+        try await Self.send(engine, to: ["zoe@example.org"], body: "<p>Hi</p>", file: "one")
+        try await engine.context.store.write { store in
+            for number in 1...3 as ClosedRange<UInt64> {
+                let id = Identifier(high: number, low: 1)
+                try store.insert([MailAttachment(filename: "a", contentType: "text/plain", bytes: [1])], asSet: id)
+                let version = TemplateVersion(
+                    id: id, templateID: id, kind: .transactional,
+                    content: TemplateContent(subject: "Hi", html: nil, text: "Hi"))
+                try store.insertUnnamed(
+                    version, hash: [UInt8(number)], in: engine.project.id, at: Timestamp(seconds: 0))
+            }
+        }
+        #expect(try Self.parts(database) == [4, 4, 4])
+        // In steps.
+        let first = try await engine.context.store.write { try $0.pruneMailParts(after: nil, limit: 1) }
+        #expect(first != nil)
+        #expect(try Self.parts(database) == [3, 3, 3])
+        #expect(try await Housekeeping(context: engine.context).sweepMailParts(after: first) == nil)
+        #expect(try Self.parts(database) == [1, 1, 1])
     }
 
     @Test func erasureIsBoundedAndGoesOnAfterARestart() async throws {

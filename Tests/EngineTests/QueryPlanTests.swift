@@ -60,7 +60,17 @@ import Testing
         // The new events, and a page of all.
         "SELECT rowid, contact_id, project_id, name, created_at FROM events WHERE rowid > ?1 ORDER BY rowid LIMIT ?2",
         // Who is erased, and whether an address was.
-        "SELECT 1 FROM suppressed_addresses WHERE project_id = ?1 AND hash = ?2",
+        "SELECT 1 FROM suppressed_addresses WHERE project_id = ?1 AND hash = ?2 AND reason = 'erased'",
+        """
+        SELECT reason, at, expires_at FROM suppressed_addresses
+        WHERE project_id = ?1 AND hash = ?2 AND reason <> 'erased'
+        """,
+        // Which mails need a file or a body.
+        "SELECT 1 FROM outbox WHERE attachment_set = ?1 LIMIT 1",
+        "SELECT 1 FROM outbox WHERE execution_id IS NULL AND template_version_id = ?1 LIMIT 1",
+        "SELECT 1 FROM unnamed_versions WHERE version_id = ?1",
+        "SELECT DISTINCT set_id FROM mail_attachments WHERE set_id > ?1 ORDER BY set_id LIMIT ?2",
+        "SELECT version_id FROM unnamed_versions WHERE version_id > ?1 ORDER BY version_id LIMIT ?2",
         "SELECT 1 FROM suppressed_addresses WHERE project_id = ?1 LIMIT 1",
     ])
     func readsAnIndexAndSortsNothing(_ sql: String) throws {

@@ -233,6 +233,27 @@ private let pro = Condition(field: "data.plan", operator: .equals, value: "pro")
         #expect(try await stage.count("segment.active.exit") == 1)
     }
 
+    /// Somebody may mend the contact: its moment is put off, not forgotten.
+    @Test func whoCannotBeReadIsLookedAtAgain() async throws {
+        let stage = try await SegmentStage()
+        try await stage.make("New", Condition(field: "createdAt", operator: .within, value: 1, unit: .minutes))
+        for name in ["ann", "ben"] { try await stage.engine.track("a", "\(name)@example.org", data: ["n": 1]) }
+        let damage = DamagedDatabase(stage.database.path)
+        try damage.spoil("UPDATE contacts SET data = '{' WHERE email = 'ann@example.org'")
+        stage.engine.clock.advance(seconds: 61)
+        let now = stage.engine.clock.now()
+        try await stage.run()
+        #expect(try await stage.memberCount("new") == 1)
+        #expect(try await stage.count("segment.new.exit") == 1)
+        #expect(try await stage.store.write { try $0.nextSegmentTimer() } == now.adding(seconds: 3600))
+        try damage.spoil("UPDATE contacts SET data = '{}' WHERE email = 'ann@example.org'")
+        stage.engine.clock.advance(seconds: 3600)
+        try await stage.run()
+        #expect(try await stage.memberCount("new") == 0)
+        #expect(try await stage.count("segment.new.exit") == 2)
+        #expect(try await stage.store.write { try $0.nextSegmentTimer() } == nil)
+    }
+
     @Test func aDateInTheDataHasItsMoment() async throws {
         let stage = try await SegmentStage()
         try await stage.make(
@@ -541,6 +562,24 @@ private let pro = Condition(field: "data.plan", operator: .equals, value: "pro")
         #expect(try await stage.segments.members(of: "vip", limit: 10, offset: 0).rows.isEmpty)
         #expect(try await stage.store.write { try $0.nextSegmentTimer() } == nil)
         #expect(try await stage.count("segment.vip.exit") == 0)
+    }
+
+    @Test func aProjectHasSoManySegments() async throws {
+        let stage = try await SegmentStage()
+        let project = stage.project
+        try await stage.store.write { store in
+            for number in 1..<Segments.countLimit {
+                try store.save(
+                    SegmentRecord(
+                        id: Identifier(high: 3, low: UInt64(number)), projectID: project, slug: "s\(number)", name: "S",
+                        kind: .static, filter: nil, createdAt: Timestamp(seconds: 0), updatedAt: Timestamp(seconds: 0)))
+            }
+        }
+        try await stage.makeStatic("Last")
+        let error = await #expect(throws: UseCaseError.self) { try await stage.makeStatic("Too many") }
+        #expect(error?.code == .conflict && error?.description.contains("1000") == true)
+        try await stage.segments.delete("last")
+        try await stage.makeStatic("Another")
     }
 
     @Test func slugsAreUniqueAndNoIds() async throws {

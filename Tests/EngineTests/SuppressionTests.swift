@@ -1,9 +1,10 @@
-import Engine
 import EngineTestKit
 import JSONValue
 import MailModel
 import Testing
 import WorkflowModel
+
+@testable import Engine
 
 private func template(_ kind: String) -> JSONObject {
     ["ad": ["type": .string(kind), "subject": "News", "text": "Hi"]]
@@ -132,6 +133,92 @@ private func template(_ kind: String) -> JSONObject {
         try await suppress(engine, .bounce)
         try await engine.track("signed_up", "ben@example.org")
         #expect(try await send(engine) == 0)
+    }
+
+    @Test func theAuditLogNamesNoAddress() async throws {
+        let (engine, database) = try await engine("TRANSACTIONAL")
+        _ = database
+        try await suppress(engine, .bounce)
+        try await Suppressions(context: engine.context).remove("ann@example.org", from: engine.project.id)
+        let records = try await AuditLog(context: engine.context).page(
+            AuditSelection(projectID: engine.project.id, action: "suppression.", limit: 10)
+        ).records
+        #expect(records.map(\.action) == ["suppression.removed", "suppression.added"])
+        #expect(Set(records.map(\.target)).count == 1, "one address is one target")
+        for record in records {
+            #expect(record.target.hasPrefix("address:") && record.target.utf8.count == 24)
+            #expect(!JSONWriter.write(record.json).contains("example.org"))
+        }
+    }
+
+    // MARK: Erasure
+
+    private func erase(_ engine: EngineFixture) async throws {
+        let contact = try #require(try await engine.contact())
+        try await engine.contacts.delete(contact.id)
+    }
+
+    @Test(arguments: [Suppression.Reason.bounce, .complaint, .manual])
+    func whatStandsAgainstAnAddressOutlivesItsContact(reason: Suppression.Reason) async throws {
+        let (engine, database) = try await engine("MARKETING")
+        try await engine.track("looked")
+        try await suppress(engine, reason)
+        try await erase(engine)
+        #expect(try Rows(database.path).count("SELECT count(*) FROM suppressions") == 0)
+        // The address as such, then a contact again: by a request's mail, and by a workflow.
+        #expect(try await reasons(engine) == [reason.rawValue])
+        let mail = try await DirectMail(context: engine.context).send(
+            .init(
+                projectID: engine.project.id, recipients: [.init(email: "Ann@Example.org")], subject: "Hi",
+                body: "<p>Hi</p>", subscribed: true))
+        #expect(try await send(engine) == 0)
+        let id = try #require(mail.mails.first).id
+        let status = try await engine.context.store.read { try $0.mailStatus(id, in: engine.project.id) }
+        #expect(status?.entry.status == .suppressed)
+        #expect(status?.lastReply == "suppressed: \(reason.rawValue)")
+        try await engine.track("signed_up", subscribed: true)
+        #expect(try await send(engine) == 0)
+        let execution = try #require(try await engine.executions().first)
+        let output = try await engine.steps(of: execution).last?.output
+        #expect(output?["skipped"] == "suppressed")
+        #expect(output?["reason"]?.stringValue == reason.rawValue)
+        // Erased again, it is still there.
+        try await erase(engine)
+        #expect(try await reasons(engine) == [reason.rawValue])
+    }
+
+    @Test func whatOutlivesAContactEndsAtItsTimeAndByRemoval() async throws {
+        let (engine, database) = try await engine("TRANSACTIONAL")
+        try await engine.track("looked")
+        let start = engine.clock.now()
+        try await suppress(engine, .complaint, until: start.adding(seconds: 10))
+        try await suppress(engine, .manual, until: start.adding(seconds: 100))
+        try await suppress(engine, .bounce)
+        try await suppress(engine, .unsubscribe)
+        engine.clock.advance(seconds: 10)
+        try await erase(engine)
+        #expect(
+            try Rows(database.path).count("SELECT count(*) FROM suppressed_addresses WHERE reason = 'complaint'") == 0,
+            "it has ended")
+        #expect(try await reasons(engine) == ["bounce", "manual", "unsubscribe"])
+        let suppressions = Suppressions(context: engine.context)
+        try await suppressions.remove("ANN@example.org", reason: .bounce, from: engine.project.id)
+        try await engine.track("signed_up")
+        #expect(try await send(engine) == 0)
+        engine.clock.advance(seconds: 90)
+        #expect(try await reasons(engine) == ["unsubscribe"])
+        try await engine.track("signed_up")
+        #expect(try await send(engine) == 1)
+        try await suppressions.remove("ann@example.org", from: engine.project.id)
+        await #expect(throws: UseCaseError.self) {
+            try await suppressions.remove("ann@example.org", from: engine.project.id)
+        }
+        // What is added anew takes the place of what was kept.
+        try await suppress(engine, .manual)
+        try await erase(engine)
+        try await suppress(engine, .manual, until: engine.clock.now().adding(seconds: 50))
+        engine.clock.advance(seconds: 50)
+        #expect(try await reasons(engine).isEmpty)
     }
 
     // MARK: Bounces

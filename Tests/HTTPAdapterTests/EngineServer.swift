@@ -91,11 +91,12 @@ struct EngineServer: Sendable {
 /// Runs a server over a real engine for as long as `body` takes. The project has the template `hello`.
 func withEngine(
     _ configuration: HTTPConfiguration = HTTPConfiguration(port: 0),
+    configure: (inout EngineConfiguration) -> Void = { _ in },
     _ body: @Sendable (EngineServer) async throws -> Void
 ) async throws {
     let database = try TemporaryDatabase()
     let store = try SQLiteStore(path: database.path, exclusively: false)
-    let engine = try await EngineFixture(store: store)
+    let engine = try await EngineFixture(store: store, configure: configure)
     try await engine.apply([
         "workflow": "templates", "trigger": ["manual": true], "steps": ["start": ["type": "TRIGGER"]],
         "templates": ["hello": ["type": "TRANSACTIONAL", "subject": "Hello {{ contact.email }}", "text": "Hi"]],

@@ -22,6 +22,7 @@ extension FakeSession {
         _ version: TemplateVersion, hash: [UInt8], in project: Identifier, at time: Timestamp
     ) throws { throw Unsupported() }
     func insert(_ attachments: [MailAttachment], asSet id: Identifier) throws { throw Unsupported() }
+    func pruneMailParts(after id: Identifier?, limit: Int) throws -> Identifier? { throw Unsupported() }
     func attachments(ofSet id: Identifier) throws -> [MailAttachment] { throw Unsupported() }
     func mailStatus(_ id: Identifier, in project: Identifier) throws -> MailStatus? { throw Unsupported() }
     func insert(_ record: AuditRecord) throws { throw Unsupported() }

@@ -15,6 +15,9 @@ extension FakeSession {
     func suppress(_ hash: [UInt8], reason: SuppressionReason, in project: Identifier, at time: Timestamp) throws {
         throw Unsupported()
     }
+    func keepSuppressions(of address: String, as hash: [UInt8], in project: Identifier, at time: Timestamp) throws {
+        throw Unsupported()
+    }
     func isSuppressed(_ hash: [UInt8], in project: Identifier) throws -> Bool { false }
     func hasSuppressedAddresses(in project: Identifier) throws -> Bool { false }
     func timeline(

@@ -18,6 +18,12 @@ extension FakeSession {
         in project: Identifier, reason: Suppression.Reason?, after position: SuppressionPosition?, limit: Int,
         at time: Timestamp
     ) throws -> [Suppression] { throw Unsupported() }
+    func keptSuppressions(of address: String, hash: [UInt8], in project: Identifier) throws -> [Suppression] {
+        throw Unsupported()
+    }
+    func deleteKeptSuppressions(of hash: [UInt8], reason: Suppression.Reason?, in project: Identifier) throws -> Int {
+        throw Unsupported()
+    }
     func isErasedAddress(_ hash: [UInt8], in project: Identifier) throws -> Bool { throw Unsupported() }
     func project(_ id: Identifier) throws -> Project? { tables.projects.first { $0.id == id } }
 }

@@ -71,6 +71,8 @@ final class FakeSession {
 }
 
 extension FakeSession: StoreReader {
+    func within<Value>(_ limit: Duration, _ body: () throws -> Value) throws -> Value { try body() }
+
     func loadCatalog() throws -> Catalog {
         Catalog(version: 1, projects: tables.projects, workflows: tables.workflows, templates: [])
     }

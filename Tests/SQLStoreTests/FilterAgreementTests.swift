@@ -74,6 +74,28 @@ import WorkflowModel
         try store.close()
     }
 
+    /// What was broken off leaves its connection as it was.
+    @Test func searchIsBrokenOffWhenItsTimeHasPassed() async throws {
+        let database = try TemporaryDatabase()
+        let store = try SQLiteStore(path: database.path, exclusively: true)
+        var random = RandomContacts(seed: 10)
+        let world = random.world(contacts: 600)
+        try await world.store(in: store)
+        let everybody = Filter(.all, [.init([Condition(field: "email", operator: .notEquals, value: "nobody")])])
+        try await store.read { reader in
+            func count() throws -> Int {
+                try reader.contactCount(matching: everybody, in: world.project.id, at: RandomContacts.now)
+            }
+            var code: StoreError.Code?
+            do { _ = try reader.within(.zero, count) } catch let error as StoreError { code = error.code }
+            #expect(code == .tooSlow)
+            #expect(try count() == 600)
+            let again = try reader.within(.seconds(600), count)
+            #expect(again == 600)
+        }
+        try store.close()
+    }
+
     @Test func textOfAFilterIsNeverPartOfTheStatement() async throws {
         let database = try TemporaryDatabase()
         let store = try SQLiteStore(path: database.path, exclusively: true)

@@ -148,6 +148,39 @@ private func one(_ field: String, _ comparison: String, _ value: JSON? = nil, _ 
         #expect(try holds(filter("AND", one("segment.other", "notMemberOfSegment")), in: sight))
     }
 
+    private func contains(_ text: String, _ part: String) -> Bool {
+        Condition(field: "data.x", operator: .contains, value: .string(part))
+            .isSatisfied(by: .string(text), now: start)
+    }
+
+    /// Every text of up to six letters of two, against every part of up to four.
+    @Test func aPartIsFoundWhereverItStands() {
+        func words(_ longest: Int) -> [String] {
+            var all = [""]
+            var last = all
+            for _ in 0..<longest {
+                last = last.flatMap { ["\($0)a", "\($0)b"] }
+                all += last
+            }
+            return all
+        }
+        for text in words(6) {
+            for part in words(4) {
+                let stands = text.indices.contains { text[$0...].hasPrefix(part) } || part.isEmpty
+                #expect(contains(text, part) == stands, "\(part) in \(text)")
+            }
+        }
+        #expect(contains("caf\u{65}\u{301}", "e") && contains("größe", "öß") && !contains("größe", "oß"))
+    }
+
+    /// A search that begins anew at every letter takes minutes for it.
+    @Test(.timeLimit(.minutes(1))) func aLongTextIsGoneThroughOnce() {
+        let part = String(repeating: "a", count: 999) + "b"
+        let text = String(repeating: "a", count: 1_000_000)
+        #expect(!contains(text, part))
+        #expect(contains(text + "b", part))
+    }
+
     @Test func groupsAreJoinedAndTheirPartsMustAllHold() throws {
         let yes = one("data.yes", "exists")
         let no = one("data.no", "exists")
@@ -235,6 +268,21 @@ private func one(_ field: String, _ comparison: String, _ value: JSON? = nil, _ 
         ] as [(JSON, [String])])
     func everythingWrongIsNamedWithItsPath(_ json: JSON, _ paths: [String]) {
         #expect(problems(json) == paths)
+    }
+
+    @Test func valueIsAtMostAThousandBytes() {
+        func text(_ count: Int) -> JSON { .string(String(repeating: "ö", count: count / 2)) }
+        // Two brackets and two quotes are part of the JSON.
+        for (value, isTaken) in [
+            (text(1000), true), (text(1002), false), (.array([text(996)]), true), (.array([text(998)]), false),
+            (["a": text(998)], false), (5, true),
+        ] as [(JSON, Bool)] {
+            for name in ["equals", "contains"] {
+                let found = problems(filter("AND", one("data.x", name, value)))
+                #expect(found == (isTaken ? [] : ["f.groups.0.filters.0.value"]))
+            }
+        }
+        #expect(problems(filter("AND", one("email", "contains", text(1002)))) == ["f.groups.0.filters.0.value"])
     }
 
     /// The whole table: a field takes exactly the operators of its kind.
