@@ -1,4 +1,5 @@
-import Dispatch
+// Where a build that has Dispatch anywhere finds `timespec`.
+import CDispatch
 import Engine
 import Glibc
 import WorkflowModel
