@@ -17,6 +17,8 @@ package final class ContactJobs: Sendable {
         /// Files under way by job.
         var files: [Identifier: ImportFile] = [:]
         var batch = ContactJobs.firstBatch
+        /// Jobs that met trouble, and until when they are left alone.
+        var setAside: [Identifier: Timestamp] = [:]
     }
 
     /// Contacts in one transaction; they become more or fewer by how long a batch takes.
@@ -29,6 +31,8 @@ package final class ContactJobs: Sendable {
     static let lease: Int64 = 10
     /// How often jobs of other processes are looked for, in seconds.
     private static let longestSleep: Int64 = 5
+    /// Seconds that a job which met trouble is left alone.
+    static let rest: Int64 = 5
     /// Seconds that a file without a job is kept: it may still be on its way.
     private static let strayAge: Int64 = 3600
 
@@ -53,18 +57,32 @@ package final class ContactJobs: Sendable {
         }
     }
 
-    /// One batch of every open job that nobody else has.
+    /// One batch of every open job that nobody else has. One that meets trouble rests, and the others go on.
     /// - Returns: whether anything was done.
     package func pass() async throws -> Bool {
         let now = context.clock.now()
         let open = try await context.store.write { try $0.openContactJobs(limit: 100) }
         forgetFiles(besides: Set(open.map(\.id)))
         var worked = false
-        for job in open where isMine(job, now: now) && !Task.isCancelled {
-            try await work(on: job)
-            worked = true
+        for job in open where isMine(job, now: now) && !rests(job, now: now) && !Task.isCancelled {
+            do {
+                try await work(on: job)
+                worked = true
+            } catch let error as StoreError {
+                setAside(job, error)
+            }
         }
         return worked
+    }
+
+    private func rests(_ job: ContactJob, now: Timestamp) -> Bool {
+        state.withLock { state in state.setAside[job.id].map { now < $0 } ?? false }
+    }
+
+    private func setAside(_ job: ContactJob, _ error: StoreError) {
+        context.logger.error("contact job waits", metadata: ["job": "\(job.id)", "error": "\(error)"])
+        let end = context.clock.now().adding(seconds: Self.rest)
+        state.withLock { $0.setAside[job.id] = end }
     }
 
     /// Works on one job until it has ended.
@@ -102,7 +120,10 @@ package final class ContactJobs: Sendable {
     }
 
     private func forgetFiles(besides jobs: Set<Identifier>) {
-        state.withLock { state in state.files = state.files.filter { jobs.contains($0.key) } }
+        state.withLock { state in
+            state.files = state.files.filter { jobs.contains($0.key) }
+            state.setAside = state.setAside.filter { jobs.contains($0.key) }
+        }
     }
 
     // MARK: Batches

@@ -7,7 +7,7 @@ package protocol ContactSpool: Sendable {
     func make(_ id: Identifier) throws -> any ContactSpoolSink
 
     /// Up to `count` bytes from `offset` on; fewer at the end of the file alone.
-    /// - Throws: `StoreError.unusable` when there is no such file.
+    /// - Throws: `StoreError`: `damaged` when there is no such file; anything else passes.
     func read(_ id: Identifier, at offset: Int, count: Int) throws -> [UInt8]
 
     /// Does nothing when there is no such file.

@@ -113,12 +113,15 @@ package struct Contacts: Sendable {
     package func upsert(email: String, subscribed: Bool?, data: JSONObject) async throws -> Upserted {
         let projectID = projectID
         return try await context.transact { transaction in
-            let isNew = try transaction.store.contact(email: email.lowercased(), in: projectID) == nil
+            let before = try transaction.store.contact(email: email.lowercased(), in: projectID)
+            let isNew = before == nil
             let contact = try EventRecorder(transaction: transaction, projectID: projectID).upsert(
                 email: email, subscribed: subscribed, subscribedWhenNew: subscribed ?? true, data: data)
-            try transaction.audit(
-                isNew ? "contact.created" : "contact.updated", "\(contact.id)", in: projectID,
-                details: Self.details(subscribed: subscribed, data: data))
+            if contact != before {
+                try transaction.audit(
+                    isNew ? "contact.created" : "contact.updated", "\(contact.id)", in: projectID,
+                    details: Self.details(subscribed: subscribed, data: data))
+            }
             return Upserted(contact: contact, isNew: isNew)
         }
     }

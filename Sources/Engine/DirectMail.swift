@@ -89,14 +89,26 @@ package struct DirectMail: Sendable {
             let mails = try request.recipients.indices.map { position in
                 let email = request.recipients[position].email.lowercased()
                 if let mail = sent[email] { return mail }
+                transaction.beginCause()
                 let mail = try Self.send(
                     request, to: position, content: content, attachments: attachments, in: transaction)
                 sent[email] = mail
                 return mail
             }
+            try Self.audit(request, first: mails.first?.id, count: sent.count, in: transaction)
             transaction.wakes.dispatch = true
             return Sent(mails: mails, at: transaction.now)
         }
+    }
+
+    /// One record for all mails of a request, under the id of the first.
+    private static func audit(
+        _ request: Request, first: Identifier?, count: Int, in transaction: EngineTransaction
+    ) throws {
+        guard let first else { return }
+        var details: JSONObject = ["count": .int(Int64(count))]
+        details["template"] = request.template.map { .string($0) }
+        try transaction.audit("mail.sent", "\(first)", in: request.projectID, details: details)
     }
 
     // MARK: One mail
@@ -261,7 +273,7 @@ private struct MailContent {
         return JSONWriter.bytes([
             .string(kind.rawValue), .string(content.subject), text(content.html), text(content.text),
             text(content.markdown), text(content.from), text(content.fromName), text(content.replyTo),
-            content.tracksOpens.map { .bool($0) } ?? .null,
+            content.tracksOpens.map { .bool($0) } ?? .null, content.tracksClicks.map { .bool($0) } ?? .null,
         ])
     }
 

@@ -142,16 +142,16 @@ package struct Dispatch: Sendable {
         if let execution = entry.executionID, try reader.status(ofExecution: execution) == .cancelled {
             return "its execution was cancelled"
         }
-        guard let contact = try reader.contact(entry.contactID, in: entry.projectID) else {
-            // A test is nobody's.
-            return entry.request.isTest ? nil : "its contact was erased"
-        }
+        let found = try reader.contact(entry.contactID, in: entry.projectID)
+        // A test is nobody's, but it goes to an address like any other mail.
+        guard found != nil || entry.request.isTest else { return "its contact was erased" }
         let recipient = RecipientAddress.normal(entry.request.recipient)
         if let reason = try reader.standingSuppression(
             of: recipient, in: entry.projectID, for: entry.request.kind, at: now, context)
         {
             return "suppressed: \(reason.rawValue)"
         }
+        guard let contact = found else { return nil }
         // An erased person's address that somebody still knows.
         if recipient != contact.email, try reader.contact(email: recipient, in: entry.projectID) == nil,
             try reader.isErasedAddress(SuppressedAddress.hash(recipient, context), in: entry.projectID)

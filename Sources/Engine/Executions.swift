@@ -37,6 +37,9 @@ package struct Executions: Sendable {
             }
             let recorder = EventRecorder(transaction: transaction, projectID: project)
             if let id = try recorder.start(record, contact: contact, trigger: nil, context: values) {
+                try transaction.audit(
+                    "execution.started", "\(id)", in: project,
+                    details: ["workflow": .string("\(workflow)"), "contact": .string("\(contact)")])
                 return .success(id)
             }
             return .failure(try Self.refusal(record, contact: contact, in: transaction))

@@ -45,7 +45,8 @@ package struct ImportPlan: Hashable, Sendable {
 
     /// Ours to fill; an exported file has them.
     private static let filled: Set<String> = ["id", "createdAt", "updatedAt"]
-    private static let columnLimit = 1000
+    /// An exported file can be imported again: it has five columns of ours before those of the data.
+    private static let columnLimit = ContactExport.columnLimit + 5
 
     /// - Throws: `UseCaseError.invalid` with everything that is wrong with the header.
     package init(header cells: [String], options: Options) throws {

@@ -111,7 +111,8 @@ package struct RecordedEvents: Sendable {
 
     // MARK: Deleting
 
-    /// Deletes every event of a name that was recorded until now, some hundreds at a time.
+    /// Deletes every event of a name that was recorded until now, some hundreds at a time. It ends where somebody begins
+    /// to use the name.
     /// - Returns: how many.
     /// - Throws: `UseCaseError`: `eventInUse` for a name that is reserved or that somebody uses; `notFound`.
     package func delete(_ name: String) async throws -> Int {
@@ -120,12 +121,10 @@ package struct RecordedEvents: Sendable {
         guard !EventName.isReserved(name) else {
             throw UseCaseError(.eventInUse, "events named \(name) are the system's own")
         }
-        guard usage.canDelete else {
-            let users = (usage.workflows + usage.segments).map(\.name).joined(separator: ", ")
-            throw UseCaseError(.eventInUse, "\(name) is used by \(users)")
-        }
+        try Self.refuseUnlessUnused(name, usage.workflows + usage.segments)
         let project = projectID
         var deleted = 0
+        var isNoted = false
         var place: Int64? = 0
         while let start = place {
             let (rows, last) = try await context.store.read {
@@ -133,17 +132,33 @@ package struct RecordedEvents: Sendable {
             }
             for begin in stride(from: 0, to: rows.count, by: Self.deletion) {
                 let part = Array(rows[begin..<min(begin + Self.deletion, rows.count)])
+                let isFirst = !isNoted
                 deleted += try await context.transact { transaction in
-                    try transaction.store.deleteEvents(part, in: project)
+                    // Somebody may have begun to use it meanwhile.
+                    let (workflows, segments) = Self.users(of: name, in: transaction.catalog, project: project)
+                    try Self.refuseUnlessUnused(name, workflows + segments)
+                    if isFirst { try Self.note(name, usage.count, project, in: transaction) }
+                    return try transaction.store.deleteEvents(part, in: project)
                 }
+                isNoted = true
             }
             place = last
         }
-        let count = deleted
-        try await context.transact {
-            try $0.audit("event.deleted", name, in: project, details: ["count": .int(Int64(count))])
-        }
+        if !isNoted { try await context.transact { try Self.note(name, usage.count, project, in: $0) } }
         return deleted
+    }
+
+    private static func refuseUnlessUnused(_ name: String, _ users: [(id: Identifier, name: String)]) throws {
+        guard !users.isEmpty else { return }
+        let names = users.map(\.name).joined(separator: ", ")
+        throw UseCaseError(.eventInUse, "\(name) is used by \(names)")
+    }
+
+    /// - Parameter count: how many there were when the deletion began.
+    private static func note(
+        _ name: String, _ count: Int, _ project: Identifier, in transaction: EngineTransaction
+    ) throws {
+        try transaction.audit("event.deleted", name, in: project, details: ["count": .int(Int64(count))])
     }
 }
 

@@ -53,12 +53,27 @@ package final class TokenBuckets<Name: Hashable & Sendable>: Sendable {
             } else {
                 retryAfter = max(1, Self.seconds((1 - tokens) / rate.perSecond))
             }
-            if buckets[name] == nil, buckets.count >= limit { Self.forget(&buckets, rate, at: now) }
-            buckets[name] = Bucket(tokens: tokens, at: now)
-            return Standing(
-                limit: rate.burst, remaining: Int(tokens),
-                reset: Self.seconds((Double(rate.burst) - tokens) / rate.perSecond), retryAfter: retryAfter)
+            return keep(tokens, name, rate, at: now, retryAfter: retryAfter, &buckets)
         }
+    }
+
+    /// Takes that many tokens, or all there are.
+    package func take(upTo count: Int, _ name: Name, _ rate: Rate, at now: Timestamp) -> Standing {
+        buckets.withLock { buckets in
+            let tokens = Self.tokens(buckets[name], rate, at: now)
+            return keep(tokens - Double(min(count, Int(tokens))), name, rate, at: now, retryAfter: nil, &buckets)
+        }
+    }
+
+    private func keep(
+        _ tokens: Double, _ name: Name, _ rate: Rate, at now: Timestamp, retryAfter: Int64?,
+        _ buckets: inout [Name: Bucket]
+    ) -> Standing {
+        if buckets[name] == nil, buckets.count >= limit { Self.forget(&buckets, rate, at: now) }
+        buckets[name] = Bucket(tokens: tokens, at: now)
+        return Standing(
+            limit: rate.burst, remaining: Int(tokens),
+            reset: Self.seconds((Double(rate.burst) - tokens) / rate.perSecond), retryAfter: retryAfter)
     }
 
     /// Whether there is a token, without taking it.

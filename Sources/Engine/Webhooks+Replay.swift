@@ -48,22 +48,22 @@ extension Webhooks {
         guard found.isEmpty else { throw UseCaseError(.invalid, "the replay is invalid", problems: found) }
         let subscription = try await find(id).subscription
         let span = Span(from: Identifier(at: request.since, random: (0, 0)), since: request.since, until: until)
-        let replayed: Replayed
-        if request.onlyFailed {
-            replayed = try await requeueFailed(of: id, span)
-        } else {
-            let wanted = request.events == nil ? subscription.events : patterns
-            replayed = try await replay(span, of: id) {
-                $0.projectID == subscription.projectID && Self.wants(wanted, $0)
-            }
+        if request.onlyFailed { return try await requeueFailed(of: id, span) }
+        let wanted = request.events == nil ? subscription.events : patterns
+        return try await replay(span, of: id) {
+            $0.projectID == subscription.projectID && Self.wants(wanted, $0)
         }
-        let projectID = projectID
-        try await context.transact {
-            try $0.audit(
-                "webhook.replayed", "\(id)", in: projectID,
-                details: ["since": .string("\(request.since)"), "queued": .int(Int64(replayed.queued))])
-        }
-        return replayed
+    }
+
+    /// To be called in the first transaction of a replay: whatever becomes of the others, it was begun.
+    private static func note(
+        _ span: Span, of id: Identifier, onlyFailed: Bool, project: Identifier, in transaction: EngineTransaction
+    ) throws {
+        try transaction.audit(
+            "webhook.replayed", "\(id)", in: project,
+            details: [
+                "since": .string("\(span.since)"), "until": .string("\(span.until)"), "onlyFailed": .bool(onlyFailed),
+            ])
     }
 
     /// Calls a subscription again that we had paused: with what was pending, and with the events since.
@@ -124,6 +124,9 @@ extension Webhooks {
                 let events = try transaction.store.events(from: from, before: span.end, limit: Self.batchSize)
                 let wanted = events.filter { $0.createdAt >= span.since && $0.createdAt < span.until && test($0) }
                 for event in wanted { try transaction.deliver(event.id, to: subscription) }
+                if from == span.from {
+                    try Self.note(span, of: id, onlyFailed: false, project: projectID, in: transaction)
+                }
                 return (events, wanted.count, transaction.lastDelivery)
             }
             delivered = batch.last
@@ -150,6 +153,9 @@ extension Webhooks {
             let ids = try await context.transact { transaction in
                 _ = try Self.find(id, project: projectID, in: transaction.catalog)
                 transaction.wakes.webhooks = true
+                if first == span.from {
+                    try Self.note(span, of: id, onlyFailed: true, project: projectID, in: transaction)
+                }
                 return try transaction.store.requeueFailedDeliveries(
                     of: id, from: first, to: span.end, at: transaction.now, limit: Self.batchSize)
             }

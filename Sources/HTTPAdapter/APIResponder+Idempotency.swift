@@ -7,7 +7,7 @@ import NIOCore
 import Synchronization
 import WorkflowModel
 
-// A POST with an Idempotency-Key takes effect once, however often it is sent within a day:
+// A POST that changes something takes effect once with an Idempotency-Key, however often it is sent within a day:
 //
 //   key not 1 to 255 printable ASCII characters     400 bad_request
 //   the first one is under way                      409 conflict, with Retry-After
@@ -15,6 +15,8 @@ import WorkflowModel
 //   known, anything else                            409 idempotency_key_reused
 //   refused (4xx)                                   the key is free again
 //   failed (5xx)                                    the key is free again, unless something had taken effect
+//   a batch with an item that failed (5xx)          the key is free again
+//   a file of contacts without Content-Length       400 bad_request
 //
 // The record is written by the transaction of the effect (see `IdempotentRequest`): after a crash there is either both
 // or neither.
@@ -39,7 +41,9 @@ extension APIResponder {
 
     /// Answers a request with a key, once if it asks for that.
     func answerOnce(_ exchange: inout Exchange, _ key: APIKey, at endpoint: Endpoint) async throws -> Response {
-        guard exchange.request.method == .post, let text = exchange.request.headers[.idempotencyKey] else {
+        guard exchange.request.method == .post, endpoint.isWriting(.post),
+            let text = exchange.request.headers[.idempotencyKey]
+        else {
             return try await route(&exchange, at: endpoint)
         }
         guard (1...Self.idempotencyKeyLimit).contains(text.utf8.count),
@@ -69,6 +73,10 @@ extension APIResponder {
     ) async throws -> Response {
         do {
             var response = try await acting(for: request).route(&exchange, at: endpoint)
+            guard !exchange.deservesRepetition else {
+                await end(request, nil, exchange)
+                return response
+            }
             let body = try await Self.bytes(of: &response)
             await end(request, .init(status: response.status.code, body: body), exchange)
             return response
@@ -96,7 +104,10 @@ extension APIResponder {
         let line = "\(exchange.request.method.rawValue) \(exchange.request.uri.string)\n"
         if endpoint == .contactImport {
             // A file of any size is never held: it counts by its length.
-            return context.cryptography.digest(Array("\(line)\(exchange.request.headers[.contentLength] ?? "")".utf8))
+            guard let length = exchange.request.headers[.contentLength] else {
+                throw APIError(.badRequest, "a file with an Idempotency-Key needs a Content-Length: it is known by it")
+            }
+            return context.cryptography.digest(Array("\(line)\(length)".utf8))
         }
         let body = try await exchange.holdBody(upTo: bodyLimit(at: endpoint), within: configuration.bodyTimeout)
         return context.cryptography.digest(Array(line.utf8) + body)

@@ -24,6 +24,7 @@ extension APIResponder {
         let key = try await authorize(exchange, publicKeyWillDo: true)
         let body = try await exchange.readJSON(upTo: configuration.bodyLimit, within: configuration.bodyTimeout)
         let items = try Self.batch(body)
+        exchange.standing = countMore(items.count - 1, key, at: .trackBatch, .post) ?? exchange.standing
         let read = items.enumerated().map { position, item in
             Result {
                 try TrackFields(
@@ -41,6 +42,7 @@ extension APIResponder {
             results.append(result(outcome, at: position, exchange))
         }
         let failed = results.count { $0["success"] == .bool(false) }
+        exchange.deservesRepetition = results.contains { ($0["error"]?["statusCode"]?.intValue ?? 0) >= 500 }
         return Self.response(json: [
             "success": true,
             "data": [

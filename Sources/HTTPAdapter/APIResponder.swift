@@ -89,10 +89,9 @@ package struct APIResponder: HTTPResponder {
             throw APIError.methodNotAllowed(endpoint.methods)
         }
         if exchange.request.method == .options { return Self.preflight(endpoint) }
-        guard let scope = endpoint.scope(for: exchange.request.method) else {
-            return try await route(&exchange, at: endpoint)
-        }
-        let found = try await authenticate(exchange, for: scope, at: endpoint)
+        let scopes = endpoint.scopes(for: exchange.request.method)
+        guard !scopes.isEmpty else { return try await route(&exchange, at: endpoint) }
+        let found = try await authenticate(exchange, for: scopes, at: endpoint)
         exchange.key = found.key
         exchange.standing = count(found.key, at: endpoint, exchange.request.method)
         try refuseIfTooOften(exchange.standing)
@@ -156,7 +155,7 @@ package struct APIResponder: HTTPResponder {
     /// - Throws: `APIError` 401 without a key, with an unknown one, and with a public one where only a secret one will do:
     ///   clients of Plunk expect 401 there and not 403. 403 for a secret key without the scope.
     private func authenticate(
-        _ exchange: Exchange, for scope: KeyScope, at endpoint: Endpoint
+        _ exchange: Exchange, for scopes: [KeyScope], at endpoint: Endpoint
     ) async throws -> Authentication.Found {
         guard let field = exchange.request.headers[.authorization] else {
             throw APIError.unauthorized("an Authorization field with a Bearer key is needed")
@@ -173,9 +172,9 @@ package struct APIResponder: HTTPResponder {
         guard let found = known else {
             throw APIError.unauthorized("this key is not known")
         }
-        guard !found.key.allows(scope) else { return found }
+        guard let missing = scopes.first(where: { !found.key.allows($0) }) else { return found }
         throw found.key.kind == .public
-            ? APIError.unauthorized("a secret key is needed here") : APIError.forbidden(scope)
+            ? APIError.unauthorized("a secret key is needed here") : APIError.forbidden(missing)
     }
 
     // MARK: Errors

@@ -123,6 +123,16 @@ package enum Endpoint: String, CaseIterable, Sendable {
         subject.map { KeyScope($0, isReading(method) ? .read : .write) }
     }
 
+    /// Everything a key must be allowed for this; empty where no key is asked for.
+    func scopes(for method: HTTPRequest.Method) -> [KeyScope] {
+        guard let scope = scope(for: method) else { return [] }
+        // A test is a mail to whoever is named.
+        return self == .templateTest ? [scope, KeyScope(.send, .write)] : [scope]
+    }
+
+    /// Whether anything is different afterwards.
+    func isWriting(_ method: HTTPRequest.Method) -> Bool { scope(for: method)?.access == .write }
+
     private var subject: KeyScope.Subject? {
         switch self {
         case .health, .description, .pixel, .click, .unsubscribe, .preferences: nil

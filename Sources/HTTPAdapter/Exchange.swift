@@ -26,6 +26,8 @@ struct Exchange {
     var key: APIKey?
     /// How the key stands with its rate; nil for what is not counted.
     var standing: RequestStanding?
+    /// A part of what was asked for failed here although the whole is answered: sent again, the request is no repetition.
+    var deservesRepetition = false
     private(set) var isBodyRead = false
     /// The body, when it was read before its route asked for it.
     private var heldBody: ByteBuffer?

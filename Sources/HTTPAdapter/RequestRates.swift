@@ -39,6 +39,12 @@ extension Endpoint {
     /// Nil for what is not counted.
     func rateClass(for method: HTTPRequest.Method) -> RequestRates.Class? {
         guard let scope = scope(for: method), scope.access == .write else { return nil }
+        switch self {
+        case .eventTrack: return .track
+        case .templateTest: return .send
+        case .segmentMembers: return .contacts
+        default: break
+        }
         switch scope.subject {
         case .track: return .track
         case .send: return .send
@@ -63,6 +69,17 @@ extension APIResponder {
         guard configuration.rates.isEnabled, let kind = endpoint.rateClass(for: method) else { return nil }
         return shared.rates.take(
             RequestBucket(key: key.id, kind: kind), configuration.rates.rate(of: kind), at: context.clock.now())
+    }
+
+    /// Counts what a request turned out to hold besides the one thing it was counted for, as far as the bucket goes:
+    /// the next request waits for it.
+    func countMore(
+        _ number: Int, _ key: APIKey, at endpoint: Endpoint, _ method: HTTPRequest.Method
+    ) -> RequestStanding? {
+        guard configuration.rates.isEnabled, let kind = endpoint.rateClass(for: method) else { return nil }
+        return shared.rates.take(
+            upTo: number, RequestBucket(key: key.id, kind: kind), configuration.rates.rate(of: kind),
+            at: context.clock.now())
     }
 
     /// - Throws: `APIError` 429 when there was no token.

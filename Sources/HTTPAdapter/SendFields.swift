@@ -22,7 +22,6 @@ struct SendFields {
     ]
     private static let nameLimit = 255
     private static let lineLimit = 998
-    private static let bodyLimit = 200 * 1024
     private static let headerLimit = 50
 
     /// - Parameter dataLimit: bytes of JSON that `data` may have.
@@ -120,8 +119,8 @@ struct SendFields {
             guard let text = value.stringValue, !text.isEmpty else {
                 return body.report("body", "must be a text that is not empty")
             }
-            guard text.utf8.count <= Self.bodyLimit else {
-                return body.report("body", "must not be longer than \(Self.bodyLimit) bytes")
+            guard text.utf8.count <= NewTemplate.sourceLimit else {
+                return body.report("body", "must not be longer than \(NewTemplate.sourceLimit) bytes")
             }
             mailBody = text
         }

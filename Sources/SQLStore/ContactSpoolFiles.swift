@@ -4,12 +4,14 @@ import Foundation
 import Glibc
 import WorkflowModel
 
-/// Uploaded files in a folder beside the database, where there is space for them; readable by this user alone.
+/// Uploaded files in a folder beside the database, where there is space for them; readable by their owner alone.
 package struct ContactSpoolFiles: ContactSpool {
+    private let database: String
     private let folder: String
 
     package init(besideDatabase database: String) {
-        folder = URL(fileURLWithPath: database).resolvingSymlinksInPath().path + "-imports"
+        self.database = URL(fileURLWithPath: database).resolvingSymlinksInPath().path
+        folder = self.database + "-imports"
     }
 
     private func path(_ id: Identifier) -> String { "\(folder)/\(id).csv" }
@@ -19,14 +21,26 @@ package struct ContactSpoolFiles: ContactSpool {
         let path = path(id)
         let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw Self.failure(path) }
+        giveAway(descriptor)
         return Sink(descriptor: descriptor, path: path, folder: folder)
+    }
+
+    /// What a command of root's has made is the daemon's to go on with: it belongs to the database's owner. One to whom it
+    /// cannot be given finds a file that it cannot read, and says so.
+    private func giveAway(_ descriptor: Int32) {
+        var facts = stat()
+        guard geteuid() == 0, stat(database, &facts) == 0 else { return }
+        _ = fchown(descriptor, facts.st_uid, facts.st_gid)
+        _ = lchown(folder, facts.st_uid, facts.st_gid)
     }
 
     package func read(_ id: Identifier, at offset: Int, count: Int) throws -> [UInt8] {
         let path = path(id)
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else {
-            throw StoreError(.damaged, "the uploaded file is gone or cannot be read (\(path))")
+            // Only a file that is gone stays so: rights, open files and disks can be mended.
+            guard errno == ENOENT else { throw Self.failure(path, "read") }
+            throw StoreError(.damaged, "the uploaded file is gone (\(path))")
         }
         defer { close(descriptor) }
         var result = 0
@@ -40,7 +54,7 @@ package struct ContactSpoolFiles: ContactSpool {
                 initialized += result
             }
         }
-        guard result >= 0 else { throw Self.failure(path) }
+        guard result >= 0 else { throw Self.failure(path, "read") }
         return bytes
     }
 
@@ -56,12 +70,12 @@ package struct ContactSpoolFiles: ContactSpool {
         }
     }
 
-    private static func failure(_ path: String) -> StoreError {
+    private static func failure(_ path: String, _ verb: String = "write") -> StoreError {
         let reason = String(cString: strerror(errno))
         if errno == ENOSPC || errno == EDQUOT {
             return StoreError(.full, "there is no space left for the uploaded file \(path)")
         }
-        return StoreError(.failed, "cannot write \(path): \(reason)")
+        return StoreError(.failed, "cannot \(verb) \(path): \(reason)")
     }
 
     /// Closes itself.

@@ -6,7 +6,17 @@ import WorkflowModel
 package final class MemorySpool: ContactSpool {
     private let content = Mutex<[Identifier: [UInt8]]>([:])
 
+    private let unreadable = Mutex<Set<Identifier>>([])
+
     package init() {}
+
+    /// Whether a file can be read.
+    package func setReadable(_ id: Identifier, _ isReadable: Bool) {
+        unreadable.withLock { ids in
+            _ = ids.remove(id)
+            if !isReadable { ids.insert(id) }
+        }
+    }
 
     /// What lies in it.
     package var files: Set<Identifier> { content.withLock { Set($0.keys) } }
@@ -17,7 +27,8 @@ package final class MemorySpool: ContactSpool {
     }
 
     package func read(_ id: Identifier, at offset: Int, count: Int) throws -> [UInt8] {
-        try content.withLock { content in
+        if unreadable.withLock({ $0.contains(id) }) { throw StoreError(.failed, "cannot read the uploaded file") }
+        return try content.withLock { content in
             guard let bytes = content[id] else { throw StoreError(.damaged, "the uploaded file is gone") }
             return Array(bytes.dropFirst(offset).prefix(count))
         }

@@ -218,6 +218,33 @@ extension ContactJob.Counts {
         #expect(try await engine.eventCount("contact.updated") == 0)
     }
 
+    @Test func aFileThatCannotBeReadForNowHoldsUpNobodyAndIsReadLater() async throws {
+        let (engine, _database) = try await makeEngine()
+        _ = _database
+        let spool = try #require(engine.context.spool as? MemorySpool)
+        let first = try await engine.upload(Array("email\nann@example.org\n".utf8))
+        engine.clock.advance(seconds: 1)
+        let second = try await engine.upload(Array("email\nbob@example.org\n".utf8))
+        spool.setReadable(first.id, false)
+        let jobs = ContactJobs(context: engine.context)
+        while try await jobs.pass() {}
+        #expect(try await engine.contacts.job(second.id).job.status == .completed)
+        #expect(try await engine.contacts.job(first.id).job.status == .running)
+        spool.setReadable(first.id, true)
+        #expect(try await !jobs.pass())
+        engine.clock.advance(seconds: ContactJobs.rest)
+        while try await jobs.pass() {}
+        #expect(try await engine.contacts.job(first.id).job.status == .completed)
+        #expect(try await engine.contact() != nil)
+    }
+
+    @Test func anExportWithAllItsColumnsCanBeImportedAgain() async throws {
+        let ours = ["id", "email", "subscribed", "createdAt", "updatedAt"]
+        let keys = (0..<ContactExport.columnLimit).map { "k\($0)" }
+        #expect(try ImportPlan(header: ours + keys, options: .init()).columns.count == 1005)
+        #expect(throws: UseCaseError.self) { try ImportPlan(header: ours + keys + ["more"], options: .init()) }
+    }
+
     /// The process dies at every single write, before or after its commit, and a new one goes on.
     @Test(arguments: [true, false])
     func everyRowIsAppliedOnceHoweverTheProcessDies(afterCommit: Bool) async throws {

@@ -241,4 +241,15 @@ import WorkflowModel
         let error = await #expect(throws: UseCaseError.self) { try await engine.contacts.job(first.job.id) }
         #expect(error?.code == .notFound)
     }
+
+    @Test func anUpsertThatChangesNothingIsNotInTheAuditLog() async throws {
+        let (engine, _database) = try await makeEngine()
+        _ = _database
+        for plan: JSON in ["pro", "pro", "free"] {
+            _ = try await engine.contacts.upsert(email: "Ann@example.org", subscribed: nil, data: ["plan": plan])
+        }
+        let log = try await AuditLog(context: engine.context).page(
+            AuditSelection(projectID: engine.project.id, action: "contact.", limit: 10))
+        #expect(log.records.map(\.action) == ["contact.updated", "contact.created"])
+    }
 }

@@ -63,4 +63,22 @@ import WorkflowModel
         #expect(try await engine.counter("event_fanouts_stopped") == 0)
         #expect(try await executionCount(engine) == 200 + 200 * 6)
     }
+
+    /// Recipients of one request share a transaction, and are causes of their own.
+    @Test func manyRecipientsAtOnceAreNotOneCause() async throws {
+        let (engine, _database) = try await makeEngine()
+        _ = _database
+        for number in 0..<12 {
+            try await engine.apply(
+                document(
+                    event: "contact.created", slug: "greeter-\(number)",
+                    steps: ["note": ["type": "UPDATE_CONTACT", "config": ["data": ["k\(number)": "same"]]]]))
+        }
+        _ = try await DirectMail(context: engine.context).send(
+            .init(
+                projectID: engine.project.id,
+                recipients: (0..<100).map { .init(email: "c\($0)@example.org") }, subject: "Hi", body: "Hi"))
+        #expect(try await engine.counter("event_fanouts_stopped") == 0)
+        #expect(try await executionCount(engine) == 1200)
+    }
 }

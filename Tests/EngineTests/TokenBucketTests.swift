@@ -22,6 +22,17 @@ import WorkflowModel
         #expect(buckets.take(1, rate, at: start).retryAfter == nil, "a clock that was set back takes nothing")
     }
 
+    @Test func whatTurnsOutToBeManyTakesAsManyAsThereAre() {
+        let buckets = TokenBuckets<Int>()
+        let rate = Rate(perSecond: 1, burst: 10)
+        _ = buckets.take(1, rate, at: start)
+        #expect(buckets.take(upTo: 0, 1, rate, at: start).remaining == 9)
+        #expect(buckets.take(upTo: 4, 1, rate, at: start) == .init(limit: 10, remaining: 5, reset: 5, retryAfter: nil))
+        #expect(
+            buckets.take(upTo: 400, 1, rate, at: start) == .init(limit: 10, remaining: 0, reset: 10, retryAfter: nil))
+        #expect(buckets.take(1, rate, at: start).retryAfter == 1)
+    }
+
     @Test func aSlowRateSaysHowLong() {
         let buckets = TokenBuckets<Int>()
         let rate = Rate(perSecond: 0.01, burst: 1)

@@ -69,4 +69,21 @@ import WorkflowModel
         #expect(claimed.first?.request.recipient == "waiting@example.org")
         #expect(claimed.count == 4 && claimed.dropFirst().allSatisfy { $0.isBulk })
     }
+
+    @Test(arguments: [(.bounce, 0), (.complaint, 0), (.manual, 0), (.unsubscribe, 1)] as [(Suppression.Reason, Int)])
+    func aTestMailKeepsToSuppressionsToo(_ reason: Suppression.Reason, _ count: Int) async throws {
+        let (engine, database) = try await engine(kind: "MARKETING")
+        _ = database
+        #expect(try await sent(engine) == 1)
+        let (project, now) = (engine.project.id, engine.clock.now())
+        let catalog = try await engine.context.store.read { try $0.loadCatalog() }
+        let template = try #require(catalog.template("ad", in: project))
+        try await engine.context.store.write {
+            try $0.save(
+                Suppression(projectID: project, address: "author@example.net", reason: reason, createdAt: now))
+        }
+        _ = try await Templates(context: engine.context, projectID: project).sendTest(
+            template.id, to: "Author@example.net", PreviewRequest())
+        #expect(try await sent(engine) == count)
+    }
 }

@@ -32,6 +32,27 @@ import WorkflowModel
         }
     }
 
+    /// It sends mail to whoever is named.
+    @Test func aTestOfATemplateNeedsBothScopesAndCountsAsSending() async throws {
+        var configuration = HTTPConfiguration(port: 0)
+        configuration.rates = RequestRates(isEnabled: true, send: Rate(perSecond: 1, burst: 7))
+        try await withEngine(configuration) { server in
+            let list = try await server.send("GET", "/templates")
+            let path = "/templates/\(list.body["data"]?.arrayValue?.first?["id"]?.stringValue ?? "")/test"
+            for (scopes, missing) in [
+                ("templates", "send:write"), ("templates,send:read", "send:write"), ("send", "templates:write"),
+                ("templates:write,send:write", nil),
+            ] as [(String, String?)] {
+                let key = try await Authentication(context: server.engine.context).create(
+                    .secret, project: Project.defaultSlug, scopes: try KeyScopes(scopes))
+                let reply = try await server.send("POST", path, ["to": "author@example.net"], key: key)
+                #expect(reply.status == (missing == nil ? 202 : 403), "\(scopes)")
+                if let missing { #expect(reply.message == "this key lacks the scope \(missing)") }
+                #expect(reply.answer.field("RateLimit-Limit") == (missing == nil ? "7" : nil))
+            }
+        }
+    }
+
     @Test func everyPathWithAKeyHasAScope() {
         for endpoint in Endpoint.allCases {
             for method in endpoint.methods where method != .options {
@@ -89,6 +110,28 @@ import WorkflowModel
             server.engine.clock.advance(seconds: 2)
             #expect(try await server.send("POST", "/v1/track", Self.event).status == 200)
             #expect(try await server.send("POST", "/v1/track", Self.event).status == 429)
+        }
+    }
+
+    @Test func eventsAndMembersAreCountedByWhateverRoute() async throws {
+        var configuration = HTTPConfiguration(port: 0)
+        configuration.rates = RequestRates(
+            isEnabled: true, track: Rate(perSecond: 1, burst: 10), contacts: Rate(perSecond: 1, burst: 5))
+        try await withEngine(configuration) { server in
+            let one: JSON = ["events": [Self.event]]
+            let three: JSON = ["events": [Self.event, [:], Self.event]]
+            let nine: JSON = ["events": .array(Array(repeating: Self.event, count: 9))]
+            let segment = "/segments/019aaf4b-5c00-7a52-9d7d-5a2b8a4c1e99/members"
+            // A batch takes as many as it has events, as far as the bucket goes.
+            for (path, body, left) in [
+                ("/events/track", [:], "9"), ("/v1/track/batch", one, "8"), ("/v1/track/batch", three, "5"),
+                ("/v1/track/batch", nine, "0"), (segment, ["emails": ["a@example.org"]], "4"),
+            ] as [(String, JSON, String)] {
+                let reply = try await server.send("POST", path, body)
+                #expect(reply.answer.field("RateLimit-Remaining") == left, "\(path)")
+            }
+            let refused = try await server.send("POST", "/v1/track", Self.event)
+            #expect(refused.status == 429)
         }
     }
 
@@ -151,6 +194,21 @@ import WorkflowModel
             #expect(page.body["hasMore"] == false && page.body["cursor"] == .null)
             let keys = try await server.send("GET", "/audit?action=key.")
             #expect(keys.body["data"]?.arrayValue?.count == 1)
+        }
+    }
+
+    @Test func whoeverIsStartedByHandStandsInTheAuditLog() async throws {
+        try await withEngine { server in
+            let path = try await server.makeDelayed()
+            try await server.engine.track("other")
+            let person = try #require(try await server.engine.contact())
+            let contact = JSON.string("\(person.id)")
+            let started = try await server.send("POST", "\(path)/executions", ["contactId": contact])
+            #expect(started.status == 201)
+            #expect(try await server.send("POST", "\(path)/executions", ["contactId": contact]).status == 409)
+            let rows = try await server.send("GET", "/audit?action=execution.started").body["data"]?.arrayValue ?? []
+            #expect(rows.map { $0["target"] } == [started.body["id"]])
+            #expect(rows.first?["details"]?["contact"] == contact)
         }
     }
 

@@ -92,11 +92,12 @@ struct EngineServer: Sendable {
 func withEngine(
     _ configuration: HTTPConfiguration = HTTPConfiguration(port: 0),
     configure: (inout EngineConfiguration) -> Void = { _ in },
+    over wrap: (SQLiteStore) -> any Store = { $0 },
     _ body: @Sendable (EngineServer) async throws -> Void
 ) async throws {
     let database = try TemporaryDatabase()
     let store = try SQLiteStore(path: database.path, exclusively: false)
-    let engine = try await EngineFixture(store: store, configure: configure)
+    let engine = try await EngineFixture(store: wrap(store), configure: configure)
     try await engine.apply([
         "workflow": "templates", "trigger": ["manual": true], "steps": ["start": ["type": "TRIGGER"]],
         "templates": ["hello": ["type": "TRANSACTIONAL", "subject": "Hello {{ contact.email }}", "text": "Hi"]],

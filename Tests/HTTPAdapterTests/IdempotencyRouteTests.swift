@@ -1,6 +1,7 @@
 import Engine
 import EngineTestKit
 import JSONValue
+import Synchronization
 import Testing
 import WorkflowModel
 
@@ -147,6 +148,62 @@ import WorkflowModel
                 #expect(reply.answer.field("Retry-After") == "1")
             }
             #expect(try await Self.orders(server) == 1)
+        }
+    }
+
+    @Test func aBatchWithAnItemThatFailedHereIsNoRepetition() async throws {
+        let database = Mutex<InterruptedStore?>(nil)
+        try await withEngine(
+            over: { store in
+                let interrupted = InterruptedStore(store)
+                database.withLock { $0 = interrupted }
+                return interrupted
+            },
+            { server in
+                let key = [("Idempotency-Key", "batch-1")]
+                let body: JSON = ["events": [Self.order, Self.order]]
+                // The key is noted as used before the trouble begins.
+                #expect(try await server.send("GET", "/workflows").status == 200)
+                database.withLock { $0 }?.interrupt(after: 1) { throw StoreError(.failed, "trouble") }
+                let first = try await server.send("POST", "/v1/track/batch", body, fields: key)
+                #expect(first.status == 200 && first.body["data"]?["failed"] == 1)
+                #expect(first.body["data"]?["results"]?.arrayValue?.last?["error"]?["statusCode"] == 503)
+                let second = try await server.send("POST", "/v1/track/batch", body, fields: key)
+                #expect(second.body["data"]?["failed"] == 0)
+                #expect(second.answer.field("Idempotent-Replayed") == nil)
+                let third = try await server.send("POST", "/v1/track/batch", body, fields: key)
+                #expect(third.body == second.body && third.answer.field("Idempotent-Replayed") == "true")
+                #expect(try await Self.orders(server) == 3)
+            })
+    }
+
+    @Test func whatChangesNothingTakesNoNoticeOfTheKey() async throws {
+        try await withEngine { server in
+            let key = [("Idempotency-Key", "look-1")]
+            for email: JSON in ["ann@example.org", "bob@example.org"] {
+                let reply = try await server.send("POST", "/contacts/lookup", ["emails": [email]], fields: key)
+                #expect(reply.status == 200 && reply.answer.field("Idempotent-Replayed") == nil)
+            }
+            #expect(try await server.send("POST", "/v1/track", Self.order, fields: key).status == 200)
+        }
+    }
+
+    @Test func aFileWithAKeyNeedsItsLength() async throws {
+        try await withEngine { server in
+            let head =
+                "POST /contacts/import HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer \(server.key)\r\n"
+                + "Content-Type: text/csv\r\nIdempotency-Key: file-1\r\n"
+            let file = "email\nann@example.org\n"
+            let chunked =
+                head + "Transfer-Encoding: chunked\r\n\r\n\(String(file.utf8.count, radix: 16))\r\n"
+                + "\(file)\r\n0\r\n\r\n"
+            #expect(try await server.client.converse(Array(chunked.utf8), answers: 1).first?.status == 400)
+            #expect(try await server.send("GET", "/contacts/jobs").body["data"] == [])
+            let whole = Array((head + "Content-Length: \(file.utf8.count)\r\n\r\n\(file)").utf8)
+            let first = try await server.client.converse(whole, answers: 1).first
+            let second = try await server.client.converse(whole, answers: 1).first
+            #expect(first?.status == 202 && second?.body == first?.body)
+            #expect(try await server.send("GET", "/contacts/jobs").body["data"]?.arrayValue?.count == 1)
         }
     }
 }

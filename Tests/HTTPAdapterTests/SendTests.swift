@@ -111,6 +111,33 @@ import WorkflowModel
         }
     }
 
+    /// Whatever a mail is made by is part of its content.
+    @Test func aTemplateThatTracksOtherwiseIsAnotherVersion() async throws {
+        try await withEngine { server in
+            let body: JSON = ["to": "ann@example.org", "template": "hello", "subject": "Other"]
+            let list = try await server.send("GET", "/templates")
+            let path = "/templates/\(list.body["data"]?.arrayValue?.first?["id"]?.stringValue ?? "")"
+            for change: JSON in [["trackClicks": nil], ["trackClicks": false], ["trackOpens": false]] {
+                #expect(try await server.send("PATCH", path, change).status == 200)
+                #expect(try await server.send("POST", "/v1/send", body).status == 200)
+            }
+            let now = server.engine.clock.now()
+            let entries = try await server.engine.context.store.write { try $0.claimEntries(dueAt: now, limit: 10) }
+            #expect(Set(entries.map(\.request.templateVersionID)).count == 3)
+        }
+    }
+
+    @Test func oneRequestIsOneLineOfTheAuditLog() async throws {
+        try await withEngine { server in
+            let to: JSON = ["a@example.org", "b@example.org", "A@example.org"]
+            let reply = try await server.send("POST", "/v1/send", ["to": to, "template": "hello"])
+            let rows = try await server.send("GET", "/audit?action=mail.").body["data"]?.arrayValue ?? []
+            #expect(rows.count == 1 && rows.first?["action"] == "mail.sent")
+            #expect(rows.first?["details"] == ["count": 2, "template": "hello"])
+            #expect(rows.first?["target"] == reply.body["data"]?["emails"]?.arrayValue?.first?["email"])
+        }
+    }
+
     @Test func marketingNeedsASubscriptionAndAllRecipientsOrNoneGetMail() async throws {
         try await withEngine { server in
             try await server.engine.apply([
@@ -225,6 +252,10 @@ import WorkflowModel
             try await expectRefusal(server, Self.with(["to": many]), ["to"])
             let long = JSON.string(String(repeating: "a", count: 999))
             try await expectRefusal(server, Self.with(["subject": long]), ["subject"])
+            // As much as a template may have.
+            let most = String(repeating: "a", count: NewTemplate.sourceLimit)
+            #expect(try await server.send("POST", "/v1/send", Self.with(["body": .string(most)])).status == 200)
+            try await expectRefusal(server, Self.with(["body": .string(most + "a")]), ["body"])
             let empty: JSON = ["attachments": [[:]]]
             try await expectRefusal(
                 server, Self.with(empty.objectValue ?? [:]),

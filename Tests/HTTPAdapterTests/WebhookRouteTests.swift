@@ -91,6 +91,8 @@ import WorkflowModel
             let failed = try await server.send(
                 "POST", "\(path)/replay", ["since": "2026-01-01T00:00:00Z", "onlyFailed": true])
             #expect(failed.body["queued"] == 0)
+            let log = try await server.send("GET", "/audit?action=webhook.replayed").body["data"]?.arrayValue ?? []
+            #expect(log.map { $0["details"]?["onlyFailed"] } == [true, false])
             let rotated = try await server.send("POST", "\(path)/rotate-secret")
             #expect(rotated.status == 200 && rotated.body["secret"]?.stringValue?.hasPrefix("whsec_") == true)
             #expect(rotated.body["previousSignsUntil"]?.isNull == false)
