@@ -57,7 +57,7 @@ package protocol AccessReader: AnyObject {
     func key(hash: [UInt8]) throws -> APIKey?
     /// In the order they were made; a key whose text was replaced is there once for each text.
     func keys(of project: Identifier) throws -> [KeyRecord]
-    func idempotencyRecord(_ key: String, in project: Identifier) throws -> IdempotencyRecord?
+    func idempotencyRecord(_ name: IdempotencyRecord.Name) throws -> IdempotencyRecord?
     func attachments(ofSet id: Identifier) throws -> [MailAttachment]
     /// The newest first.
     func auditLog(_ selection: AuditSelection) throws -> [AuditRecord]

@@ -77,6 +77,7 @@ package struct Executions: Sendable {
                 guard let execution = stored?.execution, execution.workflowID == workflow else {
                     throw Self.missing(id)
                 }
+                try Self.refuseOfErased(execution, in: transaction)
                 guard try recorder.advance(id, input: .cancelled(reason: Self.cancelReason)) else {
                     throw UseCaseError(
                         .executionFinal, "the execution has ended as \(execution.status.rawValue)")
@@ -117,6 +118,12 @@ package struct Executions: Sendable {
         return cancelled
     }
 
+    /// What has ended of a contact that is gone is still to be removed, and is not there any more.
+    private static func refuseOfErased(_ execution: Execution, in transaction: EngineTransaction) throws {
+        guard execution.status.isFinal, try transaction.store.contact(execution.contactID) == nil else { return }
+        throw missing(execution.id)
+    }
+
     // MARK: Retrying
 
     /// Goes on with a failed execution at the step it failed at.
@@ -130,6 +137,7 @@ package struct Executions: Sendable {
             do {
                 guard let execution = try transaction.store.execution(id)?.execution, execution.workflowID == workflow
                 else { throw Self.missing(id) }
+                try Self.refuseOfErased(execution, in: transaction)
                 guard execution.status == .failed else {
                     throw UseCaseError(
                         .executionNotFailed,

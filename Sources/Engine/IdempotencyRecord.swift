@@ -2,6 +2,20 @@ import WorkflowModel
 
 /// What is remembered of a request with an idempotency key.
 package struct IdempotencyRecord: Hashable, Sendable {
+    /// What a client calls its request.
+    package struct Name: Hashable, Sendable {
+        package var projectID: Identifier
+        /// Of the API key: anybody may have a public one, and must not take the names of those who have a secret one.
+        package var kind: APIKey.Kind
+        package var key: String
+
+        package init(projectID: Identifier, kind: APIKey.Kind, key: String) {
+            self.projectID = projectID
+            self.kind = kind
+            self.key = key
+        }
+    }
+
     /// What the first request was answered.
     package struct Answer: Hashable, Sendable {
         package var status: Int
@@ -14,8 +28,7 @@ package struct IdempotencyRecord: Hashable, Sendable {
         }
     }
 
-    package var projectID: Identifier
-    package var key: String
+    package var name: Name
     /// The request that owns the record.
     package var requestID: Identifier
     /// SHA-256 over method, path and body.
@@ -25,11 +38,9 @@ package struct IdempotencyRecord: Hashable, Sendable {
     package var answer: Answer?
 
     package init(
-        projectID: Identifier, key: String, requestID: Identifier, fingerprint: [UInt8], createdAt: Timestamp,
-        answer: Answer? = nil
+        name: Name, requestID: Identifier, fingerprint: [UInt8], createdAt: Timestamp, answer: Answer? = nil
     ) {
-        self.projectID = projectID
-        self.key = key
+        self.name = name
         self.requestID = requestID
         self.fingerprint = fingerprint
         self.createdAt = createdAt

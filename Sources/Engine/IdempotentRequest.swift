@@ -36,11 +36,11 @@ package final class IdempotentRequest: Sendable {
 
     /// What the first request with this key left behind; nil when there is none that still holds.
     package static func known(
-        _ key: String, in project: Identifier, context: EngineContext
+        _ name: IdempotencyRecord.Name, context: EngineContext
     ) async throws -> IdempotencyRecord? {
         let expiry = context.clock.now().adding(seconds: -lifetime)
         return try await context.store.read { reader in
-            try reader.idempotencyRecord(key, in: project).flatMap { $0.createdAt < expiry ? nil : $0 }
+            try reader.idempotencyRecord(name).flatMap { $0.createdAt < expiry ? nil : $0 }
         }
     }
 

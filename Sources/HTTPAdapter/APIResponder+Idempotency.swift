@@ -23,17 +23,12 @@ import WorkflowModel
 
 /// Requests with an idempotency key that are under way.
 final class RequestsUnderWay: Sendable {
-    struct Name: Hashable, Sendable {
-        var project: Identifier
-        var key: String
-    }
-
-    private let names = Mutex<Set<Name>>([])
+    private let names = Mutex<Set<IdempotencyRecord.Name>>([])
 
     /// - Returns: false when there is one already.
-    func begin(_ name: Name) -> Bool { names.withLock { $0.insert(name).inserted } }
+    func begin(_ name: IdempotencyRecord.Name) -> Bool { names.withLock { $0.insert(name).inserted } }
 
-    func end(_ name: Name) { names.withLock { _ = $0.remove(name) } }
+    func end(_ name: IdempotencyRecord.Name) { names.withLock { _ = $0.remove(name) } }
 }
 
 extension APIResponder {
@@ -52,18 +47,18 @@ extension APIResponder {
             throw APIError(
                 .badRequest, "the Idempotency-Key must be 1 to \(Self.idempotencyKeyLimit) printable ASCII characters")
         }
-        let name = RequestsUnderWay.Name(project: key.projectID, key: text)
+        let name = IdempotencyRecord.Name(projectID: key.projectID, kind: key.kind, key: text)
         let fingerprint = try await fingerprint(of: &exchange, at: endpoint)
         guard shared.underWay.begin(name) else {
             throw APIError(
                 .conflict, "the first request with this idempotency key is under way", headers: [.retryAfter: "1"])
         }
         defer { shared.underWay.end(name) }
-        if let known = try await IdempotentRequest.known(text, in: key.projectID, context: context) {
+        if let known = try await IdempotentRequest.known(name, context: context) {
             return try Self.replay(known, fingerprint: fingerprint)
         }
         let record = IdempotencyRecord(
-            projectID: key.projectID, key: text, requestID: context.identifiers.make(at: context.clock.now()),
+            name: name, requestID: context.identifiers.make(at: context.clock.now()),
             fingerprint: fingerprint, createdAt: context.clock.now())
         return try await answer(&exchange, at: endpoint, as: IdempotentRequest(record))
     }

@@ -91,19 +91,9 @@ extension Workflows.Selection {
         case "disabled": isEnabled = false
         default: problems.append(.init(field: "status", message: "must be active, disabled or all"))
         }
-        if let text = exchange.query("sort"), !text.isEmpty {
-            if let order = Order(rawValue: text) {
-                self.order = order
-            } else {
-                let known = Order.allCases.map(\.rawValue).joined(separator: ", ")
-                problems.append(.init(field: "sort", message: "must be one of \(known)"))
-            }
-        }
-        switch exchange.query("dir") ?? "" {
-        case "", "desc": isAscending = false
-        case "asc": isAscending = true
-        default: problems.append(.init(field: "dir", message: "must be asc or desc"))
-        }
+        let sorting = SortRequest(exchange, usual: order)
+        (order, isAscending) = (sorting.order, sorting.isAscending)
+        problems += sorting.problems
         if !problems.isEmpty { throw APIError.invalid(problems) }
     }
 }

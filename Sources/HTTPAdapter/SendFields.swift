@@ -158,11 +158,13 @@ struct SendFields {
                 body.report(path, "cannot be set here")
             } else if !seen.insert(lower).inserted {
                 body.report(path, "is there twice")
-            } else if let text = Self.line(value, limit: Self.lineLimit) {
+            } else if let text = Self.line(value, limit: Self.lineLimit - name.utf8.count - 1) {
                 headers.append(.init(name: name, value: text))
             } else {
                 body.report(
-                    path, "must be a text of 1 to \(Self.lineLimit) characters without control characters")
+                    path,
+                    "must be a text of at least one character without control characters, at most "
+                        + "\(Self.lineLimit - 1) with its name")
             }
         }
     }

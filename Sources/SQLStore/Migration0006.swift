@@ -14,13 +14,15 @@ enum Migration0006 {
         -- `status` and `body` are the first answer; null until it is known.
         CREATE TABLE idempotency_keys (
             project_id BLOB NOT NULL,
+            -- Of the API key: what a public one has taken is nothing to a secret one.
+            kind TEXT NOT NULL,
             key TEXT NOT NULL,
             request_id BLOB NOT NULL,
             fingerprint BLOB NOT NULL,
             created_at INTEGER NOT NULL,
             status INTEGER,
             body BLOB,
-            PRIMARY KEY (project_id, key)
+            PRIMARY KEY (project_id, kind, key)
         ) STRICT, WITHOUT ROWID;
         CREATE INDEX idempotency_keys_by_age ON idempotency_keys (created_at);
 

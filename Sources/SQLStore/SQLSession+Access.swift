@@ -70,45 +70,46 @@ extension SQLSession {
 
     func insert(_ record: IdempotencyRecord, replacingOlderThan expiry: Timestamp) throws -> Bool {
         try run(
-            "DELETE FROM idempotency_keys WHERE project_id = ? AND key = ? AND created_at < ?", record.projectID,
-            record.key, expiry)
+            "DELETE FROM idempotency_keys WHERE project_id = ? AND kind = ? AND key = ? AND created_at < ?",
+            record.name.projectID, record.name.kind.rawValue, record.name.key, expiry)
         try run(
             """
-            INSERT INTO idempotency_keys (project_id, key, request_id, fingerprint, created_at, status, body)
-            VALUES (?, ?, ?, ?, ?, ?, ?)
-            ON CONFLICT (project_id, key) DO UPDATE SET status = coalesce(excluded.status, status),
+            INSERT INTO idempotency_keys (project_id, kind, key, request_id, fingerprint, created_at, status, body)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+            ON CONFLICT (project_id, kind, key) DO UPDATE SET status = coalesce(excluded.status, status),
                 body = coalesce(excluded.body, body)
             WHERE request_id = excluded.request_id
-            """, record.projectID, record.key, record.requestID, record.fingerprint, record.createdAt,
-            record.answer?.status, record.answer?.body)
+            """, record.name.projectID, record.name.kind.rawValue, record.name.key, record.requestID,
+            record.fingerprint,
+            record.createdAt, record.answer?.status, record.answer?.body)
         return changeCount > 0
     }
 
     func release(_ record: IdempotencyRecord) throws {
         try run(
-            "DELETE FROM idempotency_keys WHERE project_id = ? AND key = ? AND request_id = ?", record.projectID,
-            record.key, record.requestID)
+            "DELETE FROM idempotency_keys WHERE project_id = ? AND kind = ? AND key = ? AND request_id = ?",
+            record.name.projectID, record.name.kind.rawValue, record.name.key, record.requestID)
     }
 
-    func idempotencyRecord(_ key: String, in project: Identifier) throws -> IdempotencyRecord? {
+    func idempotencyRecord(_ name: IdempotencyRecord.Name) throws -> IdempotencyRecord? {
         try first(
             """
-            SELECT project_id, key, request_id, fingerprint, created_at, status, body FROM idempotency_keys
-            WHERE project_id = ? AND key = ?
-            """, project, key
+            SELECT request_id, fingerprint, created_at, status, body FROM idempotency_keys
+            WHERE project_id = ? AND kind = ? AND key = ?
+            """, name.projectID, name.kind.rawValue, name.key
         ) { row in
-            let status: Int? = row[5]
+            let status: Int? = row[3]
             return IdempotencyRecord(
-                projectID: row[0], key: row[1], requestID: row[2], fingerprint: row[3], createdAt: row[4],
-                answer: status.map { .init(status: $0, body: row[6]) })
+                name: name, requestID: row[0], fingerprint: row[1], createdAt: row[2],
+                answer: status.map { .init(status: $0, body: row[4]) })
         }
     }
 
     func pruneIdempotency(before time: Timestamp, limit: Int) throws -> Int {
         try run(
             """
-            DELETE FROM idempotency_keys WHERE (project_id, key) IN (
-                SELECT project_id, key FROM idempotency_keys WHERE created_at < ? ORDER BY created_at LIMIT ?)
+            DELETE FROM idempotency_keys WHERE (project_id, kind, key) IN (
+                SELECT project_id, kind, key FROM idempotency_keys WHERE created_at < ? ORDER BY created_at LIMIT ?)
             """, time, limit)
         return changeCount
     }

@@ -263,7 +263,8 @@ extension SQLSession {
         try first(
             """
             SELECT e.id, e.name, e.data, e.source, e.generation, e.created_at, c.id, c.email
-            FROM events e LEFT JOIN contacts c ON c.id = e.contact_id WHERE e.id = ?
+            FROM events e LEFT JOIN contacts c ON c.id = e.contact_id
+            WHERE e.id = ? AND (e.contact_id IS NULL OR c.id IS NOT NULL)
             """, id
         ) { row in
             let contact: Identifier? = row[6]

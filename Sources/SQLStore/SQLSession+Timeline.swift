@@ -101,6 +101,8 @@ extension SQLSession {
             SELECT e.id, e.name, e.data, e.source, e.generation, e.created_at, e.contact_id, c.email, e.rowid
             FROM events e LEFT JOIN contacts c ON c.id = e.contact_id
             WHERE e.rowid < ?1 AND e.rowid >= ?2 AND e.project_id = ?3 AND (?4 IS NULL OR e.name = ?4)
+                -- An event of somebody who is gone is still to be removed.
+                AND (e.contact_id IS NULL OR c.id IS NOT NULL)
             ORDER BY e.rowid DESC LIMIT ?5
             """, start, floor, project, name, limit
         ) { row -> (listing: EventListing, row: Int64) in

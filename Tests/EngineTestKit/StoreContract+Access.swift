@@ -35,8 +35,8 @@ extension StoreContract {
     }
 
     static func idempotency(_ store: any Store) async throws {
-        var record = IdempotencyRecord(
-            projectID: project.id, key: "k", requestID: id(1), fingerprint: [1], createdAt: time)
+        let name = IdempotencyRecord.Name(projectID: project.id, kind: .secret, key: "k")
+        var record = IdempotencyRecord(name: name, requestID: id(1), fingerprint: [1], createdAt: time)
         var other = record
         other.requestID = id(2)
         let (first, rival) = (record, other)
@@ -46,21 +46,26 @@ extension StoreContract {
         try await store.write { transaction in
             #expect(try transaction.insert(first, replacingOlderThan: early))
             #expect(try !transaction.insert(rival, replacingOlderThan: early))
-            #expect(try transaction.idempotencyRecord("k", in: project.id) == first)
+            #expect(try transaction.idempotencyRecord(name) == first)
             #expect(try transaction.insert(answered, replacingOlderThan: early))
             // What is not known yet does not undo what is.
             #expect(try transaction.insert(first, replacingOlderThan: early))
-            #expect(try transaction.idempotencyRecord("k", in: project.id) == answered)
-            #expect(try transaction.idempotencyRecord("k", in: id(99)) == nil)
+            #expect(try transaction.idempotencyRecord(name) == answered)
+            for other in [
+                IdempotencyRecord.Name(projectID: id(99), kind: .secret, key: "k"),
+                .init(projectID: project.id, kind: .public, key: "k"),
+            ] {
+                #expect(try transaction.idempotencyRecord(other) == nil)
+            }
             #expect(try transaction.insert(rival, replacingOlderThan: time.adding(seconds: 1)))
-            #expect(try transaction.idempotencyRecord("k", in: project.id) == rival)
+            #expect(try transaction.idempotencyRecord(name) == rival)
             try transaction.release(first)
-            #expect(try transaction.idempotencyRecord("k", in: project.id) == rival)
+            #expect(try transaction.idempotencyRecord(name) == rival)
             try transaction.release(rival)
-            #expect(try transaction.idempotencyRecord("k", in: project.id) == nil)
+            #expect(try transaction.idempotencyRecord(name) == nil)
             for number: UInt64 in 0..<5 {
                 var old = first
-                old.key = "old \(number)"
+                old.name.key = "old \(number)"
                 #expect(try transaction.insert(old, replacingOlderThan: early))
             }
             #expect(try transaction.pruneIdempotency(before: time, limit: 3) == 0)

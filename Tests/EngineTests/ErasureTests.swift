@@ -55,8 +55,20 @@ import WorkflowModel
         let ben = try #require(try await engine.contact("ben@example.org"))
         let probe = HistoryProbe(store: engine.context.store, project: engine.project.id)
         let bens = try await probe.timeline(of: ben.id).map(\.id)
+        let zoes = try await engine.context.store.read { [project = engine.project.id] reader in
+            try reader.events(in: project, named: nil, before: nil, limit: 1000, scan: 1000).events
+                .filter { $0.contactID == zoe.id }.map(\.event.id)
+        }
         try await Self.erase("zoe@example.org", in: engine)
         #expect(try await engine.contact("zoe@example.org") == nil)
+        // Nobody finds what is still to be removed, and it goes to nobody.
+        let project = engine.project.id
+        let (shown, sent) = try await engine.context.store.read { reader in
+            let page = try reader.events(in: project, named: nil, before: nil, limit: 1000, scan: 1000)
+            return (page.events.map(\.contactID), try zoes.map { try reader.content(ofEvent: $0) })
+        }
+        #expect(!zoes.isEmpty && !shown.contains(zoe.id) && shown.contains(ben.id))
+        #expect(sent.allSatisfy { $0 == nil })
         #expect(try await Self.finish(engine) > 0)
         #expect(try await probe.timeline(of: zoe.id).isEmpty)
         #expect(try await probe.timeline(of: ben.id).map(\.id) == bens, "nobody else loses anything")
@@ -82,8 +94,17 @@ import WorkflowModel
         let applied = try await engine.apply(Self.flow)
         _ = applied
         for email in ["zoe@example.org", "ben@example.org"] { try await engine.track("signed_up", email) }
-        let workflow = try #require(try await engine.executions().first).workflowID
+        let started = try await engine.executions()
+        let workflow = try #require(started.first).workflowID
+        let zoes = try #require(started.first { $0.contactEmail == "zoe@example.org" }).id
         try await Self.erase("zoe@example.org", in: engine)
+        let executions = Executions(context: engine.context)
+        for act in [executions.cancel, executions.retry] {
+            let error = await #expect(throws: UseCaseError.self) {
+                _ = try await act(zoes, workflow, engine.project.id)
+            }
+            #expect(error?.code == .notFound)
+        }
         let workflows = Workflows(context: engine.context)
         var stats = try await workflows.stats(of: workflow, project: engine.project.id)
         #expect(stats.executions.filter { $0.value != 0 } == [.waiting: 1, .cancelled: 1])

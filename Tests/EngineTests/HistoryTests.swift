@@ -182,7 +182,7 @@ import WorkflowModel
         let loop = Task { await History(context: engine.context).run() }
         // It wakes by itself when there is enough, and it is asleep until then.
         for number in 0..<(History.sizes.run / 2) { try await engine.track("ping", "c\(number % 7)@example.org") }
-        while try truth.rows("SELECT 1 FROM contact_runs").isEmpty { try await Task.sleep(for: .milliseconds(2)) }
+        while try truth.rows("SELECT 1 FROM contact_runs").isEmpty { await Task.yield() }
         loop.cancel()
         await loop.value
         let ann = try #require(try await engine.contact("c0@example.org"))

@@ -7,10 +7,14 @@ import WorkflowModel
 
 /// A process that dies at any write: the effect and its record are both there or both not.
 @Suite struct IdempotencyTests {
+    private static func name(_ engine: EngineFixture) -> IdempotencyRecord.Name {
+        .init(projectID: engine.project.id, kind: .secret, key: "order-1")
+    }
+
     private static func request(_ engine: EngineFixture, _ number: UInt64) -> IdempotentRequest {
         IdempotentRequest(
             IdempotencyRecord(
-                projectID: engine.project.id, key: "order-1", requestID: Identifier(high: 9, low: number),
+                name: name(engine), requestID: Identifier(high: 9, low: number),
                 fingerprint: [1], createdAt: engine.clock.now()))
     }
 
@@ -37,7 +41,7 @@ import WorkflowModel
         let dying = try await EngineFixture(
             store: FailingStore(store, after: 1, isAfterCommit: isAfterCommit), seed: 2)
         await #expect(throws: FailingStore.Died.self) { _ = try await Self.track(dying, 1) }
-        let known = try await IdempotentRequest.known("order-1", in: healthy.project.id, context: healthy.context)
+        let known = try await IdempotentRequest.known(Self.name(healthy), context: healthy.context)
         #expect(try await Self.events(healthy) == (isAfterCommit ? 1 : 0))
         #expect((known != nil) == isAfterCommit)
         if isAfterCommit { #expect(known?.answer?.status == 200 && known?.answer?.body.isEmpty == false) }
@@ -59,7 +63,7 @@ import WorkflowModel
         engine.clock.advance(seconds: IdempotentRequest.lifetime)
         #expect(try await housekeeping.sweep() == 0)
         engine.clock.advance(seconds: 1)
-        #expect(try await IdempotentRequest.known("order-1", in: engine.project.id, context: engine.context) == nil)
+        #expect(try await IdempotentRequest.known(Self.name(engine), context: engine.context) == nil)
         #expect(try await housekeeping.sweep() == 1)
         _ = try await Self.track(engine, 2)
         #expect(try await Self.events(engine) == 2)

@@ -16,7 +16,7 @@ extension FakeSession {
     }
     func release(_ record: IdempotencyRecord) throws { throw Unsupported() }
     func pruneIdempotency(before time: Timestamp, limit: Int) throws -> Int { throw Unsupported() }
-    func idempotencyRecord(_ key: String, in project: Identifier) throws -> IdempotencyRecord? { throw Unsupported() }
+    func idempotencyRecord(_ name: IdempotencyRecord.Name) throws -> IdempotencyRecord? { throw Unsupported() }
     func unnamedVersion(hash: [UInt8], in project: Identifier) throws -> Identifier? { throw Unsupported() }
     func insertUnnamed(
         _ version: TemplateVersion, hash: [UInt8], in project: Identifier, at time: Timestamp

@@ -33,6 +33,20 @@ import WorkflowModel
         }
     }
 
+    /// Everybody can read the public key of a page.
+    @Test func aPublicKeyTakesNoNamesFromASecretOne() async throws {
+        try await withEngine { server in
+            let text = try await Authentication(context: server.engine.context).create(
+                .public, project: Project.defaultSlug)
+            let taken = [("Idempotency-Key", "order-1")]
+            let squatter: JSON = ["event": "squat", "email": "eve@example.org"]
+            #expect(try await server.send("POST", "/v1/track", squatter, key: text, fields: taken).status == 200)
+            let own = try await server.send("POST", "/v1/track", Self.order, fields: [("Idempotency-Key", "order-1")])
+            #expect(own.status == 200 && own.answer.field("Idempotent-Replayed") == nil)
+            #expect(try await Self.orders(server) == 1)
+        }
+    }
+
     /// Routes whose answer is made after their transaction.
     @Test func createdThingsAreCreatedOnce() async throws {
         try await withEngine { server in

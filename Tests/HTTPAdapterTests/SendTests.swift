@@ -256,6 +256,11 @@ import WorkflowModel
             let most = String(repeating: "a", count: NewTemplate.sourceLimit)
             #expect(try await server.send("POST", "/v1/send", Self.with(["body": .string(most)])).status == 200)
             try await expectRefusal(server, Self.with(["body": .string(most + "a")]), ["body"])
+            // A line of mail with its field's name (RFC 5322 section 2.1.1).
+            let full = String(repeating: "a", count: 991)
+            let field: (String) -> JSON = { Self.with(["headers": ["X-Long": .string($0)]]) }
+            #expect(try await server.send("POST", "/v1/send", field(full)).status == 200)
+            try await expectRefusal(server, field(full + "a"), ["headers.X-Long"])
             let empty: JSON = ["attachments": [[:]]]
             try await expectRefusal(
                 server, Self.with(empty.objectValue ?? [:]),

@@ -12,17 +12,15 @@ struct IdempotencyStories {
         let total = 60
         var answers: [Int: String] = [:]
         for round in 0..<3 {
-            // The killer comes at another moment of each round.
+            // The killer comes with another request of each round, at whatever moment of it.
             let process = daemon.process
-            let killer = Task {
-                try await Task.sleep(for: .milliseconds(20 + 35 * round))
-                _ = try await process.kill()
-            }
+            var killer: Task<Void, any Error>?
             for number in 0..<total {
+                if number == 7 + 20 * round { killer = Task { _ = try await process.kill() } }
                 guard let answer = try? await Self.track(number, daemon) else { break }
                 Self.expect(answer, number, &answers)
             }
-            _ = try? await killer.value
+            try await killer?.value
             daemon = try await story.start()
         }
         for number in 0..<total { Self.expect(try await Self.track(number, daemon), number, &answers) }
