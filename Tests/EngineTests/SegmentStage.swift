@@ -7,6 +7,9 @@ import WorkflowModel
 
 /// An engine over a database of its own, and short ways to segments.
 struct SegmentStage: Sendable {
+    /// Who pays.
+    static let pro = Condition(field: "data.plan", operator: .equals, value: "pro")
+
     let database: TemporaryDatabase
     let store: SQLiteStore
     let engine: EngineFixture

@@ -97,7 +97,7 @@ struct CrashStoriesInbound {
         let sending = Sending(client, from: "ann@sender.example", text)
         try await sending.begin(until: .allButTheFinalDot)
         // Stopped, it cannot answer the end of the message; Postfix waits for it until it dies.
-        first.process.signal(SIGSTOP)
+        try await first.process.freeze()
         try await client.send(Array(".\r\n".utf8))
         try await first.process.kill()
         let reply = try await client.reply()

@@ -40,7 +40,7 @@ struct CrashStoriesOutbound {
         try await story.deliver(from: Self.sender, StoryMail.text(from: Self.sender))
         try await relay.waitUntilHeld()
         // Stopped, it has the 250 in its socket and does not come to record it.
-        first.process.signal(SIGSTOP)
+        try await first.process.freeze()
         relay.release()
         try await eventually("the 250 is on the wire") { relay.answered == 1 }
         try await first.process.kill()

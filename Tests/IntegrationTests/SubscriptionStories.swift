@@ -74,7 +74,7 @@ struct SubscriptionStories {
         }
         // As many as may go to one receiver are under way, and none is answered.
         try await stage.receiver.waitForRequests(4)
-        first.process.signal(SIGSTOP)
+        try await first.process.freeze()
         try stage.receiver.release()
         try await first.process.kill()
 

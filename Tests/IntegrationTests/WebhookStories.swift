@@ -103,7 +103,7 @@ struct WebhookStories {
         #expect(try await first.track("order", Self.contact) == 200)
         try await stage.receiver.waitForRequests(1)
         // Stopped, it has the answer in its socket and does not come to record it.
-        first.process.signal(SIGSTOP)
+        try await first.process.freeze()
         try stage.receiver.release()
         try await first.process.kill()
 

@@ -106,7 +106,14 @@ package final class DaemonProcess: Sendable, CustomStringConvertible {
         return try await end(.seconds(10))
     }
 
-    /// Sends any signal to the process alone, for example SIGHUP or SIGSTOP.
+    /// Stops the process where it is, as SIGSTOP does, and waits until every thread of it stands: the signal alone is still
+    /// on its way when kill(2) returns.
+    package func freeze() async throws {
+        signal(SIGSTOP)
+        try await eventually("the process is stopped") { ProcessTable.isStopped(process.processID) }
+    }
+
+    /// Sends any signal to the process alone, for example SIGHUP.
     package func signal(_ number: Int32) { process.signal(number) }
 
     /// Waits for the end without causing it.

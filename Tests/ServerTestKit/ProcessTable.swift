@@ -30,6 +30,13 @@ package enum ProcessTable {
         return names.compactMap { try? FileManager.default.destinationOfSymbolicLink(atPath: "\(directory)/\($0)") }
     }
 
+    /// Whether every thread of a process is stopped by a signal; false when there is no such process.
+    package static func isStopped(_ processID: pid_t) -> Bool {
+        let directory = "/proc/\(processID)/task"
+        let threads = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
+        return !threads.isEmpty && threads.allSatisfy { state(at: "\(directory)/\($0)/stat")?.state == "T" }
+    }
+
     private static func statusLine(_ key: String, of processID: pid_t) -> String? {
         guard let text = read("/proc/\(processID)/status") else { return nil }
         let line = text.split(separator: "\n").first { $0.hasPrefix(key) }
@@ -37,8 +44,12 @@ package enum ProcessTable {
     }
 
     private static func stat(_ processID: pid_t) -> (state: String, group: pid_t)? {
+        state(at: "/proc/\(processID)/stat")
+    }
+
+    private static func state(at path: String) -> (state: String, group: pid_t)? {
         // "pid (name) state ppid pgrp …": the name may hold spaces and parentheses, so read from the last one.
-        guard let text = read("/proc/\(processID)/stat"), let end = text.lastIndex(of: ")") else { return nil }
+        guard let text = read(path), let end = text.lastIndex(of: ")") else { return nil }
         let fields = text[text.index(after: end)...].split(separator: " ")
         guard fields.count > 2, let group = pid_t(fields[2]) else { return nil }
         return (String(fields[0]), group)
