@@ -22,6 +22,8 @@ private struct SessionRun {
     var session: MilterSession
     let limits: MilterConfiguration
     private var wasWanted = false
+    private var isDraining = false
+    private var mayBeRefused = false
     private var isFromSMTP = false
 
     init(session: MilterSession, limits: MilterConfiguration) {
@@ -35,7 +37,7 @@ private struct SessionRun {
         case UInt8(ascii: "c"): connect(text)
         case UInt8(ascii: "h"): session.greet(text)
         case UInt8(ascii: "m"), UInt8(ascii: "M"): mail(text, isDraining: callback == UInt8(ascii: "M"))
-        case UInt8(ascii: "r"): recipient(text)
+        case UInt8(ascii: "r"), UInt8(ascii: "R"): recipient(text, isAnswered: callback == UInt8(ascii: "r"))
         case UInt8(ascii: "d"): data()
         case UInt8(ascii: "f"): bytes.withUnsafeBytes { session.header(name: String(text.prefix(5)), value: $0) }
         case UInt8(ascii: "b"): body(bytes)
@@ -56,33 +58,48 @@ private struct SessionRun {
     private mutating func mail(_ text: String, isDraining: Bool) {
         session.mail(text, authenticatedUser: nil, isDraining: isDraining)
         wasWanted = false
+        mayBeRefused = false
+        self.isDraining = isDraining
         isFromSMTP = text.utf8.first == UInt8(ascii: "<")
         expect(session.phase == .envelope, "the envelope is open")
     }
 
-    private mutating func recipient(_ text: String) {
+    private mutating func recipient(_ text: String, isAnswered: Bool) {
         let isOpen = session.phase == .envelope
         var isWanted = false
-        let answer = session.recipient(text) { address in
+        let answer = session.recipient(text, isAnswered: isAnswered) { address in
             isWanted = address.utf8.contains(UInt8(ascii: "w"))
             return isWanted
         }
-        if isOpen, isWanted, answer == .continue { wasWanted = true }
+        expect(isAnswered || answer == .continue, "who is not asked does not answer")
+        guard isOpen, isWanted else { return }
+        if !isAnswered { mayBeRefused = true }
+        if answer == .continue, !isDraining { wasWanted = true }
     }
 
-    private mutating func data() {
-        let answer = session.data()
-        expect(answer == .continue || answer == .accept, "DATA is never refused")
-        if answer == .accept { expect(!wasWanted, "only unwanted mail is let go") }
-    }
+    private mutating func data() { check(session.data(), "DATA") }
 
     private mutating func body(_ bytes: [UInt8]) {
         let answer = bytes.withUnsafeBytes { session.body($0) }
-        expect(answer == .continue || answer == .skip, "a body is never refused")
+        if answer != .skip { check(answer, "a body") }
+    }
+
+    /// What is let go was not wanted, and what is refused had a recipient that could not be refused alone.
+    private mutating func check(_ answer: MilterSession.Answer, _ command: String) {
+        switch answer {
+        case .accept: expect(!wasWanted, "only unwanted mail is let go")
+        case .tempfail:
+            expect(mayBeRefused, "\(command) is refused for a recipient alone")
+            wasWanted = false
+        case .continue: break
+        case .skip: expect(false, "\(command) is skipped")
+        }
     }
 
     private mutating func endOfMessage(_ text: String) {
-        if let message = session.endOfMessage(queueID: text) {
+        switch session.endOfMessage(queueID: text) {
+        case .answer(let answer): check(answer, "an end")
+        case .message(let message):
             expect(wasWanted, "somebody wanted it")
             expect(message.body.count <= limits.bodyLimit, "the body's limit holds")
             expect(message.headers.count <= limits.headerCountLimit, "the header's limit holds")
