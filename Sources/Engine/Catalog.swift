@@ -10,6 +10,8 @@ package struct WorkflowRecord: Sendable {
     package var description: String?
     package var isEnabled: Bool
     package var allowsReentry: Bool
+    /// Nil where re-entry goes by the contact alone.
+    package var reentryKey: ReentryKey?
     package var trigger: Trigger
     package var versionID: Identifier
     package var versionNumber: Int
@@ -20,8 +22,9 @@ package struct WorkflowRecord: Sendable {
 
     package init(
         id: Identifier, projectID: Identifier, slug: String, name: String, description: String? = nil,
-        isEnabled: Bool, allowsReentry: Bool, trigger: Trigger, versionID: Identifier, versionNumber: Int,
-        graph: WorkflowGraph, timers: TimerPolicy = TimerPolicy(), createdAt: Timestamp, updatedAt: Timestamp
+        isEnabled: Bool, allowsReentry: Bool, reentryKey: ReentryKey? = nil, trigger: Trigger, versionID: Identifier,
+        versionNumber: Int, graph: WorkflowGraph, timers: TimerPolicy = TimerPolicy(), createdAt: Timestamp,
+        updatedAt: Timestamp
     ) {
         self.id = id
         self.projectID = projectID
@@ -30,6 +33,7 @@ package struct WorkflowRecord: Sendable {
         self.description = description
         self.isEnabled = isEnabled
         self.allowsReentry = allowsReentry
+        self.reentryKey = reentryKey
         self.trigger = trigger
         self.versionID = versionID
         self.versionNumber = versionNumber

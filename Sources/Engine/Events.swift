@@ -239,7 +239,8 @@ struct EventRecorder {
         _ workflow: WorkflowRecord, contact contactID: Identifier, trigger: Event?, context: JSONObject,
         input: ExecutionMachine.Input = .started
     ) throws -> Identifier? {
-        guard try !store.hasExecution(of: workflow.id, contact: contactID, onlyActive: workflow.allowsReentry) else {
+        let entry = workflow.entry(trigger: trigger, context: context)
+        guard try isFree(entry, into: workflow, contact: contactID) else {
             try store.count("enrolments_refused", by: 1)
             try store.countRefusal(of: workflow.id)
             return nil
@@ -253,11 +254,26 @@ struct EventRecorder {
         let move = machine.advance(execution, contact: contact, input: input, now: now)
         try throwFailure()
         guard let move else { return nil }
-        let stored = StoredExecution(execution: move.execution, projectID: projectID, versionID: workflow.versionID)
+        let stored = StoredExecution(
+            execution: move.execution, projectID: projectID, versionID: workflow.versionID, reentryValue: entry.value)
         try store.insert(stored, once: !workflow.allowsReentry)
         try apply(move, contact: contact)
         return execution.id
     }
+
+    private func isFree(
+        _ entry: WorkflowRecord.Entry, into workflow: WorkflowRecord, contact: Identifier
+    ) throws -> Bool {
+        if entry == .withoutValue {
+            try store.count(Self.keylessCounter, by: 1)
+            return false
+        }
+        return try !store.hasExecution(
+            of: workflow.id, contact: contact, value: entry.value, onlyActive: workflow.allowsReentry)
+    }
+
+    /// Enrolments that were refused because the event had no value of the re-entry key.
+    static let keylessCounter = "enrolments_without_key"
 
     /// Moves one stored execution. An input that its state ignores changes nothing.
     /// - Returns: whether it moved.

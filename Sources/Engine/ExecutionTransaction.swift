@@ -4,7 +4,8 @@ import WorkflowModel
 /// The store's operations on executions, their timers and the history they look back on, inside one write transaction.
 package protocol ExecutionTransaction: AnyObject {
     /// Whether the contact has one here; any at all, or one that is RUNNING or WAITING.
-    func hasExecution(of workflow: Identifier, contact: Identifier, onlyActive: Bool) throws -> Bool
+    /// - Parameter value: of the re-entry key; nil asks for those with any value and with none.
+    func hasExecution(of workflow: Identifier, contact: Identifier, value: String?, onlyActive: Bool) throws -> Bool
     /// RUNNING and WAITING ones; costs the same however many there are.
     func activeExecutionCount(workflow: Identifier) throws -> Int
     func hasExecutions(of workflow: Identifier) throws -> Bool
@@ -23,8 +24,8 @@ package protocol ExecutionTransaction: AnyObject {
     /// With trigger, last resuming event and outputs.
     func execution(_ id: Identifier) throws -> StoredExecution?
     func executions(waitingFor event: String, contact: Identifier) throws -> [Identifier]
-    /// Active executions in the order of their contacts, those of contacts after `contact` alone.
-    func activeExecutions(of workflow: Identifier, after contact: Identifier?, limit: Int) throws -> [ActiveExecution]
+    /// Active executions in the order of their contacts, a contact's in that of their re-entry values.
+    func activeExecutions(of workflow: Identifier, after last: ActiveExecution?, limit: Int) throws -> [ActiveExecution]
     /// Notes that re-entry refused somebody.
     func countRefusal(of workflow: Identifier) throws
 
@@ -56,10 +57,12 @@ package protocol ExecutionTransaction: AnyObject {
 package struct ActiveExecution: Hashable, Sendable {
     package var id: Identifier
     package var contactID: Identifier
+    package var reentryValue: String?
 
-    package init(id: Identifier, contactID: Identifier) {
+    package init(id: Identifier, contactID: Identifier, reentryValue: String? = nil) {
         self.id = id
         self.contactID = contactID
+        self.reentryValue = reentryValue
     }
 }
 

@@ -97,7 +97,7 @@ extension Executions {
     /// Goes through all that are under way, a batch in a transaction.
     private func pass(_ workflow: Identifier, project: Identifier, moves: Bool) async throws -> Migration {
         var migration = Migration(isDryRun: !moves, version: 0)
-        var last: Identifier?
+        var last: ActiveExecution?
         repeat {
             let after = last
             let (version, batch, outcomes) = try await context.transact { transaction in
@@ -108,7 +108,7 @@ extension Executions {
             }
             migration.version = version
             for outcome in outcomes { migration.add(outcome) }
-            last = batch.last?.contactID
+            last = batch.last
         } while last != nil
         return migration
     }

@@ -35,6 +35,8 @@ package struct Executions: Sendable {
             guard record.isEnabled else {
                 throw UseCaseError(.workflowDisabled, "\(record.slug) is disabled: enable it to start executions")
             }
+            let entry = record.entry(trigger: nil, context: values)
+            if entry == .withoutValue, let key = record.reentryKey { throw Self.missing(key, of: record) }
             let recorder = EventRecorder(transaction: transaction, projectID: project)
             if let id = try recorder.start(record, contact: contact, trigger: nil, context: values) {
                 try transaction.audit(
@@ -42,20 +44,33 @@ package struct Executions: Sendable {
                     details: ["workflow": .string("\(workflow)"), "contact": .string("\(contact)")])
                 return .success(id)
             }
-            return .failure(try Self.refusal(record, contact: contact, in: transaction))
+            return .failure(try Self.refusal(record, contact: contact, value: entry.value, in: transaction))
         }
         return try await found(try result.get(), of: workflow)
     }
 
+    private static func missing(_ key: ReentryKey, of workflow: WorkflowRecord) -> UseCaseError {
+        UseCaseError(
+            .invalid, "\(workflow.slug) lets nobody in without a value of its re-entry key",
+            problems: [
+                .init(
+                    path: "context.\(key.path)",
+                    message:
+                        "must be a number or a text of at most \(ReentryKey.valueLimit) bytes: it is the re-entry key")
+            ])
+    }
+
     private static func refusal(
-        _ workflow: WorkflowRecord, contact: Identifier, in transaction: EngineTransaction
+        _ workflow: WorkflowRecord, contact: Identifier, value: String?, in transaction: EngineTransaction
     ) throws -> UseCaseError {
-        let isActive = try transaction.store.hasExecution(of: workflow.id, contact: contact, onlyActive: true)
+        let isActive = try transaction.store.hasExecution(
+            of: workflow.id, contact: contact, value: value, onlyActive: true)
+        let what = value == nil ? "" : " with this value of \(workflow.reentryKey?.path ?? "its re-entry key")"
         return isActive
-            ? UseCaseError(.executionActive, "the contact has an execution of \(workflow.slug) under way")
+            ? UseCaseError(.executionActive, "the contact has an execution of \(workflow.slug) under way\(what)")
             : UseCaseError(
-                .reentryForbidden, "the contact has been in \(workflow.slug), which lets nobody in twice (allowReentry)"
-            )
+                .reentryForbidden,
+                "the contact has been in \(workflow.slug)\(what), which lets nobody in twice (allowReentry)")
     }
 
     // MARK: Cancelling
@@ -95,7 +110,7 @@ package struct Executions: Sendable {
     /// - Throws: `UseCaseError.notFound`.
     package func cancelAll(of workflow: Identifier, project: Identifier) async throws -> Int {
         var cancelled = 0
-        var last: Identifier?
+        var last: ActiveExecution?
         repeat {
             let after = last
             let batch = try await context.transact { transaction in
@@ -113,7 +128,7 @@ package struct Executions: Sendable {
                 return batch
             }
             cancelled += batch.count
-            last = batch.last?.contactID
+            last = batch.last
         } while last != nil
         return cancelled
     }
@@ -135,8 +150,9 @@ package struct Executions: Sendable {
         try await context.transact { transaction in
             let record = try Self.find(workflow, project: project, in: transaction.catalog)
             do {
-                guard let execution = try transaction.store.execution(id)?.execution, execution.workflowID == workflow
+                guard let stored = try transaction.store.execution(id), stored.execution.workflowID == workflow
                 else { throw Self.missing(id) }
+                let execution = stored.execution
                 try Self.refuseOfErased(execution, in: transaction)
                 guard execution.status == .failed else {
                     throw UseCaseError(
@@ -144,9 +160,11 @@ package struct Executions: Sendable {
                         "only a FAILED execution can be retried; it is \(execution.status.rawValue)")
                 }
                 let contact = execution.contactID
-                guard try !transaction.store.hasExecution(of: workflow, contact: contact, onlyActive: true) else {
-                    throw try Self.refusal(record, contact: contact, in: transaction)
-                }
+                // Of a workflow that has lost its key, every execution of the contact counts again.
+                let value = record.reentryKey == nil ? nil : stored.reentryValue
+                guard
+                    try !transaction.store.hasExecution(of: workflow, contact: contact, value: value, onlyActive: true)
+                else { throw try Self.refusal(record, contact: contact, value: value, in: transaction) }
                 try EventRecorder(transaction: transaction, projectID: project).advance(id, input: .retried)
                 try transaction.audit("execution.retried", "\(id)", in: project)
             } catch let error as StoreError where error.code == .damaged {

@@ -54,18 +54,28 @@ struct SimulatedRun {
             context: request.context, startedAt: start)
         report = SimulationReport(workflow: workflow, contact: contact, startedAt: start)
         if !workflow.isEnabled { report.warnings.append("the workflow is not enabled, so it starts for nobody") }
-        if snapshot.isRefused {
-            report.warnings.append(
-                workflow.allowsReentry
-                    ? "the contact has a run under way, so it would not be started again"
-                    : "the contact has been here before, so it would not be started again")
-        }
+        noteRefusal(snapshot)
         if let rate = workflow.timers.ratePerMinute {
             report.warnings.append(
                 "timers are spread over time, \(rate) a minute: with many due at once they come later than shown")
         }
         if !snapshot.isStoredContact { report.warnings.append("no such contact is stored; it was made up") }
         sortEvents()
+    }
+
+    private mutating func noteRefusal(_ snapshot: SimulationSnapshot) {
+        guard snapshot.entry != .withoutValue else {
+            report.warnings.append(
+                "there is no value of the re-entry key \(workflow.reentryKey?.path ?? ""), so it would start for nobody"
+            )
+            return
+        }
+        guard snapshot.isRefused else { return }
+        let what = snapshot.entry.value.map { " with \(workflow.reentryKey?.path ?? "the key") \($0)" } ?? ""
+        report.warnings.append(
+            workflow.allowsReentry
+                ? "the contact has a run under way\(what), so it would not be started again"
+                : "the contact has been here before\(what), so it would not be started again")
     }
 
     /// What is before the start has happened already; the rest is to come.

@@ -31,7 +31,8 @@ package struct Simulation: Sendable {
             let now = Timestamp(seconds: 0)
             let record = WorkflowRecord(
                 id: SimulatedIdentifiers.workflow, projectID: project.id, slug: document.slug, name: document.name,
-                isEnabled: document.isEnabled, allowsReentry: document.allowsReentry, trigger: document.trigger,
+                isEnabled: document.isEnabled, allowsReentry: document.allowsReentry,
+                reentryKey: document.reentryKey, trigger: document.trigger,
                 versionID: SimulatedIdentifiers.workflow, versionNumber: 0, graph: document.graph,
                 timers: document.timers, createdAt: now, updatedAt: now)
             return try SimulationSnapshot(
@@ -84,6 +85,8 @@ struct SimulationSnapshot: Sendable {
     var isStoredContact: Bool
     /// Whether re-entry would refuse the contact.
     var isRefused: Bool
+    /// What re-entry goes by, for the run that is simulated.
+    var entry: WorkflowRecord.Entry
     /// When the contact last had the events that the workflow looks back on, of those that are kept.
     var occurrences: [String: Timestamp] = [:]
     /// The segments that the contact is in at the start, with the values that it has in the simulation.
@@ -124,11 +127,27 @@ struct SimulationSnapshot: Sendable {
                 occurrences[name] = try reader.lastOccurrence(of: name, contact: stored.id)
             }
         }
+        entry = Self.entry(into: workflow, request)
+        let value = entry.value
         isRefused =
             try stored.map {
-                try reader.hasExecution(of: workflow.id, contact: $0.id, onlyActive: workflow.allowsReentry)
+                try reader.hasExecution(
+                    of: workflow.id, contact: $0.id, value: value, onlyActive: workflow.allowsReentry)
             } ?? false
         try findMemberships(of: stored, at: request.startAt ?? now, reader)
+    }
+
+    private static func entry(into workflow: WorkflowRecord, _ request: SimulationRequest) -> WorkflowRecord.Entry {
+        let data: JSONObject
+        switch workflow.trigger {
+        case .event: data = request.triggerData.unwrappingTransientValues()
+        case .manual: data = request.context
+        // The tick is the start of the simulation.
+        case .schedule:
+            let tick: JSONObject = ["schedule": ["at": "the start"]]
+            data = tick.merging(request.context)
+        }
+        return workflow.entry(trigger: nil, context: data)
     }
 
     private mutating func findMemberships(of stored: Contact?, at now: Timestamp, _ reader: any StoreReader) throws {

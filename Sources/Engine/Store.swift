@@ -58,12 +58,19 @@ package struct StoredExecution: Sendable {
     package var versionID: Identifier
     /// Whether its timer is due at a slot that was taken for it. Every `update` gives the slot back.
     package var hasSlot: Bool
+    /// The value of the workflow's re-entry key that it was started with; nil where there was no such key. It never
+    /// changes.
+    package var reentryValue: String?
 
-    package init(execution: Execution, projectID: Identifier, versionID: Identifier, hasSlot: Bool = false) {
+    package init(
+        execution: Execution, projectID: Identifier, versionID: Identifier, hasSlot: Bool = false,
+        reentryValue: String? = nil
+    ) {
         self.execution = execution
         self.projectID = projectID
         self.versionID = versionID
         self.hasSlot = hasSlot
+        self.reentryValue = reentryValue
     }
 }
 

@@ -99,7 +99,8 @@ package protocol StoreReader: ExecutionReader, ContactReader, HistoryReader, Seg
     func contact(email: String, in project: Identifier) throws -> Contact?
     func contact(_ id: Identifier, in project: Identifier) throws -> Contact?
     /// Whether the contact has one here; any at all, or one that is RUNNING or WAITING.
-    func hasExecution(of workflow: Identifier, contact: Identifier, onlyActive: Bool) throws -> Bool
+    /// - Parameter value: of the re-entry key; nil asks for those with any value and with none.
+    func hasExecution(of workflow: Identifier, contact: Identifier, value: String?, onlyActive: Bool) throws -> Bool
     /// Nil also for an event whose occurrences are not kept.
     func lastOccurrence(of name: String, contact: Identifier) throws -> Timestamp?
     func outboxCounts() throws -> [OutboxEntry.Status: Int]
@@ -131,11 +132,13 @@ package struct ExecutionListing: Sendable {
     package var dueAt: Timestamp?
     package var startedAt: Timestamp
     package var completedAt: Timestamp?
+    /// Nil where the workflow had no re-entry key when it was started.
+    package var reentryValue: String?
 
     package init(
         id: Identifier, workflowID: Identifier, contactID: Identifier, contactEmail: String,
         status: Execution.Status, currentStep: String?, exitReason: String?, context: JSONObject,
-        dueAt: Timestamp?, startedAt: Timestamp, completedAt: Timestamp?
+        dueAt: Timestamp?, startedAt: Timestamp, completedAt: Timestamp?, reentryValue: String? = nil
     ) {
         self.id = id
         self.workflowID = workflowID
@@ -148,5 +151,6 @@ package struct ExecutionListing: Sendable {
         self.dueAt = dueAt
         self.startedAt = startedAt
         self.completedAt = completedAt
+        self.reentryValue = reentryValue
     }
 }

@@ -52,7 +52,7 @@ struct WorkflowChange {
     private var isCosmetic: Bool {
         known.name != document.name || known.description != document.description
             || known.isEnabled != document.isEnabled || known.allowsReentry != document.allowsReentry
-            || known.timers != document.timers
+            || known.reentryKey != document.reentryKey || known.timers != document.timers
             || Self.withoutTriggerOptions(known.graph) != Self.withoutTriggerOptions(document.graph)
     }
 
@@ -92,6 +92,7 @@ struct WorkflowChange {
         record.description = document.description
         record.isEnabled = document.isEnabled
         record.allowsReentry = document.allowsReentry
+        record.reentryKey = document.reentryKey
         record.trigger = document.trigger
         record.timers = document.timers
         record.graph = remembering(document.graph)

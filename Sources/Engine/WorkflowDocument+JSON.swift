@@ -10,6 +10,7 @@ extension WorkflowDocument {
         description = workflow.description
         isEnabled = workflow.isEnabled
         allowsReentry = workflow.allowsReentry
+        reentryKey = workflow.reentryKey
         trigger = workflow.trigger
         timers = workflow.timers
         graph = workflow.graph
@@ -42,6 +43,7 @@ extension WorkflowDocument {
         object["project"] = .string(project)
         object["enabled"] = .bool(isEnabled)
         object["allowReentry"] = .bool(allowsReentry)
+        object["reentryKey"] = reentryKey.map { .string($0.path) }
         object["trigger"] = trigger.json
         if !timers.json.isNull { object["timers"] = timers.json }
         object["steps"] = WorkflowDefinition.json(of: graph)["steps"]

@@ -15,6 +15,7 @@ package struct WorkflowDocument: Sendable {
     package var description: String?
     package var isEnabled: Bool
     package var allowsReentry: Bool
+    package var reentryKey: ReentryKey?
     package var trigger: WorkflowRecord.Trigger
     package var timers: TimerPolicy
     package var templates: [Template]
@@ -39,11 +40,13 @@ package struct WorkflowDocument: Sendable {
         reader.problems += found
         let isEnabled = reader.flag("enabled", default: false)
         let allowsReentry = reader.flag("allowReentry", default: false)
+        let (reentryKey, wrong) = ReentryKey.read(json["reentryKey"], path: "reentryKey")
+        reader.problems += wrong
         reader.allow(
             json,
             [
-                "workflow", "name", "description", "project", "enabled", "allowReentry", "trigger", "timers",
-                "templates", "steps",
+                "workflow", "name", "description", "project", "enabled", "allowReentry", "reentryKey", "trigger",
+                "timers", "templates", "steps",
             ], path: "")
         guard reader.problems.isEmpty else { throw Self.invalid(reader.problems) }
         do {
@@ -57,6 +60,7 @@ package struct WorkflowDocument: Sendable {
         self.description = description
         self.isEnabled = isEnabled
         self.allowsReentry = allowsReentry
+        self.reentryKey = reentryKey
         self.trigger = trigger ?? .manual
         self.timers = timers ?? TimerPolicy()
         self.templates = templates

@@ -10,16 +10,18 @@ package struct NewWorkflow: Sendable {
     package var description: String?
     package var isEnabled: Bool
     package var allowsReentry: Bool
+    package var reentryKey: ReentryKey?
 
     package init(
         name: String, eventName: String, description: String? = nil, isEnabled: Bool = false,
-        allowsReentry: Bool = false
+        allowsReentry: Bool = false, reentryKey: ReentryKey? = nil
     ) {
         self.name = name
         self.eventName = eventName
         self.description = description
         self.isEnabled = isEnabled
         self.allowsReentry = allowsReentry
+        self.reentryKey = reentryKey
     }
 }
 
@@ -30,6 +32,8 @@ package struct WorkflowChanges: Sendable {
     package var description: String??
     package var isEnabled: Bool?
     package var allowsReentry: Bool?
+    /// An inner nil takes the key away.
+    package var reentryKey: ReentryKey??
     /// The specification's name of a type; the present one when only the configuration is given.
     package var triggerType: String?
     package var triggerConfig: JSON?
@@ -37,12 +41,14 @@ package struct WorkflowChanges: Sendable {
 
     package init(
         name: String? = nil, description: String?? = nil, isEnabled: Bool? = nil, allowsReentry: Bool? = nil,
-        triggerType: String? = nil, triggerConfig: JSON? = nil, timers: TimerPolicy? = nil
+        reentryKey: ReentryKey?? = nil, triggerType: String? = nil, triggerConfig: JSON? = nil,
+        timers: TimerPolicy? = nil
     ) {
         self.name = name
         self.description = description
         self.isEnabled = isEnabled
         self.allowsReentry = allowsReentry
+        self.reentryKey = reentryKey
         self.triggerType = triggerType
         self.triggerConfig = triggerConfig
         self.timers = timers

@@ -27,8 +27,9 @@ package struct WorkflowEditor: Sendable {
             let record = WorkflowRecord(
                 id: transaction.makeID(), projectID: projectID, slug: freeSlug(for: new.name, transaction),
                 name: new.name, description: new.description, isEnabled: new.isEnabled,
-                allowsReentry: new.allowsReentry, trigger: .event(event), versionID: transaction.makeID(),
-                versionNumber: 1, graph: try Self.graph(of: [trigger]), createdAt: transaction.now,
+                allowsReentry: new.allowsReentry, reentryKey: new.reentryKey, trigger: .event(event),
+                versionID: transaction.makeID(), versionNumber: 1, graph: try Self.graph(of: [trigger]),
+                createdAt: transaction.now,
                 updatedAt: transaction.now)
             return try insert(record, transaction, noting: "workflow.created")
         }
@@ -58,6 +59,7 @@ package struct WorkflowEditor: Sendable {
             if let name = changes.name { revision.after.name = name }
             if let description = changes.description { revision.after.description = description }
             if let allowsReentry = changes.allowsReentry { revision.after.allowsReentry = allowsReentry }
+            if let reentryKey = changes.reentryKey { revision.after.reentryKey = reentryKey }
             if let timers = changes.timers { revision.after.timers = timers }
             if changes.triggerType != nil || changes.triggerConfig != nil {
                 try revision.setTrigger(
@@ -96,14 +98,14 @@ package struct WorkflowEditor: Sendable {
 
     /// Nothing can move the executions of a workflow that cannot be read, and nobody can cancel them.
     private static func failExecutions(of damage: Catalog.Damage, _ transaction: EngineTransaction) throws {
-        var last: Identifier?
+        var last: ActiveExecution?
         repeat {
             let batch = try transaction.store.activeExecutions(of: damage.id, after: last, limit: 1000)
             for execution in batch {
                 try transaction.store.failExecution(
                     execution.id, reason: EventRecorder.damageReason, at: transaction.now)
             }
-            last = batch.last?.contactID
+            last = batch.last
         } while last != nil
     }
 

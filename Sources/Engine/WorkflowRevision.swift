@@ -171,7 +171,8 @@ struct WorkflowRevision {
 
     private var hasNewSwitches: Bool {
         before.name != after.name || before.description != after.description || before.isEnabled != after.isEnabled
-            || before.allowsReentry != after.allowsReentry || before.timers != after.timers
+            || before.allowsReentry != after.allowsReentry || before.reentryKey != after.reentryKey
+            || before.timers != after.timers
     }
 
     private static func refuseUnlessSmall(_ definition: JSON) throws {

@@ -173,8 +173,9 @@ package struct Workflows: Sendable {
             let record = WorkflowRecord(
                 id: transaction.makeID(), projectID: project.id, slug: document.slug, name: document.name,
                 description: document.description, isEnabled: document.isEnabled,
-                allowsReentry: document.allowsReentry, trigger: document.trigger, versionID: transaction.makeID(),
-                versionNumber: 1, graph: document.graph, timers: document.timers, createdAt: transaction.now,
+                allowsReentry: document.allowsReentry, reentryKey: document.reentryKey, trigger: document.trigger,
+                versionID: transaction.makeID(), versionNumber: 1, graph: document.graph, timers: document.timers,
+                createdAt: transaction.now,
                 updatedAt: transaction.now)
             try transaction.store.save(record, definition: document.definition)
             return .created(version: 1)

@@ -7,16 +7,18 @@ import WorkflowModel
 extension NewWorkflow {
     /// - Throws: `APIError` 422.
     init(_ json: JSON) throws {
-        var body = try BodyReader(json, keys: ["name", "eventName", "description", "enabled", "allowReentry"])
+        var body = try BodyReader(
+            json, keys: ["name", "eventName", "description", "enabled", "allowReentry", "reentryKey"])
         let name = body.text("name", limit: WorkflowRecord.nameLimit, required: true)
         let event = body.text("eventName", limit: EventName.lengthLimit, required: true)
         let description = body.note("description", limit: WorkflowRecord.descriptionLimit)
         let isEnabled = body.flag("enabled")
         let allowsReentry = body.flag("allowReentry")
+        let reentryKey = body.reentryKey()
         try body.finish()
         self.init(
             name: name ?? "", eventName: event ?? "", description: description ?? nil, isEnabled: isEnabled ?? false,
-            allowsReentry: allowsReentry ?? false)
+            allowsReentry: allowsReentry ?? false, reentryKey: reentryKey ?? nil)
     }
 }
 
@@ -24,17 +26,22 @@ extension WorkflowChanges {
     /// - Throws: `APIError` 422.
     init(_ json: JSON) throws {
         var body = try BodyReader(
-            json, keys: ["name", "description", "triggerType", "triggerConfig", "enabled", "allowReentry", "timers"])
+            json,
+            keys: [
+                "name", "description", "triggerType", "triggerConfig", "enabled", "allowReentry", "reentryKey",
+                "timers",
+            ])
         let name = body.text("name", limit: WorkflowRecord.nameLimit)
         let description = body.note("description", limit: WorkflowRecord.descriptionLimit)
         let type = body.text("triggerType", limit: 20)
         let isEnabled = body.flag("enabled")
         let allowsReentry = body.flag("allowReentry")
+        let reentryKey = body.reentryKey()
         let timers = body.timers()
         try body.finish()
         self.init(
             name: name, description: description, isEnabled: isEnabled, allowsReentry: allowsReentry,
-            triggerType: type, triggerConfig: body.value("triggerConfig"), timers: timers)
+            reentryKey: reentryKey, triggerType: type, triggerConfig: body.value("triggerConfig"), timers: timers)
     }
 }
 
@@ -130,6 +137,14 @@ extension BodyReader {
         let (policy, problems) = TimerPolicy.read(value, path: "timers")
         for problem in problems { report(problem.path, problem.message) }
         return policy
+    }
+
+    /// An inner nil is null.
+    fileprivate mutating func reentryKey() -> ReentryKey?? {
+        guard let value = value("reentryKey") else { return nil }
+        let (key, problems) = ReentryKey.read(value, path: "reentryKey")
+        for problem in problems { report(problem.path, problem.message) }
+        return problems.isEmpty ? .some(key) : nil
     }
 
     fileprivate mutating func stepType() -> StepType? {

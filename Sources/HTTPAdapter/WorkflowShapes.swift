@@ -8,7 +8,8 @@ extension WorkflowRecord {
     var fields: JSONObject {
         [
             "id": .string("\(id)"), "slug": .string(slug), "name": .string(name), "description": JSON(description),
-            "enabled": .bool(isEnabled), "allowReentry": .bool(allowsReentry), "triggerType": .string(trigger.type),
+            "enabled": .bool(isEnabled), "allowReentry": .bool(allowsReentry),
+            "reentryKey": JSON(reentryKey?.path), "triggerType": .string(trigger.type),
             "triggerConfig": trigger.config, "timers": timers.json,
             "version": .int(Int64(versionNumber)),
             "projectId": .string("\(projectID)"), "createdAt": .string("\(createdAt)"),
@@ -34,7 +35,7 @@ extension ExecutionListing {
             "id": .string("\(id)"), "workflowId": .string("\(workflowID)"), "contactId": .string("\(contactID)"),
             "status": .string(status.rawValue), "currentStepId": JSON(currentStep), "exitReason": JSON(exitReason),
             "context": .object(context), "dueAt": JSON(dueAt), "startedAt": .string("\(startedAt)"),
-            "completedAt": JSON(completedAt),
+            "completedAt": JSON(completedAt), "reentryValue": JSON(reentryValue),
             "contact": ["id": .string("\(contactID)"), "email": .string(contactEmail)],
             "currentStep": currentStep.map { workflow.graph.json(ofStep: $0, type: nil) } ?? .null,
         ]

@@ -27,7 +27,7 @@ extension SQLSession {
                 """
                 SELECT w.id, w.project_id, w.slug, w.name, w.enabled, w.allow_reentry, w.trigger_type, w.trigger_event,
                     w.version_id, v.number, v.definition, w.created_at, w.updated_at, w.description,
-                    w.timers, w.trigger_config
+                    w.timers, w.trigger_config, w.reentry_key
                 FROM workflows w LEFT JOIN workflow_versions v ON v.id = w.version_id
                 WHERE w.deleted_at IS NULL ORDER BY w.id
                 """
@@ -48,10 +48,16 @@ extension SQLSession {
     private static func workflow(_ row: SQLRow) throws -> WorkflowRecord {
         let (timers, problems) = TimerPolicy.read(try row.json(14), path: "timers")
         guard let timers else { throw StoreError(.damaged, "a stored workflow cannot be read: \(problems)") }
+        let path: String? = row[16]
+        let reentryKey = path.flatMap { ReentryKey($0) }
+        guard (path == nil) == (reentryKey == nil) else {
+            throw StoreError(.damaged, "a stored workflow cannot be read: its re-entry key \(ReentryKey.rule)")
+        }
         return WorkflowRecord(
             id: row[0], projectID: row[1], slug: row[2], name: row[3], description: row[13], isEnabled: row[4],
-            allowsReentry: row[5], trigger: try trigger(row), versionID: row[8], versionNumber: row[9],
-            graph: try WorkflowDocument.graph(fromDefinition: row.json(10)), timers: timers, createdAt: row[11],
+            allowsReentry: row[5], reentryKey: reentryKey, trigger: try trigger(row), versionID: row[8],
+            versionNumber: row[9], graph: try WorkflowDocument.graph(fromDefinition: row.json(10)), timers: timers,
+            createdAt: row[11],
             updatedAt: row[12])
     }
 
@@ -95,17 +101,18 @@ extension SQLSession {
         try run(
             """
             INSERT INTO workflows (id, project_id, slug, name, enabled, allow_reentry, trigger_type, trigger_event,
-                version_id, created_at, updated_at, description, timers, trigger_config)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                version_id, created_at, updated_at, description, timers, trigger_config, reentry_key)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             ON CONFLICT (id) DO UPDATE SET name = excluded.name, enabled = excluded.enabled,
                 allow_reentry = excluded.allow_reentry, trigger_type = excluded.trigger_type,
                 trigger_event = excluded.trigger_event, version_id = excluded.version_id,
                 updated_at = excluded.updated_at, description = excluded.description, timers = excluded.timers,
-                trigger_config = excluded.trigger_config
+                trigger_config = excluded.trigger_config, reentry_key = excluded.reentry_key
             """, workflow.id, workflow.projectID, workflow.slug, workflow.name, workflow.isEnabled,
             workflow.allowsReentry, workflow.trigger.type, event, workflow.versionID, workflow.createdAt,
             workflow.updatedAt, workflow.description,
-            workflow.timers.json.isNull ? nil : JSONWriter.write(workflow.timers.json), config)
+            workflow.timers.json.isNull ? nil : JSONWriter.write(workflow.timers.json), config,
+            workflow.reentryKey?.path)
         if allowedReentry, !workflow.allowsReentry { try forbidReentry(workflow.id) }
         try renewSchedule(of: workflow.id, before: schedule, at: workflow.updatedAt)
         try bumpCatalog()
@@ -134,8 +141,8 @@ extension SQLSession {
         try bumpCatalog()
     }
 
-    /// Executions from the time when re-entry was allowed count too: one of each contact gets the mark that the others
-    /// carry from their start. The unique index on the mark refuses the second of a contact, which is skipped.
+    /// Executions from the time when re-entry was allowed count too: one of each contact and re-entry value gets the mark
+    /// that the others carry from their start. The unique index on the mark refuses the second of a contact, which is skipped.
     private func forbidReentry(_ workflow: Identifier) throws {
         try run("UPDATE OR IGNORE executions SET once = 1 WHERE workflow_id = ? AND once = 0", workflow)
     }

@@ -68,7 +68,21 @@ extension SQLSession {
 
     // MARK: Executions
 
-    func hasExecution(of workflow: Identifier, contact: Identifier, onlyActive: Bool) throws -> Bool {
+    func hasExecution(
+        of workflow: Identifier, contact: Identifier, value: String?, onlyActive: Bool
+    ) throws -> Bool {
+        if let value {
+            let sql: StaticString =
+                onlyActive
+                ? """
+                SELECT 1 FROM executions
+                WHERE workflow_id = ? AND contact_id = ? AND reentry_value = ? AND status IN ('RUNNING', 'WAITING')
+                """
+                : """
+                SELECT 1 FROM executions WHERE workflow_id = ? AND contact_id = ? AND reentry_value = ? AND once = 1
+                """
+            return try first(sql, workflow, contact, value) { _ in true } ?? false
+        }
         let sql: StaticString =
             onlyActive
             ? """
@@ -120,12 +134,13 @@ extension SQLSession {
             """
             INSERT INTO executions (id, project_id, workflow_id, version_id, contact_id, status, once, current_step,
                 wait_events, due_at, context, trigger_event_id, resumed_event_id, exit_reason, step_count, started_at,
-                completed_at, webhook_call_id)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                completed_at, webhook_call_id, reentry_value)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """, execution.id, stored.projectID, execution.workflowID, stored.versionID, execution.contactID,
             execution.status.rawValue, once, execution.currentStep, execution.wait?.eventText, execution.wait?.due,
             execution.context.textOrNil, execution.trigger?.id, execution.resumedBy?.id, execution.exitReason,
-            execution.stepCount, execution.startedAt, execution.completedAt, execution.wait?.call)
+            execution.stepCount, execution.startedAt, execution.completedAt, execution.wait?.call,
+            stored.reentryValue ?? "")
         try markUsed(version: stored.versionID)
         journal.add(.execution, execution.id, contact: execution.contactID)
         tally.add(1, workflow: execution.workflowID, status: execution.status.rawValue)
@@ -220,7 +235,7 @@ extension SQLSession {
             """
             SELECT id, project_id, workflow_id, version_id, contact_id, status, current_step, wait_events, due_at,
                 context, trigger_event_id, resumed_event_id, exit_reason, step_count, started_at, completed_at,
-                webhook_call_id, has_slot
+                webhook_call_id, has_slot, reentry_value
             FROM executions WHERE id = ?
             """, id
         ) { row in
@@ -232,7 +247,8 @@ extension SQLSession {
             let hasSlot: Bool? = row[17]
             return Loaded(
                 stored: StoredExecution(
-                    execution: execution, projectID: row[1], versionID: row[3], hasSlot: hasSlot ?? false),
+                    execution: execution, projectID: row[1], versionID: row[3], hasSlot: hasSlot ?? false,
+                    reentryValue: Self.reentryValue(row, at: 18)),
                 triggerID: row[10], resumedID: row[11])
         }
         guard var loaded else { return nil }
@@ -262,15 +278,20 @@ extension SQLSession {
     }
 
     func activeExecutions(
-        of workflow: Identifier, after contact: Identifier?, limit: Int
+        of workflow: Identifier, after last: ActiveExecution?, limit: Int
     ) throws -> [ActiveExecution] {
         try rows(
             """
-            SELECT id, contact_id FROM executions
-            WHERE workflow_id = ? AND status IN ('RUNNING', 'WAITING') AND contact_id > ?
-            ORDER BY contact_id LIMIT ?
-            """, workflow, contact?.bytes ?? [], limit
-        ) { ActiveExecution(id: $0[0], contactID: $0[1]) }
+            SELECT id, contact_id, reentry_value FROM executions
+            WHERE workflow_id = ? AND status IN ('RUNNING', 'WAITING') AND (contact_id, reentry_value) > (?, ?)
+            ORDER BY contact_id, reentry_value LIMIT ?
+            """, workflow, last?.contactID.bytes ?? [], last?.reentryValue ?? "", limit
+        ) { ActiveExecution(id: $0[0], contactID: $0[1], reentryValue: Self.reentryValue($0, at: 2)) }
+    }
+
+    private static func reentryValue(_ row: SQLRow, at column: Int) -> String? {
+        let text: String = row[column]
+        return text.isEmpty ? nil : text
     }
 
     // MARK: Reading for the API
@@ -281,7 +302,8 @@ extension SQLSession {
         return ExecutionListing(
             id: row[0], workflowID: row[1], contactID: row[2], contactEmail: row[3], status: status ?? .failed,
             currentStep: row[5], exitReason: status == nil ? "its stored status cannot be read" : row[6],
-            context: (try? row.object(7)) ?? [:], dueAt: row[8], startedAt: row[9], completedAt: row[10])
+            context: (try? row.object(7)) ?? [:], dueAt: row[8], startedAt: row[9], completedAt: row[10],
+            reentryValue: reentryValue(row, at: 11))
     }
 
     func executions(
@@ -301,7 +323,7 @@ extension SQLSession {
             try first(
                 """
                 SELECT e.id, e.workflow_id, e.contact_id, c.email, e.status, e.current_step, e.exit_reason, e.context,
-                    e.due_at, e.started_at, e.completed_at
+                    e.due_at, e.started_at, e.completed_at, e.reentry_value
                 FROM executions e JOIN contacts c ON c.id = e.contact_id WHERE e.id = ?
                 """, id, decode: Self.listing)
         }
@@ -340,7 +362,7 @@ extension SQLSession {
         try first(
             """
             SELECT e.id, e.workflow_id, e.contact_id, c.email, e.status, e.current_step, e.exit_reason, e.context,
-                e.due_at, e.started_at, e.completed_at
+                e.due_at, e.started_at, e.completed_at, e.reentry_value
             FROM executions e JOIN contacts c ON c.id = e.contact_id
             WHERE e.id = ? AND e.workflow_id = ?
             """, id, workflow, decode: Self.listing)

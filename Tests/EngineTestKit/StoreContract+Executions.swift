@@ -119,7 +119,7 @@ extension StoreContract {
                 try transaction.insert(stored, once: false)
             }
             let first = try transaction.activeExecutions(of: id(50), after: nil, limit: 3)
-            return (first, try transaction.activeExecutions(of: id(50), after: first.last?.contactID, limit: 3))
+            return (first, try transaction.activeExecutions(of: id(50), after: first.last, limit: 3))
         }
         #expect(found.0.map(\.id) == [id(104), id(103), id(101)])
         #expect(found.1.map(\.id) == [id(100)])

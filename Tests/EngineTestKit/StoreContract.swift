@@ -8,6 +8,7 @@ package enum StoreContract: String, CaseIterable, Sendable, CustomTestStringConv
     case failedBodyLeavesNothing
     case neighbourOfAFailedBodyCommits
     case reentryConstraintRefusesSecondExecution
+    case reentryGoesByValues
     case activeConstraintRefusesSecondActiveExecution
     case executionComesBackWhole
     case waitsAreFoundByContactAndEvent
@@ -80,6 +81,7 @@ package enum StoreContract: String, CaseIterable, Sendable, CustomTestStringConv
         switch self {
         case .failedBodyLeavesNothing: try await Self.failedBodyLeavesNothing(store)
         case .neighbourOfAFailedBodyCommits: try await Self.neighbourOfAFailedBodyCommits(store)
+        case .reentryGoesByValues: try await Self.reentryValues(store)
         case .reentryConstraintRefusesSecondExecution: try await Self.reentry(store, once: true, status: .completed)
         case .activeConstraintRefusesSecondActiveExecution: try await Self.reentry(store, once: false, status: .running)
         case .executionComesBackWhole: try await Self.executionComesBackWhole(store)
@@ -233,6 +235,40 @@ package enum StoreContract: String, CaseIterable, Sendable, CustomTestStringConv
         #expect(error?.code == .conflict)
         // Another workflow is another matter.
         try await store.write { try $0.insert(execution(102, status: status, workflow: 70), once: once) }
+    }
+
+    private static func reentryValues(_ store: any Store) async throws {
+        try await seed(store)
+        func insert(_ number: UInt64, _ value: String?, status: Execution.Status = .running) async -> Bool {
+            var stored = execution(number, status: status)
+            stored.reentryValue = value
+            let row = stored
+            do {
+                try await store.write { try $0.insert(row, once: true) }
+                return true
+            } catch { return false }
+        }
+        #expect(await insert(100, "a"))
+        #expect(await !insert(101, "a"))
+        #expect(await insert(102, "b", status: .completed))
+        #expect(await !insert(103, "b"))
+        #expect(await insert(104, nil))
+        #expect(await !insert(105, nil))
+        try await store.write { transaction in
+            func has(_ value: String?, _ onlyActive: Bool) throws -> Bool {
+                try transaction.hasExecution(of: id(50), contact: contact.id, value: value, onlyActive: onlyActive)
+            }
+            #expect(try has("a", true) && has("a", false) && has("b", false) && has(nil, true) && has(nil, false))
+            #expect(try !has("b", true) && !has("c", false))
+            #expect(try transaction.execution(id(100))?.reentryValue == "a")
+            #expect(try transaction.execution(id(104))?.reentryValue == nil)
+            // In pages of one, a contact's executions all come.
+            var found: [ActiveExecution] = []
+            while let next = try transaction.activeExecutions(of: id(50), after: found.last, limit: 1).first {
+                found.append(next)
+            }
+            #expect(found.map(\.id) == [id(104), id(100)] && found.map(\.reentryValue) == [nil, "a"])
+        }
     }
 
     private static func executionComesBackWhole(_ store: any Store) async throws {

@@ -17,9 +17,16 @@ import Testing
         "SELECT 1 FROM executions WHERE workflow_id = ?1 AND contact_id = ?2 AND status IN ('RUNNING', 'WAITING')",
         // Who is under way, in pages.
         """
-        SELECT id, contact_id FROM executions
-        WHERE workflow_id = ?1 AND status IN ('RUNNING', 'WAITING') AND contact_id > ?2 ORDER BY contact_id LIMIT ?3
+        SELECT id, contact_id, reentry_value FROM executions
+        WHERE workflow_id = ?1 AND status IN ('RUNNING', 'WAITING') AND (contact_id, reentry_value) > (?2, ?3)
+        ORDER BY contact_id, reentry_value LIMIT ?4
         """,
+        // Whether a contact was here with that value of the re-entry key.
+        """
+        SELECT 1 FROM executions
+        WHERE workflow_id = ?1 AND contact_id = ?2 AND reentry_value = ?3 AND status IN ('RUNNING', 'WAITING')
+        """,
+        "SELECT 1 FROM executions WHERE workflow_id = ?1 AND contact_id = ?2 AND reentry_value = ?3 AND once = 1",
         // Whether a schedule's earlier run is under way.
         "SELECT 1 FROM executions WHERE workflow_id = ?1 AND status IN ('RUNNING', 'WAITING') LIMIT 1",
         // A page of a list: ids alone, out of the index.

@@ -16,7 +16,7 @@ extension FakeSession {
     // MARK: What no route touches
 
     func activeExecutions(
-        of workflow: Identifier, after contact: Identifier?, limit: Int
+        of workflow: Identifier, after last: ActiveExecution?, limit: Int
     ) throws -> [ActiveExecution] { throw Unsupported() }
     func countRefusal(of workflow: Identifier) throws { throw Unsupported() }
     func takeTimerSlot(of workflow: Identifier, interval: Int64, at now: Timestamp) throws -> Timestamp {

@@ -121,7 +121,9 @@ extension FakeSession: StoreTransaction {
         tables.contacts = tables.contacts.map { $0.id == contact.id ? contact : $0 }
     }
     func insert(_ event: Event, contact: Identifier?, in project: Identifier) throws { tables.events.append(event) }
-    func hasExecution(of workflow: Identifier, contact: Identifier, onlyActive: Bool) throws -> Bool { true }
+    func hasExecution(of workflow: Identifier, contact: Identifier, value: String?, onlyActive: Bool) throws -> Bool {
+        true
+    }
     func executions(waitingFor event: String, contact: Identifier) throws -> [Identifier] { [] }
     func count(_ name: String, by amount: Int) throws { tables.counters[name, default: 0] += amount }
     func entry(_ id: Identifier) throws -> OutboxEntry? { tables.entries.first { $0.id == id } }

@@ -46,6 +46,33 @@ import WorkflowModel
         }
     }
 
+    @Test func theReentryKeyIsSetTakenAwayAndShownWithItsValues() async throws {
+        try await withEngine { server in
+            let made = try await server.send(
+                "POST", "/workflows",
+                ["name": "Order", "eventName": "paid", "enabled": false, "reentryKey": "order.id"])
+            #expect(made.status == 201 && made.body["reentryKey"] == "order.id")
+            let path = "/workflows/\(made.body["id"]?.stringValue ?? "")"
+            for key in [5, "", "a..b", ["a"]] as [JSON] {
+                let refused = try await server.send("PATCH", path, ["reentryKey": key])
+                #expect(refused.status == 422 && refused.fields == ["reentryKey"], "\(key)")
+            }
+            #expect(try await server.send("PATCH", path, ["name": "Orders"]).body["reentryKey"] == "order.id")
+            _ = try await server.send("PATCH", path, ["enabled": true])
+            for order in [1, 1, 2] as [JSON] { try await server.engine.track("paid", data: ["order": ["id": order]]) }
+            let list = try await server.send("GET", "\(path)/executions")
+            #expect(list.body["data"]?.arrayValue?.map { $0["reentryValue"] } == ["2", "1"])
+            let ann = try #require(try await server.engine.contact()).id
+            let missing = try await server.send("POST", "\(path)/executions", ["contactId": .string("\(ann)")])
+            #expect(missing.status == 422 && missing.fields == ["context.order.id"])
+            let taken = try await server.send(
+                "POST", "\(path)/executions",
+                ["contactId": .string("\(ann)"), "context": ["order": ["id": "1"]]])
+            #expect(taken.status == 409 && taken.code == "REENTRY_FORBIDDEN")
+            #expect(try await server.send("PATCH", path, ["reentryKey": nil]).body["reentryKey"] == .null)
+        }
+    }
+
     @Test func whatNobodyCanSeeOrWaitForIsRefused() async throws {
         try await withEngine { server in
             let workflow = try await server.makeWorkflow()

@@ -197,6 +197,8 @@ let projectFolder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().
         var json = random.document().objectValue ?? [:]
         json["enabled"] = true
         json["timers"] = nil
+        // The event that starts it has no value for a key.
+        json["reentryKey"] = nil
         let document = try WorkflowDocument(.object(json))
         let run = try await EngineRun()
         _ = try await Workflows(context: run.engine.context).apply(document)

@@ -89,7 +89,8 @@ struct RandomWorkflow {
         for index in 0..<count { steps["s\(index)"] = .object(step(index, of: count)) }
         var document: JSONObject = [
             "workflow": "flow", "name": .string(line()), "enabled": .bool(below(2) == 0),
-            "allowReentry": .bool(below(2) == 0), "trigger": ["event": "go"], "steps": .object(steps),
+            "allowReentry": .bool(below(2) == 0),
+            "reentryKey": [nil, "order.id", "order"][below(3)], "trigger": ["event": "go"], "steps": .object(steps),
             "templates": [
                 "t": [
                     "type": "TRANSACTIONAL", "subject": .string(line() + "s"), "text": .string(line() + "\n" + line()),
