@@ -7,6 +7,8 @@ package struct SegmentIndex: Sendable {
     package let segments: [SegmentRecord]
     /// Positions of the DYNAMIC ones.
     let dynamic: [Int]
+    /// Positions of those whose filter time alone may change.
+    let timed: Set<Int>
     private let byReference: [String: Int]
     private let byField: [Field: [Int]]
     private let byEvent: [String: [Int]]
@@ -42,6 +44,7 @@ package struct SegmentIndex: Sendable {
         self.byEvent = byEvent
         self.bySegment = bySegment
         dynamic = ordered.indices.filter { ordered[$0].filter != nil }
+        timed = Set(dynamic.filter { ordered[$0].filter?.mentionsTime == true })
     }
 
     /// By id or slug.

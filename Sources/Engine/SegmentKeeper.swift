@@ -69,7 +69,9 @@ struct SegmentKeeper {
             let segment = index.segments[position]
             guard let filter = segment.filter else { continue }
             let belongs = filter.isSatisfied(in: scope)
-            if filter.mentionsTime { try setTimer(filter.nextChange(in: scope), of: contact.id, in: segment) }
+            if index.timed.contains(position) {
+                try setTimer(filter.nextChange(in: scope), of: contact.id, in: segment)
+            }
             if let failure = sight.failure { throw failure }
             guard belongs != sight.memberships.contains(segment.id) else { continue }
             var cause = cause
@@ -105,7 +107,7 @@ struct SegmentKeeper {
     ) throws -> Bool {
         let changed =
             belongs
-            ? try store.enter(contact, segment.id, at: now) : try store.leave(contact, segment.id, at: now)
+            ? try store.enter(contact, segment.id, at: now) : try store.leave(contact, segment.id)
         if changed, cause.announces {
             transaction.announcements.append(
                 .init(contact: contact, segment: segment, isEntry: belongs, projectID: projectID, cause: cause))

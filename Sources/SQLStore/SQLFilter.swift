@@ -69,7 +69,7 @@ struct SQLFilter {
         SQLText(
             """
             (SELECT 1 FROM segment_members m
-             WHERE m.contact_id = c.id AND m.segment_id = ? AND m.exited_at IS NULL)
+             WHERE m.contact_id = c.id AND m.segment_id = ?)
             """, segment)
     }
 

@@ -91,15 +91,14 @@ extension SQLSession {
 
     func memberships(of contact: Identifier) throws -> Set<Identifier> {
         Set(
-            try rows("SELECT segment_id FROM segment_members WHERE contact_id = ? AND exited_at IS NULL", contact) {
-                row -> Identifier in row[0]
+            try rows("SELECT segment_id FROM segment_members WHERE contact_id = ?", contact) { row -> Identifier in
+                row[0]
             })
     }
 
     func isMember(_ contact: Identifier, of segment: Identifier) throws -> Bool {
         try first(
-            "SELECT 1 FROM segment_members WHERE contact_id = ? AND segment_id = ? AND exited_at IS NULL", contact,
-            segment
+            "SELECT 1 FROM segment_members WHERE contact_id = ? AND segment_id = ?", contact, segment
         ) { _ in true } ?? false
     }
 
@@ -107,19 +106,15 @@ extension SQLSession {
         try run(
             """
             INSERT INTO segment_members (contact_id, segment_id, entered_at) VALUES (?, ?, ?)
-            ON CONFLICT (contact_id, segment_id) DO UPDATE SET entered_at = excluded.entered_at, exited_at = NULL
-            WHERE exited_at IS NOT NULL
+            ON CONFLICT (contact_id, segment_id) DO NOTHING
             """, contact, segment, time)
         guard changeCount > 0 else { return false }
         try countMembers(of: segment, by: 1)
         return true
     }
 
-    func leave(_ contact: Identifier, _ segment: Identifier, at time: Timestamp) throws -> Bool {
-        try run(
-            """
-            UPDATE segment_members SET exited_at = ? WHERE contact_id = ? AND segment_id = ? AND exited_at IS NULL
-            """, time, contact, segment)
+    func leave(_ contact: Identifier, _ segment: Identifier) throws -> Bool {
+        try run("DELETE FROM segment_members WHERE contact_id = ? AND segment_id = ?", contact, segment)
         guard changeCount > 0 else { return false }
         try countMembers(of: segment, by: -1)
         return true
@@ -152,9 +147,7 @@ extension SQLSession {
 
     func recount(segment: Identifier) throws -> Int {
         let count: Int =
-            try first("SELECT count(*) FROM segment_members WHERE segment_id = ? AND exited_at IS NULL", segment) {
-                $0[0]
-            } ?? 0
+            try first("SELECT count(*) FROM segment_members WHERE segment_id = ?", segment) { $0[0] } ?? 0
         tally.members[segment] = nil
         try run(
             """
@@ -173,7 +166,7 @@ extension SQLSession {
             """
             SELECT c.id, c.email, c.subscribed, c.data, c.created_at, c.updated_at, m.entered_at
             FROM (SELECT contact_id, segment_id, entered_at FROM segment_members
-                WHERE segment_id = ? AND exited_at IS NULL ORDER BY contact_id LIMIT ? OFFSET ?) m
+                WHERE segment_id = ? ORDER BY contact_id LIMIT ? OFFSET ?) m
             JOIN contacts c ON c.id = m.contact_id ORDER BY c.id
             """, segment, limit, offset
         ) { SegmentMember(contact: try Self.contact($0), enteredAt: $0[6]) }
@@ -187,7 +180,7 @@ extension SQLSession {
         return try rows(
             """
             SELECT contact_id FROM segment_members
-            WHERE segment_id = ? AND exited_at IS NULL AND contact_id > ? AND contact_id <= ?
+            WHERE segment_id = ? AND contact_id > ? AND contact_id <= ?
             ORDER BY contact_id LIMIT ?
             """, segment, start, last, limit
         ) { $0[0] }

@@ -110,7 +110,7 @@ package struct RandomContacts {
                     for id in Self.segments.compactMap(Self.segment) {
                         _ = try store.enter(contact.id, id, at: RandomContacts.now)
                         if memberships[contact.id]?.contains(id) == true { continue }
-                        _ = try store.leave(contact.id, id, at: RandomContacts.now)
+                        _ = try store.leave(contact.id, id)
                     }
                 }
                 // Nobody of another project is ever found.

@@ -60,8 +60,8 @@ extension StoreContract {
         #expect(page == [SegmentMember(contact: contact, enteredAt: time)])
         #expect(try await store.read { try $0.memberCount(of: segment.id) } == 1)
         try await store.write { (store) throws in
-            #expect(try store.leave(contact.id, segment.id, at: time.adding(seconds: 2)))
-            #expect(try !store.leave(contact.id, segment.id, at: time.adding(seconds: 3)))
+            #expect(try store.leave(contact.id, segment.id))
+            #expect(try !store.leave(contact.id, segment.id))
             #expect(try store.memberships(of: contact.id).isEmpty)
             #expect(try store.members(of: segment.id, after: nil, through: id(9), limit: 5) == [])
         }
@@ -156,7 +156,7 @@ extension StoreContract {
         try await store.write { (store) throws in
             try store.save(segment)
             for number in 10..<15 { _ = try store.enter(id(UInt64(number)), segment.id, at: time) }
-            _ = try store.leave(id(10), segment.id, at: time)
+            _ = try store.leave(id(10), segment.id)
             try store.setTimer(of: id(11), in: segment.id, to: time)
             try store.startComputing(segment, announces: false)
             try store.delete(segment: segment.id, at: time)

@@ -44,15 +44,15 @@ import Testing
         // The history that somebody looks back on.
         "SELECT at FROM event_occurrences WHERE contact_id = ?1 AND name = ?2 ORDER BY at DESC LIMIT 1",
         // Who is in which segment, and when that may change.
-        "SELECT segment_id FROM segment_members WHERE contact_id = ?1 AND exited_at IS NULL",
-        "SELECT 1 FROM segment_members WHERE contact_id = ?1 AND segment_id = ?2 AND exited_at IS NULL",
+        "SELECT segment_id FROM segment_members WHERE contact_id = ?1",
+        "SELECT 1 FROM segment_members WHERE contact_id = ?1 AND segment_id = ?2",
         """
         SELECT contact_id, segment_id, entered_at FROM segment_members
-        WHERE segment_id = ?1 AND exited_at IS NULL ORDER BY contact_id LIMIT ?2 OFFSET ?3
+        WHERE segment_id = ?1 ORDER BY contact_id LIMIT ?2 OFFSET ?3
         """,
         """
         SELECT contact_id FROM segment_members
-        WHERE segment_id = ?1 AND exited_at IS NULL AND contact_id > ?2 AND contact_id <= ?3
+        WHERE segment_id = ?1 AND contact_id > ?2 AND contact_id <= ?3
         ORDER BY contact_id LIMIT ?4
         """,
         "SELECT due_at FROM segment_timers WHERE segment_id = ?1 AND contact_id = ?2",
