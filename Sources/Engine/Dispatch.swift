@@ -134,36 +134,6 @@ package struct Dispatch: Sendable {
         await record(decided, of: entry, subject: subject, places, outcome: outcome)
     }
 
-    /// Why a mail that was decided is not sent after all; nil when nothing speaks against it. Looked at right before the
-    /// attempt: what is committed by then counts.
-    private func withdrawal(
-        of entry: OutboxEntry, at now: Timestamp, in reader: any StoreReader
-    ) throws -> String? {
-        if let execution = entry.executionID, try reader.status(ofExecution: execution) == .cancelled {
-            return "its execution was cancelled"
-        }
-        let found = try reader.contact(entry.contactID, in: entry.projectID)
-        // A test is nobody's, but it goes to an address like any other mail.
-        guard found != nil || entry.request.isTest else { return "its contact was erased" }
-        let recipient = RecipientAddress.normal(entry.request.recipient)
-        if let reason = try reader.standingSuppression(
-            of: recipient, in: entry.projectID, for: entry.request.kind, at: now, context)
-        {
-            return "suppressed: \(reason.rawValue)"
-        }
-        guard let contact = found else { return nil }
-        // An erased person's address that somebody still knows.
-        if recipient != contact.email, try reader.contact(email: recipient, in: entry.projectID) == nil,
-            try reader.isErasedAddress(SuppressedAddress.hash(recipient, context), in: entry.projectID)
-        {
-            return "suppressed: erased"
-        }
-        guard entry.request.kind.needsSubscription, entry.request.answers == nil, !contact.isSubscribed,
-            contact.email == recipient
-        else { return nil }
-        return "the contact has unsubscribed"
-    }
-
     private func record(
         _ decided: AttemptRecord, of entry: OutboxEntry, subject: String, _ places: DeliveryPlaces?,
         outcome: DeliveryOutcome? = nil
@@ -177,13 +147,14 @@ package struct Dispatch: Sendable {
                 guard !entry.request.isTest, let event = Self.event(for: decided.status),
                     let contact = try transaction.store.contact(entry.contactID)
                 else { return }
-                if let failure = outcome.flatMap(AddressFailure.init) {
-                    try transaction.addressFailed(
-                        failure, entry, evidence: ["reply": .string(decided.reply), "source": "relay"])
+                var data = Self.data(decided, entry: entry, subject: subject)
+                if let bounce = Self.bounce(outcome, decided) {
+                    data.merge(bounce.data)
+                    data.merge(try BouncePolicy.apply(bounce, to: entry, in: transaction).data)
                 }
+                if decided.status == .delivered { try noteLateWithdrawal(of: entry, in: transaction, &data) }
                 try EventRecorder(transaction: transaction, projectID: entry.projectID).record(
-                    event, data: Self.data(decided, entry: entry, subject: subject), generation: entry.generation,
-                    contact: contact)
+                    event, data: data, generation: entry.generation, contact: contact)
             }
             log(decided, entry)
         }
@@ -205,6 +176,15 @@ package struct Dispatch: Sendable {
             ])
     }
 
+    /// What the end of a mail says about its address; nil while there is another attempt, and where nobody refused it.
+    private static func bounce(_ outcome: DeliveryOutcome?, _ decided: AttemptRecord) -> Bounce? {
+        switch outcome {
+        case .rejected(let reply): Bounce(reply)
+        case .deferred(let reply) where decided.status == .expired: Bounce(reply, isExpired: true)
+        default: nil
+        }
+    }
+
     private static func event(for status: OutboxEntry.Status) -> String? {
         switch status {
         case .delivered: EventName.emailSent
@@ -215,13 +195,10 @@ package struct Dispatch: Sendable {
     }
 
     private static func data(_ attempt: AttemptRecord, entry: OutboxEntry, subject: String) -> JSONObject {
-        var data: JSONObject = [
-            "emailId": .string("\(entry.id)"), "messageId": .string(entry.messageID), "subject": .string(subject),
-            "to": .string(entry.request.recipient), "sourceType": .string(entry.sourceType),
-            "reply": .string(attempt.reply),
-            "attempts": .int(Int64(entry.attempts + 1)),
-        ]
-        if let execution = entry.executionID { data["executionId"] = .string("\(execution)") }
+        var data = entry.eventData
+        data["subject"] = .string(subject)
+        data["reply"] = .string(attempt.reply)
+        data["attempts"] = .int(Int64(entry.attempts + 1))
         if let queueID = attempt.relayQueueID { data["relayQueueId"] = .string(queueID) }
         if attempt.status == .delivered { data["sentAt"] = .string("\(attempt.at)") }
         if attempt.status == .bounced { data["bouncedAt"] = .string("\(attempt.at)") }

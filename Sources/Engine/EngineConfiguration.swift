@@ -23,6 +23,8 @@ package struct EngineConfiguration: Sendable {
     package var opens = TrackingMode.on
     package var clicks = TrackingMode.on
     package var suppression = SuppressionPolicy()
+    /// Where mail of ours comes back to.
+    package var returnAddresses = ReturnAddresses()
     /// A pixel fetched sooner than this after the relay took the mail was fetched by a machine, and a link that is
     /// followed within twice that time too; seconds.
     package var prefetchWindow: Int64 = 5

@@ -41,6 +41,9 @@ package struct Housekeeping: Sendable {
         let ended = now.adding(seconds: -IdempotentRequest.lifetime)
         try await context.store.write { try $0.pruneKeys(before: now.adding(seconds: -Self.keyMemory)) }
         var forgotten = 0
+        forgotten += try await context.store.write {
+            try $0.pruneReports(before: now.adding(seconds: -InboundReport.lifetime), limit: Self.batchSize)
+        }
         while !Task.isCancelled {
             let count = try await context.store.write {
                 try $0.pruneIdempotency(before: ended, limit: Self.batchSize)

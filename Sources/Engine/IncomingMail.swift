@@ -64,6 +64,20 @@ struct IncomingMail: Sendable {
         return data
     }
 
+    /// What an answer to a mail of ours tells: who wrote what.
+    var answerData: JSONObject {
+        var data = JSONObject()
+        for key in Self.answerKeys { data[key] = commonData[key] }
+        data["strippedText"] = commonData["strippedText"] ?? commonData["text"]
+        data["replyMessageId"] = commonData["messageId"]
+        return data
+    }
+
+    private static let answerKeys = [
+        "from", "fromName", "envelopeFrom", "subject", "timestamp", "isTextTruncated", "text", "spamVerdict",
+        "virusVerdict", "spfVerdict", "dkimVerdict", "dmarcVerdict",
+    ]
+
     private static func commonData(
         _ message: ReceivedMessage, read: ReadMessage, recognition: Recognition, verdicts: ScanVerdicts,
         textLimit: Int, limit: Int, now: Timestamp

@@ -19,7 +19,7 @@ package struct Intake: MessageIntake {
         package init() {}
     }
 
-    private let context: EngineContext
+    let context: EngineContext
     private let configuration: Configuration
     /// Mail from these is mail from ourselves.
     private let ownAddresses: Set<String>
@@ -30,7 +30,10 @@ package struct Intake: MessageIntake {
         ownAddresses = configuration.routes.addresses.union(context.configuration.ownAddresses)
     }
 
-    package func wants(recipient: String) -> Bool { !configuration.routes.routes(for: recipient).isEmpty }
+    package func wants(recipient: String) -> Bool {
+        !configuration.routes.routes(for: recipient).isEmpty
+            || context.configuration.returnAddresses.match(recipient) != nil
+    }
 
     package func read(_ message: ReceivedMessage) -> MessageRecording {
         let bearsMarker = bearsMarker(message)
@@ -38,14 +41,15 @@ package struct Intake: MessageIntake {
             context.logger.debug("own mail", metadata: ["queueId": "\(message.queueID)"])
             return { $0(.continue) }
         }
-        let arrivals = arrivals(of: message)
-        guard !arrivals.isEmpty else { return { $0(.continue) } }
+        let identity = identity(of: message)
+        let arrivals = arrivals(of: message, identity)
+        guard !arrivals.isEmpty || isReturned(message) else { return { $0(.continue) } }
         // Whatever needs no database is done here, once for the message: the writer is one for all.
         let now = context.clock.now()
         let facts = IncomingMail(
             message, verdicts: verdicts(of: message), limits: configuration.readingLimits,
             textLimit: configuration.textLimit, dataLimit: context.configuration.eventDataLimit, now: now)
-        let returned = ReturnedMail.entry(in: message, tokens: context.tokens)
+        let returned = Return(message, facts, key: identity, ownAddresses: ownAddresses, context: context)
         let prepared = arrivals.map { arrival in
             let refusal = facts.refusal(
                 recipient: arrival.recipient, ownAddresses: ownAddresses, isOwnMail: bearsMarker, now: now)
@@ -56,7 +60,7 @@ package struct Intake: MessageIntake {
                 switch result {
                 case .success(let outcomes):
                     // The MTA waits, the log does not.
-                    completion(isConsumed(message, by: arrivals) ? .discard : .continue)
+                    completion(isConsumed(message, by: arrivals, returned) ? .discard : .continue)
                     log(outcomes, facts)
                 case .failure(let error):
                     context.logger.error(
@@ -69,24 +73,35 @@ package struct Intake: MessageIntake {
     }
 
     private func submit(
-        _ prepared: [(Arrival, AutomaticReplyRule.Refusal?)], of facts: IncomingMail, returned: Identifier?,
+        _ prepared: [(Arrival, AutomaticReplyRule.Refusal?)], of facts: IncomingMail, returned: Return,
         completion: @escaping @Sendable (Result<[Outcome], any Error>) -> Void
     ) {
         context.submit { transaction in
-            let generation = try returned.flatMap { try transaction.store.entry($0)?.generation } ?? 0
-            return try prepared.map { arrival, refusal in
-                try record(arrival, of: facts, refusal: refusal, generation: generation, in: transaction)
+            let correlation = try returned.mail?.correlate(in: transaction)
+            let generation = try returned.generation(correlation, in: transaction)
+            let outcomes = try prepared.map { arrival, refusal in
+                try record(
+                    arrival, of: facts, refusal: refusal, correlation: correlation, generation: generation,
+                    in: transaction)
             }
+            try act(on: returned, correlation, facts, in: transaction)
+            return outcomes
         } completion: {
             completion($0)
         }
     }
 
+    func routes(for recipient: String) -> [InboundRoutes.Route] { configuration.routes.routes(for: recipient) }
+
     // MARK: Before the transaction
 
     /// The MTA drops a discarded message for everybody, so every recipient must be one whose mail a workflow consumes.
-    private func isConsumed(_ message: ReceivedMessage, by arrivals: [Arrival]) -> Bool {
-        let consumed = Set(arrivals.map { $0.recipient.lowercased() })
+    private func isConsumed(_ message: ReceivedMessage, by arrivals: [Arrival], _ returned: Return) -> Bool {
+        var consumed = Set(arrivals.map { $0.recipient.lowercased() })
+        // A report about one mail is done with when it is recorded, and nobody has a mailbox of that name.
+        if let mail = returned.mail, mail.isConsumed, let recipient = mail.recipient {
+            consumed.insert(recipient.lowercased())
+        }
         return !message.hasFurtherRecipients && arrivals.allSatisfy { $0.route.disposition == .discard }
             && message.recipients.allSatisfy { consumed.contains($0.lowercased()) }
     }
@@ -114,17 +129,20 @@ package struct Intake: MessageIntake {
         var key: [UInt8]
     }
 
-    private func arrivals(of message: ReceivedMessage) -> [Arrival] {
-        var seen: Set<String> = []
-        let wanted = message.recipients.filter { seen.insert($0.lowercased()).inserted }
-            .map { ($0, configuration.routes.routes(for: $0)) }.filter { !$0.1.isEmpty }
-        guard !wanted.isEmpty else { return [] }
+    /// What makes the message the same message, whoever gets it; computed when somebody wants it.
+    private func identity(of message: ReceivedMessage) -> [UInt8] {
         var identity = MessageFingerprint.input(for: message, recipients: [])
         if message.header("Message-ID") == nil, message.header("Date") == nil {
             // Nothing tells two such mails apart from one sent twice; an event too many is better than a mail lost.
             identity += Array(message.queueID.utf8)
         }
-        let base = context.cryptography.digest(identity)
+        return context.cryptography.digest(identity)
+    }
+
+    private func arrivals(of message: ReceivedMessage, _ base: [UInt8]) -> [Arrival] {
+        var seen: Set<String> = []
+        let wanted = message.recipients.filter { seen.insert($0.lowercased()).inserted }
+            .map { ($0, configuration.routes.routes(for: $0)) }.filter { !$0.1.isEmpty }
         return wanted.flatMap { recipient, routes in
             routes.map { route in
                 let name = Array("\(route.project)\n\(recipient.lowercased())".utf8)
@@ -141,8 +159,8 @@ package struct Intake: MessageIntake {
     }
 
     private func record(
-        _ arrival: Arrival, of facts: IncomingMail, refusal: AutomaticReplyRule.Refusal?, generation: Int,
-        in transaction: EngineTransaction
+        _ arrival: Arrival, of facts: IncomingMail, refusal: AutomaticReplyRule.Refusal?,
+        correlation: ReturnedMail.Correlation?, generation: Int, in transaction: EngineTransaction
     ) throws -> Outcome {
         guard let project = transaction.catalog.project(slug: arrival.route.project) else {
             throw StoreError(.unusable, "route to an unknown project: \(arrival.route.project)")
@@ -161,9 +179,11 @@ package struct Intake: MessageIntake {
             try events.upsert(
                 email: $0, subscribed: nil, subscribedWhenNew: false, data: [:], generation: generation)
         }
+        var data = facts.eventData(recipient: arrival.recipient, refusal: refusal)
+        // Another project's mail is none of this one's business.
+        if let correlation, correlation.entry.projectID == project.id { data.merge(correlation.data) }
         let event = try events.record(
-            EventName.emailReceived, data: facts.eventData(recipient: arrival.recipient, refusal: refusal),
-            generation: generation, contact: contact, id: eventID)
+            EventName.emailReceived, data: data, generation: generation, contact: contact, id: eventID)
         return .recorded(event.id)
     }
 

@@ -75,8 +75,7 @@ struct MailBuilder {
         }
         guard let recipient = draft.to.first else { throw Failure(reason: "the mail has no recipient") }
         let mail = OutgoingMail(
-            // A reply never causes a reply: the null reverse path (RFC 3834 section 3.3).
-            reversePath: entry.request.answers == nil ? try Self.smtpForm(draft.from.address, "from") : "",
+            reversePath: try reversePath(of: entry, from: draft.from.address),
             recipient: try Self.smtpForm(recipient.address, "to"), bytes: try MessageComposer.compose(draft))
         return Built(mail: mail, subject: draft.subject)
     }
@@ -97,7 +96,9 @@ struct MailBuilder {
         let from = try sender(of: request, parts)
         var recipient = try mailbox(request.recipient, "to")
         if let name = request.recipientName { recipient.name = name }
-        let replyTo = try (request.replyTo ?? parts.replyTo).map { try mailbox($0, "replyTo") }
+        let replyTo = try (request.replyTo ?? parts.replyTo ?? ownReplyAddress(of: entry)).map {
+            try mailbox($0, "replyTo")
+        }
         return MailDraft(
             from: from, to: [recipient], replyTo: replyTo.map { [$0] } ?? [],
             subject: parts.subject, date: entry.createdAt.microseconds, messageID: entry.messageID,
@@ -112,6 +113,23 @@ struct MailBuilder {
     }
 
     // MARK: Addresses
+
+    /// Where bounces go: an address of this one mail, where there is one for that.
+    private func reversePath(of entry: OutboxEntry, from: MailAddress) throws -> String {
+        // A reply never causes a reply: the null reverse path (RFC 3834 section 3.3).
+        guard entry.request.answers == nil else { return "" }
+        let own = context.configuration.returnAddresses.returnPath(
+            of: entry.id, project: project?.slug, tokens: context.tokens)
+        return try own ?? Self.smtpForm(from, "from")
+    }
+
+    /// Where people answer to when nobody has said otherwise: an address of this one mail. What answers a mail itself comes
+    /// from the address that was written to, and is answered there.
+    private func ownReplyAddress(of entry: OutboxEntry) -> String? {
+        guard entry.request.answers == nil else { return nil }
+        return context.configuration.returnAddresses.replyAddress(
+            of: entry.id, project: project?.slug, tokens: context.tokens)
+    }
 
     /// A reply comes from the address that was written to; other mail from what step, template or configuration say.
     private func sender(of request: MailRequest, _ parts: RenderedParts) throws -> Mailbox {

@@ -9,10 +9,12 @@ package struct MailStatus: Sendable {
     package var opens: Int
     /// What the relay said last, or why there was no answer.
     package var lastReply: String?
+    /// What has come back of it.
+    package var returns: [MailReturn]
 
     package init(
         entry: OutboxEntry, contactEmail: String?, completedAt: Timestamp?, openedAt: Timestamp?, opens: Int,
-        lastReply: String?
+        lastReply: String?, returns: [MailReturn] = []
     ) {
         self.entry = entry
         self.contactEmail = contactEmail
@@ -20,5 +22,9 @@ package struct MailStatus: Sendable {
         self.openedAt = openedAt
         self.opens = opens
         self.lastReply = lastReply
+        self.returns = returns
     }
+
+    /// The gravest that has become of it.
+    package var state: String { MailReturn.state(of: entry.status, returns.map(\.kind)) }
 }

@@ -50,11 +50,11 @@ extension Opens {
         guard let clicks = try transaction.store.record(hit, limit: configuration.hitLimit) else { return }
         try EventRecorder(transaction: transaction, projectID: entry.projectID).record(
             EventName.emailClicked,
-            data: [
-                "emailId": .string("\(entry.id)"), "messageId": .string(entry.messageID), "link": .string(link),
+            data: entry.eventData.merging([
+                "link": .string(link),
                 "clickedAt": .string("\(clicks.first)"), "clicks": .int(Int64(clicks.count)),
                 "isFirstClick": .bool(clicks.count == 1), "userAgent": .string(noted.userAgent),
-            ], generation: 0, contact: try transaction.store.contact(entry.contactID))
+            ]), generation: 0, contact: try transaction.store.contact(entry.contactID))
     }
 }
 

@@ -85,11 +85,10 @@ package struct Opens: Sendable {
         guard try transaction.store.record(hit, limit: configuration.hitLimit) else { return }
         try EventRecorder(transaction: transaction, projectID: entry.projectID).record(
             EventName.emailOpened,
-            data: [
-                "emailId": .string("\(entryID)"), "messageId": .string(entry.messageID),
+            data: entry.eventData.merging([
                 "openedAt": .string("\(noted.at)"), "opens": 1, "isFirstOpen": true,
                 "userAgent": .string(noted.userAgent),
-            ], generation: 0, contact: try transaction.store.contact(entry.contactID))
+            ]), generation: 0, contact: try transaction.store.contact(entry.contactID))
     }
 
     /// When the relay took the mail. Before that only a scanner on its way can see it, unless an attempt ended unknown.

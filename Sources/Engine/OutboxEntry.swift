@@ -61,6 +61,19 @@ extension OutboxEntry {
     /// What caused it, as clients know it.
     package var sourceType: String { executionID == nil ? "TRANSACTIONAL" : "WORKFLOW" }
 
+    /// What every event of the mail says of it.
+    var eventData: JSONObject {
+        var data: JSONObject = [
+            "emailId": .string("\(id)"), "messageId": .string(messageID), "to": .string(request.recipient),
+            "sourceType": .string(sourceType),
+        ]
+        if let executionID {
+            data["executionId"] = .string("\(executionID)")
+            data["stepId"] = .string(request.step)
+        }
+        return data
+    }
+
     /// Mail to many, which lets mail that somebody waits for go first.
     package var isBulk: Bool { request.kind != .transactional && request.answers == nil }
 }

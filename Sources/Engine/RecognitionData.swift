@@ -16,6 +16,7 @@ enum RecognitionData {
         case .deliveryReport(let report): data["report"] = .object(object(report))
         case .complaint(let complaint): data["complaint"] = .object(object(complaint))
         case .automaticReply(let reply):
+            data["automatic"] = true
             data["replyKind"] = .string(reply.kind.rawValue)
             data["returnDate"] = reply.returnDate.map { .string("\($0)") }
         default: break

@@ -83,7 +83,13 @@ struct SimulatedRun {
         let timed = request.events.map { ($0, $0.at.time(from: start)) }.enumerated()
             .sorted { ($0.element.1, $0.offset) < ($1.element.1, $1.offset) }
         for (_, (occurrence, at)) in timed {
-            let event = makeEvent(occurrence.name, occurrence.data, at: at, isOwn: false)
+            var event = makeEvent(occurrence.name, occurrence.data, at: at, isOwn: false)
+            // What happens to a mail during the run happens to a mail of the run, unless it is said to be another's.
+            if at >= start, event.name != EventName.emailReceived, EventName.ofMail.contains(event.name),
+                event.data["executionId"] == nil
+            {
+                event.data["executionId"] = .string("\(execution.id)")
+            }
             if at < start {
                 environment.note(event)
                 report.events.append(.init(at: at, name: event.name, data: event.data, effect: .past))

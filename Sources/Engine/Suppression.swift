@@ -88,6 +88,8 @@ package protocol OutboundTransaction: OutboundReader {
     func noteSoftBounce(
         of entry: Identifier, address: String, in project: Identifier, at time: Timestamp, since start: Timestamp
     ) throws -> [Timestamp]
+    /// Mail has reached the address: nothing counts against it any more.
+    func forgetSoftBounces(of address: String, in project: Identifier) throws
 }
 
 /// Reads of suppressed addresses, links that were followed and the tracking of projects, on a snapshot.

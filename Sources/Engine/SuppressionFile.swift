@@ -90,7 +90,7 @@ package enum SuppressionFile {
         line([
             suppression.address, suppression.reason.rawValue, "\(suppression.createdAt)",
             suppression.expiresAt.map { "\($0)" } ?? "",
-            suppression.evidence["note"]?.stringValue ?? suppression.evidence["reply"]?.stringValue ?? "",
+            suppression.evidence["note"]?.stringValue ?? suppression.evidence["diagnostic"]?.stringValue ?? "",
         ])
     }
 

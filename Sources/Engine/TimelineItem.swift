@@ -42,11 +42,16 @@ package enum TimelineItem: Sendable {
         package var openedAt: Timestamp?
         /// What the relay said last.
         package var lastReply: String?
+        /// What has come back of it.
+        package var returns: [MailReturn.Kind]
+
+        /// The gravest that has become of it.
+        package var state: String { MailReturn.state(of: status, returns) }
 
         package init(
             id: Identifier, executionID: Identifier?, status: OutboxEntry.Status, kind: TemplateSummary.Kind,
             recipient: String, messageID: String, createdAt: Timestamp, completedAt: Timestamp?, opens: Int,
-            openedAt: Timestamp?, lastReply: String?
+            openedAt: Timestamp?, lastReply: String?, returns: [MailReturn.Kind] = []
         ) {
             self.id = id
             self.executionID = executionID
@@ -59,6 +64,7 @@ package enum TimelineItem: Sendable {
             self.opens = opens
             self.openedAt = openedAt
             self.lastReply = lastReply
+            self.returns = returns
         }
     }
 

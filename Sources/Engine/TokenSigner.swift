@@ -16,6 +16,10 @@ package struct TokenSigner: Sendable {
         case preferences = 4
         /// A link that was in the mail; it names its destination.
         case click = 5
+        /// The reverse path of one mail: what comes there is about that mail.
+        case bounce = 6
+        /// The address where one mail is answered.
+        case reply = 7
     }
 
     private let key: [UInt8]
@@ -41,6 +45,26 @@ package struct TokenSigner: Sendable {
             bytes[0] == kind.rawValue
         else { return nil }
         return isEqual(mac(Array(bytes[..<17])), bytes[17...]) ? Identifier(bytes: bytes[1..<17]) : nil
+    }
+
+    // MARK: In addresses
+
+    /// Length of the text of every token that is part of an address: together with a word and a delimiter it must fit into the
+    /// 64 bytes of a local part (RFC 5321 section 4.5.3.1.1).
+    package static let addressTextLength = 52
+
+    /// A token for the local part of an address: in letters and digits that survive a change of case. The kind is not part
+    /// of the text, for the address says it; it is bound all the same.
+    package func addressToken(_ kind: Kind, for entry: Identifier) -> String {
+        Base32.encode(entry.bytes + mac([kind.rawValue] + entry.bytes))
+    }
+
+    /// The entry that a token of this kind names, in upper or lower case; nil for any other text.
+    package func verifyAddress(_ token: some StringProtocol, kind: Kind) -> Identifier? {
+        guard token.utf8.count == Self.addressTextLength, let bytes = Base32.decode(token), bytes.count == 32 else {
+            return nil
+        }
+        return isEqual(mac([kind.rawValue] + bytes[..<16]), bytes[16...]) ? Identifier(bytes: bytes[..<16]) : nil
     }
 
     // MARK: Links
@@ -130,5 +154,51 @@ package enum Base64URL {
             }
         }
         return count < 6 ? output : nil
+    }
+}
+
+/// Base 32 in lower case without padding (RFC 4648 section 6).
+package enum Base32 {
+    private static let alphabet = Array("abcdefghijklmnopqrstuvwxyz234567".utf8)
+
+    package static func encode(_ bytes: [UInt8]) -> String {
+        var output: [UInt8] = []
+        output.reserveCapacity(bytes.count * 8 / 5 + 1)
+        var bits: UInt32 = 0
+        var count: UInt32 = 0
+        for byte in bytes {
+            bits = bits << 8 | UInt32(byte)
+            count += 8
+            while count >= 5 {
+                count -= 5
+                output.append(alphabet[Int(bits >> count & 31)])
+            }
+        }
+        if count > 0 { output.append(alphabet[Int(bits << (5 - count) & 31)]) }
+        return String(decoding: output, as: UTF8.self)
+    }
+
+    /// Letters of either case. Nil for other characters, and for unused bits that are not zero: no two texts but for their
+    /// case are one value.
+    package static func decode(_ text: some StringProtocol) -> [UInt8]? {
+        var output: [UInt8] = []
+        var bits: UInt32 = 0
+        var count: UInt32 = 0
+        for character in text.utf8 {
+            let value: UInt8
+            switch character {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"): value = character - UInt8(ascii: "a")
+            case UInt8(ascii: "A")...UInt8(ascii: "Z"): value = character - UInt8(ascii: "A")
+            case UInt8(ascii: "2")...UInt8(ascii: "7"): value = character - UInt8(ascii: "2") + 26
+            default: return nil
+            }
+            bits = bits << 5 | UInt32(value)
+            count += 5
+            if count >= 8 {
+                count -= 8
+                output.append(UInt8(truncatingIfNeeded: bits >> count))
+            }
+        }
+        return count < 5 && bits & (1 << count - 1) == 0 ? output : nil
     }
 }

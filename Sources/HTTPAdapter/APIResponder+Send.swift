@@ -54,6 +54,7 @@ extension MailStatus {
     var json: JSON {
         func time(_ time: Timestamp?) -> JSON { time.map { .string("\($0)") } ?? .null }
         let isSent = entry.status == .delivered
+        func returned(_ kind: MailReturn.Kind) -> MailReturn? { returns.first { $0.kind == kind } }
         let hasFailed = [.bounced, .expired, .failed, .suppressed].contains(entry.status)
         return [
             "success": true,
@@ -62,13 +63,17 @@ extension MailStatus {
                 "contact": [
                     "id": .string("\(entry.contactID)"), "email": contactEmail.map { .string($0) } ?? .null,
                 ],
-                "to": .string(entry.request.recipient), "status": .string(entry.status.rawValue),
+                "to": .string(entry.request.recipient), "status": .string(state),
                 "sourceType": .string(entry.sourceType), "type": .string(entry.request.kind.rawValue),
                 "messageId": .string(entry.messageID),
                 "executionId": entry.executionID.map { .string("\($0)") } ?? .null,
                 "attempts": .int(Int64(entry.attempts)), "createdAt": time(entry.createdAt),
                 "sentAt": time(isSent ? completedAt : nil), "failedAt": time(hasFailed ? completedAt : nil),
                 "openedAt": time(openedAt), "opens": .int(Int64(opens)),
+                "bouncedAt": time(returned(.bounced)?.at ?? (entry.status == .bounced ? completedAt : nil)),
+                "complainedAt": time(returned(.complained)?.at), "repliedAt": time(returned(.replied)?.at),
+                "bounce": returned(.bounced).map { .object($0.details) } ?? .null,
+                "complaint": returned(.complained).map { .object($0.details) } ?? .null,
                 "reply": lastReply.map { .string($0) } ?? .null,
             ],
         ]

@@ -121,6 +121,7 @@ package struct APIResponder: HTTPResponder {
         case .verify: return try await verify(&exchange)
         case .mail: return try await mail(exchange)
         case .audit: return try await audit(exchange)
+        case .inboundReports: return try await inboundReports(exchange)
         case .suppressions: return try await suppressions(&exchange)
         case .workflows, .workflowFields, .bulkUpdate, .workflow, .duplicate:
             return try await answerWorkflows(&exchange, at: endpoint)

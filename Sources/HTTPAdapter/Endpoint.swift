@@ -20,6 +20,7 @@ package enum Endpoint: String, CaseIterable, Sendable {
     case eventUsage = "/events/{eventName}/usage"
     case event = "/events/{eventName}"
     case suppressions = "/suppressions"
+    case inboundReports = "/inbound/reports"
     case contacts = "/contacts"
     // Literal segments stand before parameters: the first match counts.
     case contactQuery = "/contacts/query"
@@ -84,7 +85,7 @@ package enum Endpoint: String, CaseIterable, Sendable {
         switch self {
         case .health, .description, .pixel, .click, .workflowFields, .stats, .timeline, .events, .eventStats,
             .eventNames,
-            .contactEvents, .eventUsage, .contactJobs, .audit, .mail:
+            .contactEvents, .eventUsage, .contactJobs, .audit, .mail, .inboundReports:
             [.get, .head]
         // A file is made while it is sent, and nothing is known of it before.
         case .contactExport, .contactJobErrors: [.get]
@@ -143,7 +144,7 @@ package enum Endpoint: String, CaseIterable, Sendable {
         case .events, .eventTrack, .eventStats, .eventNames, .contactEvents, .eventUsage, .event: .events
         case .send, .verify, .mail: .send
         case .audit: .audit
-        case .suppressions: .suppressions
+        case .suppressions, .inboundReports: .suppressions
         case .workflows, .workflowFields, .bulkUpdate, .workflow, .duplicate, .steps, .step, .transitions, .transition,
             .insertStep, .executions, .cancelAll, .execution, .retry, .stats, .simulate, .migrate:
             .workflows

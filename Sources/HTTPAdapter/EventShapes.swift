@@ -69,7 +69,7 @@ extension TimelineItem {
             fields = [
                 "type": .string(HistoryKind.mail.name), "at": .string("\(at)"), "id": .string("\(mail.id)"),
                 "executionId": mail.executionID.map { .string("\($0)") } ?? .null,
-                "status": .string(mail.status.rawValue), "kind": .string(mail.kind.rawValue),
+                "status": .string(mail.state), "kind": .string(mail.kind.rawValue),
                 "to": .string(mail.recipient), "messageId": .string(mail.messageID),
                 "completedAt": JSON(mail.completedAt), "opens": .int(Int64(mail.opens)),
                 "openedAt": JSON(mail.openedAt), "lastReply": JSON(mail.lastReply),

@@ -23,7 +23,8 @@ struct ComplaintReader {
             feedbackType: type.isEmpty ? "abuse" : type,
             recipients: recipients.isEmpty ? Self.recipients(of: original) : recipients,
             userAgent: value("User-Agent"), sourceAddress: value("Source-IP"),
-            envelopeID: value("Original-Envelope-Id"), original: original)
+            envelopeID: value("Original-Envelope-Id"),
+            originalSender: value("Original-Mail-From").map(Self.address), original: original)
         return Recognition(.complaint(complaint), part == nil ? [.reportType] : [.feedbackPart])
     }
 

@@ -94,17 +94,20 @@ package struct Complaint: Hashable, Sendable {
     package var userAgent: String?
     package var sourceAddress: String?
     package var envelopeID: String?
+    /// The reverse path of the mail.
+    package var originalSender: String?
     package var original: OriginalMessage?
 
     package init(
         feedbackType: String, recipients: [String] = [], userAgent: String? = nil, sourceAddress: String? = nil,
-        envelopeID: String? = nil, original: OriginalMessage? = nil
+        envelopeID: String? = nil, originalSender: String? = nil, original: OriginalMessage? = nil
     ) {
         self.feedbackType = feedbackType
         self.recipients = recipients
         self.userAgent = userAgent
         self.sourceAddress = sourceAddress
         self.envelopeID = envelopeID
+        self.originalSender = originalSender
         self.original = original
     }
 

@@ -186,6 +186,7 @@ extension SQLSession {
 
     func mailStatus(_ id: Identifier, in project: Identifier) throws -> MailStatus? {
         guard let entry = try entry(id), entry.projectID == project else { return nil }
+        let returns = try returns(of: id)
         return try first(
             """
             SELECT o.completed_at, o.opened_at, o.opens, o.last_reply, c.email
@@ -194,7 +195,7 @@ extension SQLSession {
         ) {
             MailStatus(
                 entry: entry, contactEmail: $0[4], completedAt: $0[0], openedAt: $0[1], opens: $0[2],
-                lastReply: $0[3])
+                lastReply: $0[3], returns: returns)
         }
     }
 

@@ -28,6 +28,7 @@ extension SQLSession {
             try run("DELETE FROM waits WHERE contact_id = ?", contact.id)
             try run("DELETE FROM automatic_replies WHERE recipient = ?", replyKey)
             try eraseSuppressions(of: contact.email, in: project)
+            try eraseReports(about: contact.email, in: project)
         }
         try run(
             "INSERT INTO erasures (contact_id, project_id, email, at, stage) VALUES (?, ?, ?, ?, 0)", contact.id,
@@ -140,6 +141,7 @@ extension SQLSession {
         try run("DELETE FROM step_executions WHERE execution_id = ?", id)
         try deleteWebhookCalls(of: id)
         try run("DELETE FROM executions WHERE id = ?", id)
+        try run("DELETE FROM answered_executions WHERE execution_id = ?", id)
     }
 
     private func eraseMail(_ ref: HistoryRef, of contact: Identifier) throws {
@@ -152,6 +154,7 @@ extension SQLSession {
         try deleteUnnamedVersionUnlessNeeded(parts.version)
         try run("DELETE FROM pixel_hits WHERE entry_id = ?", ref)
         try run("DELETE FROM click_hits WHERE entry_id = ?", ref)
+        try eraseReturns(ofMail: ref)
     }
 
     private func eraseIndex(of contact: Identifier, limit: Int) throws -> Bool {

@@ -86,6 +86,10 @@ extension SQLSession {
         return try rows("SELECT at FROM soft_bounces WHERE project_id = ? AND address = ?", project, address) { $0[0] }
     }
 
+    func forgetSoftBounces(of address: String, in project: Identifier) throws {
+        try run("DELETE FROM soft_bounces WHERE project_id = ? AND address = ?", project, address)
+    }
+
     // MARK: Clicks
 
     /// A second fetch of a link by the same client within this time is the same click.

@@ -73,12 +73,13 @@ extension SQLSession {
                 """, ref, contact, project
             ) { row in
                 let request = try row.object(3)
+                let returns = try self.returns(of: row[0]).map(\.kind)
                 return .mail(
                     .init(
                         id: row[0], executionID: row[1], status: try row.decoded(2, as: OutboxEntry.Status.self),
                         kind: request["kind"]?.stringValue.flatMap(TemplateSummary.Kind.init) ?? .marketing,
                         recipient: request["to"]?.stringValue ?? "", messageID: row[4], createdAt: row[5],
-                        completedAt: row[6], opens: row[7], openedAt: row[8], lastReply: row[9]))
+                        completedAt: row[6], opens: row[7], openedAt: row[8], lastReply: row[9], returns: returns))
             }
         }
     }

@@ -52,6 +52,7 @@ extension Configuration {
             defaultFrom: reading.optional(Schema.Mail.defaultFrom),
             messageIDDomain: reading.optional(Schema.Mail.messageIDDomain),
             autoReplyFrom: reading.optional(Schema.Mail.autoReplyFrom))
+        returns = Returns(&reading)
         verdicts = Verdicts(
             rspamdHeaders: reading.value(Schema.Verdicts.rspamdHeaders),
             strippedAtBorder: reading.value(Schema.Verdicts.strippedAtBorder),
@@ -106,6 +107,45 @@ extension Configuration.Milter {
                 at: reading.origin(of: "milter.tcp"),
                 "\(tcp.host) can be reached from other machines, and the milter protocol knows no login",
                 "listen on 127.0.0.1, or set milter.tcp_beyond_loopback: true and keep strangers out with a firewall")
+        }
+    }
+}
+
+extension Configuration.Returns {
+    init(_ reading: inout Reading) {
+        addresses = .init(
+            bounce: reading.optional(Schema.Returns.bounceAddress), reply: reading.optional(Schema.Returns.replyAddress)
+        )
+        delimiter = reading.value(Schema.Returns.delimiter)
+        var projects: [String: Addresses] = [:]
+        for var entry in reading.mappings(Schema.Returns.projects) {
+            let addresses = Addresses(
+                bounce: entry.optional(Schema.Returns.projectBounceAddress),
+                reply: entry.optional(Schema.Returns.projectReplyAddress))
+            if let project = entry.optional(Schema.Returns.project) {
+                if projects[project] != nil {
+                    entry.complain(at: entry.start, "\(project) is there already", "make one entry of both")
+                }
+                projects[project] = addresses
+            } else if !entry.isSet("project") {
+                entry.complain(at: entry.start, "names no project", "add project: newsletter")
+            }
+            reading.absorb(entry)
+        }
+        self.projects = projects
+        check(&reading)
+    }
+
+    /// An address stands for one thing: what comes there is either a bounce or an answer, and belongs to one project.
+    private func check(_ reading: inout Reading) {
+        var seen: Set<String> = []
+        for one in [addresses] + projects.sorted(by: { $0.key < $1.key }).map(\.value) {
+            for address in [one.bounce, one.reply].compactMap({ $0?.lowercased() }) where !seen.insert(address).inserted
+            {
+                reading.complain(
+                    at: reading.origin(of: "returns.bounce_address"), "\(address) is there twice",
+                    "give each kind and each project an address of its own")
+            }
         }
     }
 }

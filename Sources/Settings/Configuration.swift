@@ -19,6 +19,8 @@ package struct Configuration: Sendable {
     package let verdicts: Verdicts
     /// Section `tracking`.
     package let tracking: Tracking
+    /// Section `returns`.
+    package let returns: Returns
     /// Section `suppression`.
     package let suppression: Suppression
     /// Section `log`.
@@ -151,6 +153,21 @@ package struct Configuration: Sendable {
         package let messageIDDomain: String?
         /// `mail.auto_reply_from`.
         package let autoReplyFrom: String?
+    }
+
+    /// The keys of `returns`.
+    package struct Returns: Hashable, Sendable {
+        package struct Addresses: Hashable, Sendable {
+            package let bounce: String?
+            package let reply: String?
+        }
+
+        /// `returns.bounce_address`, `returns.reply_address`.
+        package let addresses: Addresses
+        /// `returns.delimiter`. One character.
+        package let delimiter: String
+        /// `returns.projects`, by the project's slug.
+        package let projects: [String: Addresses]
     }
 
     /// The keys of `verdicts`.

@@ -115,6 +115,39 @@ extension Schema {
         static let settings = [defaultFrom.setting, messageIDDomain.setting, autoReplyFrom.setting]
     }
 
+    enum Returns {
+        static let bounceAddress = Entry.text(
+            "returns.bounce_address", .tokenAddress, example: "bounce@mail.example.com",
+            """
+            Where bounces go. Each mail gets a reverse path of its own, bounce+TOKEN@mail.example.com, by which its bounce is \
+            known beyond doubt; mail to these addresses must pass the milter. Empty: the reverse path is the From address.
+            """
+        )
+        static let replyAddress = Entry.text(
+            "returns.reply_address", .tokenAddress, example: "reply@mail.example.com",
+            """
+            Where people answer to when neither step nor template says so. Each mail gets a Reply-To of its own, \
+            reply+TOKEN@mail.example.com, for programs that drop In-Reply-To. Empty: they answer to From.
+            """
+        )
+        static let delimiter = Entry.text(
+            "returns.delimiter", .delimiter, default: "+", example: "-",
+            "What parts the name from the token. Postfix must know it: recipient_delimiter.")
+        static let project = Entry.text(
+            "project", .any, example: "newsletter", "The project. It is needed.")
+        static let projectBounceAddress = Entry.text(
+            "bounce_address", .tokenAddress, example: "bounce@news.example.com", "As returns.bounce_address.")
+        static let projectReplyAddress = Entry.text(
+            "reply_address", .tokenAddress, example: "reply@news.example.com", "As returns.reply_address.")
+        static let projectSettings = [project.setting, projectBounceAddress.setting, projectReplyAddress.setting]
+        static let projects = Setting(
+            path: "returns.projects", shape: .mappings(projectSettings), type: "list of mappings", defaultText: "[]",
+            meaning: "Projects with addresses of their own; what one of them leaves out is as above.",
+            example: "[{project: newsletter, bounce_address: bounce@news.example.com}]")
+
+        static let settings = [bounceAddress.setting, replyAddress.setting, delimiter.setting, projects]
+    }
+
     enum HTTP {
         static let address = Entry.text(
             "http.address", .address, default: "127.0.0.1", example: "::1",

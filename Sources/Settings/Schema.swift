@@ -30,6 +30,14 @@ package enum Schema {
             name: "webhooks", meaning: "The HTTP calls that WEBHOOK steps make.", settings: Webhooks.settings),
         Section(name: "mail", meaning: "What outgoing mail says about itself.", settings: Mail.settings),
         Section(
+            name: "returns",
+            meaning:
+                """
+                Where mail comes back to. With these, bounces and answers are matched with their mail by a signed token in \
+                the address they come to.
+                """,
+            settings: Returns.settings),
+        Section(
             name: "verdicts",
             meaning:
                 """

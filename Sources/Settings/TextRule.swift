@@ -48,6 +48,29 @@ extension TextRule {
         return text
     }
 
+    /// Delimiter and token follow the local part, and all of it has 64 bytes (RFC 5321 section 4.5.3.1.1).
+    static let tokenAddress = TextRule(name: "mail address, at most 11 bytes before the @") { text throws(Complaint) in
+        let address = try mailAddress.normalise(text)
+        let localPart = address.utf8.prefix { $0 != UInt8(ascii: "@") }
+        let isPlain = localPart.allSatisfy { byte in
+            byte &- UInt8(ascii: "0") < 10 || (byte | 0x20) &- UInt8(ascii: "a") < 26
+                || byte == UInt8(ascii: ".") || byte == UInt8(ascii: "_")
+        }
+        guard localPart.count <= 11, isPlain else {
+            throw Complaint(
+                message: "`\(text)` leaves no room for a token",
+                mend: "take at most 11 letters, digits, dots and underscores before the @, like bounce@example.com")
+        }
+        return address
+    }
+
+    static let delimiter = TextRule(name: "one of + - = #") { text throws(Complaint) in
+        guard ["+", "-", "=", "#"].contains(text) else {
+            throw Complaint(message: "`\(text)` is no delimiter", mend: "write one of + - = #, in quotes")
+        }
+        return text
+    }
+
     static let domain = TextRule(name: "domain name") { text throws(Complaint) in
         guard Hostname.isDomain(text) else {
             throw Complaint(message: "`\(text)` is no domain name", mend: "write a name like example.com")

@@ -6,6 +6,11 @@ package enum EventName {
     package static let emailClicked = "email.clicked"
     package static let contactUpdated = "contact.updated"
     package static let emailBounced = "email.bounced"
+    package static let emailComplained = "email.complained"
+    /// A person answered a mail.
+    package static let emailReplied = "email.replied"
+    /// A program answered a mail for a person.
+    package static let emailAutoReplied = "email.auto_replied"
     package static let emailFailed = "email.failed"
     package static let contactCreated = "contact.created"
     package static let contactSubscribed = "contact.subscribed"
@@ -16,8 +21,8 @@ package enum EventName {
 
     /// What may happen to a mail: every name that begins with `email.`.
     package static let ofMail: Set<String> = [
-        emailReceived, emailSent, "email.delivered", emailOpened, "email.clicked", emailBounced, "email.complained",
-        "email.replied", emailFailed,
+        emailReceived, emailSent, "email.delivered", emailOpened, "email.clicked", emailBounced, emailComplained,
+        emailReplied, emailAutoReplied, emailFailed,
     ]
 
     /// Longest event name, in bytes.

@@ -116,12 +116,13 @@ extension ExecutionRun {
         guard let key = execution.currentStep, case .waitForEvent(let wait)? = machine.graph.step(key)?.config else {
             return true
         }
-        return passes(event, wait.filter)
+        return passes(event, wait)
     }
 
     /// A filter sees the event as `event.*`, and everything else as it is before the event.
-    private func passes(_ event: Event, _ filter: Filter?) -> Bool {
-        guard let filter else { return true }
+    private func passes(_ event: Event, _ wait: StepConfig.WaitForEvent) -> Bool {
+        if wait.isForOwnMail, event.data["executionId"]?.stringValue != "\(execution.id)" { return false }
+        guard let filter = wait.filter else { return true }
         var scope = filterScope
         scope.scope.execution.resumedBy = event
         return filter.isSatisfied(in: scope)
@@ -144,7 +145,7 @@ extension ExecutionRun {
     private func missedEvent(_ wait: StepConfig.WaitForEvent) -> Event? {
         let used = Set(execution.outputs.values.compactMap { $0["eventId"]?.stringValue })
         func isMissed(_ event: Event) -> Bool {
-            event.id != execution.trigger?.id && !used.contains("\(event.id)") && passes(event, wait.filter)
+            event.id != execution.trigger?.id && !used.contains("\(event.id)") && passes(event, wait)
         }
         return wait.looksBack
             ? environment.firstEvent(named: wait.eventNames, since: execution, where: isMissed)

@@ -47,6 +47,7 @@ extension StepConfig.WaitForEvent {
         object["timeout"] = timeout.map { .int($0) }
         object["filter"] = filter?.json
         if looksBack { object["lookback"] = true }
+        if isForOwnMail { object["ownMail"] = true }
         return object
     }
 }

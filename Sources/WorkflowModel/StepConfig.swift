@@ -54,14 +54,18 @@ package enum StepConfig: Hashable, Sendable {
         package var filter: Filter?
         /// Whether an event that came since the execution started counts too.
         package var looksBack: Bool
+        /// Whether only what becomes of this execution's own mail counts.
+        package var isForOwnMail: Bool
 
         package init(
-            eventNames: [String], timeout: Int64? = nil, filter: Filter? = nil, looksBack: Bool = false
+            eventNames: [String], timeout: Int64? = nil, filter: Filter? = nil, looksBack: Bool = false,
+            isForOwnMail: Bool = false
         ) {
             self.eventNames = eventNames
             self.timeout = timeout
             self.filter = filter
             self.looksBack = looksBack
+            self.isForOwnMail = isForOwnMail
         }
     }
 

@@ -105,7 +105,7 @@ package struct StepConfigReader {
     }
 
     private mutating func waitForEvent() -> StepConfig? {
-        allow(["eventName", "eventNames", "timeout", "filter", "lookback"])
+        allow(["eventName", "eventNames", "timeout", "filter", "lookback", "ownMail"])
         var names: [(key: String, name: String)] = []
         if let name = string("eventName") { names.append(("eventName", name)) }
         if let list = config["eventNames"] {
@@ -123,7 +123,17 @@ package struct StepConfigReader {
         let canonical = names.map { EventName.canonical($0.name) }.filter { seen.insert($0).inserted }
         return .waitForEvent(
             .init(
-                eventNames: canonical, timeout: timeout(), filter: filter(), looksBack: flag("lookback") ?? false))
+                eventNames: canonical, timeout: timeout(), filter: filter(), looksBack: flag("lookback") ?? false,
+                isForOwnMail: ownMail(canonical)))
+    }
+
+    /// Only events of mails say which mail they are about.
+    private mutating func ownMail(_ names: [String]) -> Bool {
+        guard flag("ownMail") == true else { return false }
+        if let other = names.first(where: { !EventName.ofMail.contains($0) || $0 == EventName.emailReceived }) {
+            report("ownMail", "\(other) is no event of a mail that was sent")
+        }
+        return true
     }
 
     private mutating func timeout() -> Int64? {

@@ -101,6 +101,7 @@ struct Assembly {
         engine.opens = configuration.tracking.opens ? most : .off
         engine.clicks = configuration.tracking.clicks ? most : .off
         engine.suppression = suppressionPolicy
+        engine.returnAddresses = returnAddresses
         engine.hitLimit = configuration.tracking.maxHitsPerMail
         engine.ownAddresses = Set(configuration.ownAddresses.map { $0.lowercased() })
         let strangers = configuration.rates.unknownKeys
@@ -123,6 +124,18 @@ struct Assembly {
         return RequestRates(
             isEnabled: rates.isEnabled, track: rate(rates.track), send: rate(rates.send),
             contacts: rate(rates.contacts))
+    }
+
+    private var returnAddresses: ReturnAddresses {
+        func addresses(_ addresses: Configuration.Returns.Addresses) -> ReturnAddresses.Addresses {
+            .init(
+                returnPath: addresses.bounce.flatMap { MailAddress.parse($0) },
+                replies: addresses.reply.flatMap { MailAddress.parse($0) })
+        }
+        let returns = configuration.returns
+        return ReturnAddresses(
+            addresses(returns.addresses), byProject: returns.projects.mapValues(addresses),
+            delimiter: returns.delimiter.first ?? "+")
     }
 
     private var suppressionPolicy: SuppressionPolicy {
@@ -149,6 +162,10 @@ struct Assembly {
         for route in configuration.routes where !known.contains(route.project) {
             throw CommandFailure(
                 "routes: there is no project \(route.project); known are \(known.sorted().joined(separator: ", "))")
+        }
+        for project in configuration.returns.projects.keys.sorted() where !known.contains(project) {
+            throw CommandFailure(
+                "returns.projects: there is no project \(project); known are \(known.sorted().joined(separator: ", "))")
         }
         return Intake(context: context, configuration: intake)
     }

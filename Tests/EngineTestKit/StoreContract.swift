@@ -48,6 +48,9 @@ package enum StoreContract: String, CaseIterable, Sendable, CustomTestStringConv
     case historyIsKeptForTheNamesAskedFor
     case timerPolicyComesBackWhole
     case bulkMailLetsOthersGoFirstAndKeepsItsShare
+    case whatComesBackOfAMailIsThereOnce
+    case mailIsFoundByTheQueueIDOfItsRelay
+    case reportsComeFromTheNewestAndAreForgotten
     case segmentComesBackWhole
     case membersComeAndGo
     case membersAreForgottenWithTheirContact
@@ -121,6 +124,9 @@ package enum StoreContract: String, CaseIterable, Sendable, CustomTestStringConv
         case .historyIsKeptForTheNamesAskedFor: try await Self.history(store)
         case .timerPolicyComesBackWhole: try await Self.policies(store)
         case .bulkMailLetsOthersGoFirstAndKeepsItsShare: try await Self.bulkShares(store)
+        case .whatComesBackOfAMailIsThereOnce: try await Self.mailReturns(store)
+        case .mailIsFoundByTheQueueIDOfItsRelay: try await Self.queueIDs(store)
+        case .reportsComeFromTheNewestAndAreForgotten: try await Self.reports(store)
         case .segmentComesBackWhole: try await Self.segmentComesBackWhole(store)
         case .membersComeAndGo: try await Self.members(store)
         case .membersAreForgottenWithTheirContact: try await Self.forgottenMembers(store)

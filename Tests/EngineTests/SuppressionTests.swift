@@ -239,7 +239,10 @@ private func template(_ kind: String) -> JSONObject {
         let evidence = try await engine.context.store.read {
             try $0.suppressions(of: "ann@example.org", in: engine.project.id).first?.evidence
         }
-        if !found.isEmpty { #expect(evidence?["reply"]?.stringValue == "\(code) \(enhanced ?? "") no") }
+        if !found.isEmpty {
+            #expect(evidence?["status"]?.stringValue == enhanced && evidence?["diagnostic"] == "no")
+            #expect(evidence?["replyCode"] == .int(Int64(code)))
+        }
         try await engine.track("signed_up")
         #expect(try await send(engine) == (found.isEmpty ? 1 : 0))
     }

@@ -87,3 +87,130 @@ import WorkflowModel
         #expect(try await sent(engine) == count)
     }
 }
+
+/// What is committed before a mail's attempt begins keeps it back; what comes later is said and changes nothing.
+@Suite struct MailRaceTests {
+    enum Withdrawal: String, CaseIterable, CustomTestStringConvertible {
+        case bounce, reply, unsubscribe, cancel
+
+        var testDescription: String { rawValue }
+
+        /// Why the mail did not go.
+        var reason: String {
+            switch self {
+            case .bounce: "suppressed: bounce"
+            case .reply: "a reply came first"
+            case .unsubscribe: "the contact has unsubscribed"
+            case .cancel: "its execution was cancelled"
+            }
+        }
+    }
+
+    /// The first mail is out, the second is decided and waits to leave.
+    private func stage() async throws -> ReturnStage {
+        let wait: JSON = [
+            "type": "WAIT_FOR_EVENT", "config": ["eventName": "email.replied", "timeout": 259_200],
+            "next": ["event": "stop", "timeout": "stop"],
+        ]
+        let stage = try await ReturnStage(
+            steps: [
+                "first": ["type": "SEND_EMAIL", "config": ["template": "hello"], "next": "pause"],
+                "pause": ["type": "DELAY", "config": ["amount": 1, "unit": "days"], "next": "second"],
+                "second": ["type": "SEND_EMAIL", "config": ["template": "hello"], "next": "answer"],
+                "answer": wait, "stop": ["type": "EXIT", "config": ["reason": "answered"]],
+            ], templates: ["hello": ["type": "MARKETING", "subject": "Hello", "text": "Hi"]])
+        stage.engine.clock.advance(seconds: 86_400)
+        try await stage.engine.runTimers()
+        stage.engine.clock.advance(seconds: 1)
+        return stage
+    }
+
+    private func withdraw(_ withdrawal: Withdrawal, _ stage: ReturnStage) async throws {
+        switch withdrawal {
+        case .bounce:
+            await stage.receive(
+                IncomingText.report(to: stage.returnPath, recipients: [IncomingText.failed()], header: nil))
+        case .reply: await stage.receive(IncomingText.answer(to: stage.replyAddress))
+        case .unsubscribe:
+            let token = stage.engine.context.tokens.token(.unsubscribe, for: stage.entry)
+            _ = try await OptOuts(context: stage.engine.context).unsubscribe(token, reason: .oneClick)
+        case .cancel:
+            let execution = try #require(try await stage.engine.executions().first)
+            _ = try await Executions(context: stage.engine.context).cancel(
+                execution.id, of: execution.workflowID, project: stage.engine.project.id)
+        }
+    }
+
+    @Test(arguments: Withdrawal.allCases)
+    func whatComesBeforeTheAttemptKeepsTheMailBack(_ withdrawal: Withdrawal) async throws {
+        let stage = try await stage()
+        let now = stage.engine.clock.now()
+        // Claimed, as by a loop that is about to send it.
+        let entry = try #require(
+            try await stage.engine.context.store.write { try $0.claimEntries(dueAt: now, limit: 10) }.first)
+        try await withdraw(withdrawal, stage)
+        let transport = ScriptedTransport()
+        await Dispatch(context: stage.engine.context, transport: transport).deliver(entry)
+        #expect(transport.sent.isEmpty)
+        let status = try await DirectMail(context: stage.engine.context).status(
+            of: entry.id, project: stage.engine.project.id)
+        #expect(status.state == "suppressed" && status.lastReply == withdrawal.reason)
+    }
+
+    /// A transport in whose hands the mail is when something happens.
+    private struct InterruptedTransport: MailTransport {
+        let concurrency = 1
+        let happens: @Sendable () async throws -> Void
+
+        func deliver(_ mail: OutgoingMail) async -> DeliveryOutcome {
+            do { try await happens() } catch { return .refused(reason: "\(error)") }
+            return ScriptedTransport.accepted
+        }
+
+        func stop() {}
+    }
+
+    @Test(arguments: Withdrawal.allCases)
+    func whatComesDuringTheAttemptIsTooLateAndSaidSo(_ withdrawal: Withdrawal) async throws {
+        let stage = try await stage()
+        let now = stage.engine.clock.now()
+        let entry = try #require(
+            try await stage.engine.context.store.write { try $0.claimEntries(dueAt: now, limit: 10) }.first)
+        let transport = InterruptedTransport { try await withdraw(withdrawal, stage) }
+        await Dispatch(context: stage.engine.context, transport: transport).deliver(entry)
+        let sent = try #require(
+            try await stage.events("email.sent").first { $0["emailId"] == .string("\(entry.id)") })
+        #expect(sent["tooLateFor"]?.stringValue == withdrawal.reason)
+        #expect(try await stage.engine.counter("withdrawals_too_late") == 1)
+    }
+
+    /// What is decided because of the reply is not what the reply keeps back.
+    @Test func aMailThatAnswersTheReplyGoes() async throws {
+        let stage = try await ReturnStage(
+            steps: [
+                "mail": ["type": "SEND_EMAIL", "config": ["template": "hello"], "next": "answer"],
+                "answer": [
+                    "type": "WAIT_FOR_EVENT", "config": ["eventName": "email.replied"], "next": ["event": "thanks"],
+                ],
+                "thanks": ["type": "SEND_EMAIL", "config": ["template": "hello"]],
+            ])
+        await stage.receive(IncomingText.answer(to: stage.replyAddress))
+        #expect(try await stage.leaving().count == 1)
+    }
+
+    /// A run that does not ask for replies sends what it has decided.
+    @Test func aReplyThatNobodyWaitsForKeepsNothingBack() async throws {
+        let stage = try await ReturnStage(
+            steps: [
+                "first": ["type": "SEND_EMAIL", "config": ["template": "hello"], "next": "pause"],
+                "pause": ["type": "DELAY", "config": ["amount": 1, "unit": "days"], "next": "second"],
+                "second": ["type": "SEND_EMAIL", "config": ["template": "hello"]],
+            ])
+        stage.engine.clock.advance(seconds: 86_400)
+        try await stage.engine.runTimers()
+        stage.engine.clock.advance(seconds: 1)
+        await stage.receive(IncomingText.answer(to: stage.replyAddress))
+        #expect(try await stage.events("email.replied").count == 1)
+        #expect(try await stage.leaving().count == 1)
+    }
+}

@@ -9,6 +9,7 @@ extension FakeSession {
     func noteSoftBounce(
         of entry: Identifier, address: String, in project: Identifier, at time: Timestamp, since start: Timestamp
     ) throws -> [Timestamp] { throw Unsupported() }
+    func forgetSoftBounces(of address: String, in project: Identifier) throws { throw Unsupported() }
     func record(_ hit: ClickHit, limit: Int) throws -> ClickCount? { throw Unsupported() }
     func suppression(
         of address: String, in project: Identifier, for kind: TemplateSummary.Kind, at time: Timestamp

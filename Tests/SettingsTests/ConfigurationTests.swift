@@ -3,6 +3,35 @@ import Testing
 @testable import Settings
 
 @Suite struct ConfigurationTests {
+    @Test func addressesForWhatComesBackAreRead() throws {
+        let returns = try Configuration.parse(
+            """
+            returns:
+              bounce_address: Bounce@mail.example.com
+              delimiter: "-"
+              projects:
+                - {project: news, reply_address: reply@news.example.com}
+            """
+        ).returns
+        #expect(returns.addresses == .init(bounce: "Bounce@mail.example.com", reply: nil) && returns.delimiter == "-")
+        #expect(returns.projects == ["news": .init(bounce: nil, reply: "reply@news.example.com")])
+        #expect(try Configuration.parse("").returns.delimiter == "+")
+    }
+
+    @Test(arguments: [
+        ("{bounce_address: much-too-long@example.com}", "leaves no room for a token"),
+        ("{bounce_address: a+b@example.com}", "leaves no room for a token"),
+        ("{bounce_address: bounce}", "mail address"), ("{delimiter: \"++\"}", "is no delimiter"),
+        ("{bounce_address: a@example.com, reply_address: A@example.com}", "is there twice"),
+        ("{projects: [{bounce_address: a@example.com}]}", "names no project"),
+        ("{projects: [{project: a, bounce_address: a@example.com}, {project: a}]}", "is there already"),
+    ])
+    func addressesThatCannotBearATokenAreRefused(text: String, message: String) {
+        let error = #expect(throws: ConfigurationError.self) { try Configuration.parse("returns: \(text)") }
+        let found = error?.findings.map { $0.message + $0.mend } ?? []
+        #expect(found.contains { $0.contains(message) }, "\(found)")
+    }
+
     @Test func valuesArriveTyped() throws {
         let configuration = try Configuration.parse(
             """

@@ -107,6 +107,34 @@ struct PostfixCase: Sendable, CustomTestStringConvertible {
             ours: "milter: {tcp: 127.0.0.1:8471}",
             "error main.cf:1 smtpd_milters: smtp/inet does not show its mail"),
         PostfixCase(
+            "bounces come back to an address of their own",
+            main: PostfixCase.sound
+                + "recipient_delimiter = -+\nvirtual_mailbox_domains = example.net, Mail.Example.com\n",
+            ours: "returns: {bounce_address: bounce@mail.example.com, reply_address: reply@mail.example.com}"),
+        PostfixCase(
+            "nobody takes mail for the address of bounces, and its token is a mailbox",
+            ours: "returns: {bounce_address: bounce@mail.example.com}",
+            "warning main.cf recipient_delimiter: is empty, so Postfix takes mail with a token only where every name is taken (postconf -e 'recipient_delimiter=+')",
+            "warning main.cf virtual_mailbox_domains: no list of this Postfix names mail.example.com"),
+        PostfixCase(
+            "another delimiter, and the domain of a project",
+            main: PostfixCase.sound + "recipient_delimiter = +\nrelay_domains = news.example.com\n",
+            ours:
+                "returns: {delimiter: \"-\", projects: [{project: news, bounce_address: b@news.example.com}, {project: shop, reply_address: r@shop.example.com}]}",
+            "warning main.cf:4 recipient_delimiter: is +, so Postfix takes mail with a token only where every name is taken (postconf -e 'recipient_delimiter=+-')",
+            "warning main.cf virtual_mailbox_domains: no list of this Postfix names shop.example.com"),
+        PostfixCase(
+            "the domain may be in a table",
+            main: PostfixCase.sound + "recipient_delimiter = +\nvirtual_mailbox_domains = hash:/etc/postfix/domains\n",
+            ours: "returns: {bounce_address: bounce@mail.example.com}"),
+        PostfixCase(
+            "bounces go to From, and nobody hears of them", ours: "mail: {default_from: Shop <shop@example.com>}",
+            "warning main.cf returns.bounce_address: is not set and no route leads to shop@example.com, so bounces and complaints of mail are not heard of (set returns.bounce_address (Documentation/bounces.md))"
+        ),
+        PostfixCase(
+            "bounces go to From, which is a route",
+            ours: "mail: {default_from: Shop <shop@example.com>}\nroutes: [{domain: example.com}]"),
+        PostfixCase(
             "several findings in one list",
             main:
                 "smtpd_milters = { unix:postrider/milter.sock, default_action=reject, protocol=4, content_timeout=2s }, inet:127.0.0.1:11332\n"

@@ -42,10 +42,11 @@ let projectFolder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().
             .run(try SimulationRequest(json: .object(body)), document: document)
     }
 
-    @Test func allFourPatternsAreThere() {
+    @Test func allPatternsAreThere() {
         #expect(
             Self.files == [
-                "inbound-auto-reply.yaml", "re-engagement.yaml", "webhook-fan-out.yaml", "welcome-series.yaml",
+                "inbound-auto-reply.yaml", "pause-while-away.yaml", "re-engagement.yaml", "stop-on-reply.yaml",
+                "webhook-fan-out.yaml", "welcome-series.yaml",
             ])
     }
 
@@ -147,6 +148,71 @@ let projectFolder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().
         try await run.proceed(seconds: 8 * 86_400)
         try await run.happen("segment.active-users.exit")
         #expect(try await run.engine.executions("re-engagement").map(\.status) == [.exited, .waiting])
+    }
+
+    // MARK: Stop on reply
+
+    /// An event of a mail of the contact's only run of a workflow.
+    private func happenToOwnMail(
+        _ run: EngineRun, _ workflow: String, _ event: String, _ data: JSONObject = [:]
+    ) async throws {
+        let execution = try #require(try await run.engine.executions(workflow).first)
+        try await run.happen(event, data.merging(["executionId": .string("\(execution.id)")]))
+    }
+
+    @Test(arguments: [(Int64(0), 1), (4, 2), (20, 3)])
+    func stopOnReplyWritesUntilSomebodyAnswers(_ day: Int64, _ mails: Int) async throws {
+        let (run, document) = try await apply("stop-on-reply.yaml")
+        let report = try await simulate(
+            run, document,
+            ["events": [["event": "email.replied", "at": .string("+\(day)d"), "data": ["strippedText": "Yes."]]]])
+        try await run.happen("trial.started")
+        try await run.proceed(seconds: day * 86_400)
+        // Somebody else's mail, or another one.
+        try await run.happen("email.replied", ["strippedText": "No."])
+        try await happenToOwnMail(run, "stop-on-reply", "email.replied", ["strippedText": "Yes."])
+        try await run.proceed(seconds: 30 * 86_400)
+        #expect(try await run.subjects().count == mails)
+        let isAnswered = mails < 3
+        #expect(
+            try await run.engine.executions("stop-on-reply").map(\.exitReason)
+                == [isAnswered ? "answered" : "no answer"])
+        #expect(try await run.engine.contact()?.data["lastAnswer"] == (isAnswered ? "Yes." : nil))
+        #expect(try await run.path(of: "stop-on-reply") == EngineRun.path(report))
+    }
+
+    // MARK: Pause while away
+
+    @Test(arguments: [true, false])
+    func pauseWhileAwayWaitsForTheReturn(isDateKnown: Bool) async throws {
+        let (run, document) = try await apply("pause-while-away.yaml")
+        var answer: JSONObject = ["automatic": true, "replyKind": "out_of_office"]
+        if isDateKnown { answer["until"] = .string("\(run.now.adding(seconds: 12 * 86_400))") }
+        let report = try await simulate(
+            run, document, ["events": [["event": "email.auto_replied", "at": "+1h", "data": .object(answer)]]])
+        try await run.happen("proposal.sent")
+        try await run.proceed(seconds: 3600)
+        try await happenToOwnMail(run, "pause-while-away", "email.auto_replied", answer)
+        try await run.proceed(seconds: 6 * 86_400)
+        #expect(try await run.subjects() == ["Our proposal"])
+        try await run.proceed(seconds: 6 * 86_400 - 3600 - 1)
+        #expect(try await run.subjects().count == (isDateKnown ? 1 : 2))
+        try await run.proceed(seconds: 61)
+        #expect(try await run.subjects() == ["Our proposal", "Did you see our proposal?"])
+        try await run.proceed(seconds: 8 * 86_400)
+        #expect(try await run.engine.executions("pause-while-away").map(\.exitReason) == ["no answer"])
+        #expect(try await run.path(of: "pause-while-away") == EngineRun.path(report))
+    }
+
+    @Test func pauseWhileAwayHearsWhoAnswersFromTheBeach() async throws {
+        let (run, _) = try await apply("pause-while-away.yaml")
+        try await run.happen("proposal.sent")
+        try await happenToOwnMail(run, "pause-while-away", "email.auto_replied", ["automatic": true])
+        try await run.proceed(seconds: 86_400)
+        try await happenToOwnMail(run, "pause-while-away", "email.replied", ["automatic": false])
+        try await run.proceed(seconds: 30 * 86_400)
+        #expect(try await run.subjects() == ["Our proposal"])
+        #expect(try await run.engine.executions("pause-while-away").map(\.exitReason) == ["answered"])
     }
 
     // MARK: Webhook fan-out

@@ -27,7 +27,7 @@ package struct PostfixCheck: Sendable {
         let services = PostfixService.all(in: master, chrootsByDefault: level < 1)
         let findings =
             listeners(services, parameters) + internalMail(services, parameters)
-            + socketAccess(services, parameters) + border(parameters)
+            + socketAccess(services, parameters) + border(parameters) + returns(parameters)
         let order: [Finding.Severity] = [.error, .warning, .ok]
         return order.flatMap { severity in findings.filter { $0.severity == severity } }
     }

@@ -1,0 +1,106 @@
+import JSONValue
+import MailModel
+import WorkflowModel
+
+/// Why one mail did not arrive, whoever said so: the relay in its reply, or a report that came later.
+package struct Bounce: Hashable, Sendable {
+    /// The raw values are what events show as `source`.
+    package enum Source: String, Hashable, Sendable, CaseIterable {
+        case relay, report
+    }
+
+    /// What it says about the address. The raw values are what events show as `bounceType`.
+    package enum Kind: String, Hashable, Sendable, CaseIterable {
+        /// It takes no mail, for ever.
+        case permanent
+        /// It took no mail this time.
+        case transient
+        /// Nothing: content, reputation or somebody's rules kept the mail out.
+        case policy
+        /// Nothing: something of ours is wrong.
+        case configuration
+        /// Nobody said why.
+        case undetermined
+    }
+
+    package var source: Source
+    package var reason: BounceReason
+    /// As it was given; nil when nobody gave one.
+    package var status: EnhancedStatus?
+    package var replyCode: Int?
+    /// What the other side said, in one line.
+    package var diagnostic: String
+    /// The server that said it.
+    package var remoteHost: String?
+    /// The host that wrote the report.
+    package var reportingHost: String?
+    /// It was refused for now until its time was over.
+    package var isExpired: Bool
+
+    package init(
+        source: Source, reason: BounceReason, status: EnhancedStatus? = nil, replyCode: Int? = nil,
+        diagnostic: String = "", remoteHost: String? = nil, reportingHost: String? = nil, isExpired: Bool = false
+    ) {
+        self.source = source
+        self.reason = reason
+        self.status = status
+        self.replyCode = replyCode
+        self.diagnostic = diagnostic
+        self.remoteHost = remoteHost
+        self.reportingHost = reportingHost
+        self.isExpired = isExpired
+    }
+
+    /// A relay's refusal of the message, or of its recipient.
+    /// - Parameter isExpired: it is the last of refusals for now, and there will be no further attempt.
+    package init(_ reply: Reply, isExpired: Bool = false) {
+        let status = reply.enhancedCode.flatMap { EnhancedStatus($0) }
+        self.init(
+            source: .relay,
+            reason: BounceClassifier.reason(text: reply.text, status: status, replyCode: reply.code),
+            status: status, replyCode: reply.code, diagnostic: Self.line(reply.text), isExpired: isExpired)
+    }
+
+    /// What a report says of one recipient.
+    package init(_ recipient: ReportedRecipient, reportedBy host: String? = nil) {
+        self.init(
+            source: .report, reason: recipient.reason, status: recipient.isStatusDerived ? nil : recipient.status,
+            replyCode: recipient.replyCode, diagnostic: Self.line(recipient.diagnostic),
+            remoteHost: recipient.remoteHost, reportingHost: host,
+            // Postfix reports the last refusal for now when the mail's time in the queue is over (action failed, 4.x.x).
+            isExpired: recipient.status.category == 4)
+    }
+
+    package var kind: Kind {
+        switch reason.kind {
+        // What was refused for now until the end may be taken another time.
+        case .address: isExpired || status?.category == 4 ? .transient : .permanent
+        // RFC 3463 section 3.3: the mailbox is disabled, and not for now. Without the code the words may mean less.
+        case .transient: reason == .mailboxDisabled && status == EnhancedStatus(5, 2, 1) ? .permanent : .transient
+        case .policy: .policy
+        case .configuration: .configuration
+        case .unknown, .none: isExpired ? .transient : .undetermined
+        }
+    }
+
+    /// The members of the event that say why; evidence of a suppression too.
+    package var data: JSONObject {
+        var data: JSONObject = [
+            "bounceType": .string(kind.rawValue), "reason": .string(reason.rawValue),
+            "diagnostic": .string(diagnostic), "source": .string(source.rawValue),
+        ]
+        data["status"] = status.map { .string("\($0)") }
+        data["replyCode"] = replyCode.map { .int(Int64($0)) }
+        data["remoteHost"] = remoteHost.map { .string(Self.line($0, limit: 255)) }
+        data["reportingHost"] = reportingHost.map { .string(Self.line($0, limit: 255)) }
+        if isExpired { data["isExpired"] = true }
+        return data
+    }
+
+    /// All of it is a stranger's: one line, and not for ever.
+    private static func line(_ text: String, limit: Int = 500) -> String {
+        let words = text.utf8.prefix(4 * limit).split(whereSeparator: { $0 <= 0x20 || $0 == 0x7F })
+            .map { String(decoding: $0, as: UTF8.self) }
+        return String(words.joined(separator: " ").prefix(limit))
+    }
+}

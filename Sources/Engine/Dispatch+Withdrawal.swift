@@ -1,0 +1,59 @@
+import JSONValue
+import Logging
+import WorkflowModel
+
+extension Dispatch {
+    /// Why a mail that was decided is not sent after all; nil when nothing speaks against it. Looked at right before the
+    /// attempt: what is committed by then counts.
+    func withdrawal(
+        of entry: OutboxEntry, at now: Timestamp, in reader: some WithdrawalReader
+    ) throws -> String? {
+        if let execution = entry.executionID {
+            if try reader.status(ofExecution: execution) == .cancelled { return "its execution was cancelled" }
+            // What was decided after the reply takes it into account.
+            if let answered = try reader.answeredAt(execution: execution), answered > entry.createdAt {
+                return "a reply came first"
+            }
+        }
+        let found = try reader.contact(entry.contactID, in: entry.projectID)
+        // A test is nobody's, but it goes to an address like any other mail.
+        guard found != nil || entry.request.isTest else { return "its contact was erased" }
+        let recipient = RecipientAddress.normal(entry.request.recipient)
+        if let reason = try reader.standingSuppression(
+            of: recipient, in: entry.projectID, for: entry.request.kind, at: now, context)
+        {
+            return "suppressed: \(reason.rawValue)"
+        }
+        guard let contact = found else { return nil }
+        // An erased person's address that somebody still knows.
+        if recipient != contact.email, try reader.contact(email: recipient, in: entry.projectID) == nil,
+            try reader.isErasedAddress(SuppressedAddress.hash(recipient, context), in: entry.projectID)
+        {
+            return "suppressed: erased"
+        }
+        guard entry.request.kind.needsSubscription, entry.request.answers == nil, !contact.isSubscribed,
+            contact.email == recipient
+        else { return nil }
+        return "the contact has unsubscribed"
+    }
+
+    /// What would have kept the mail back has come while its attempt was under way: that is said, for whoever asks why a mail
+    /// went to somebody who wanted none.
+    func noteLateWithdrawal(
+        of entry: OutboxEntry, in transaction: EngineTransaction, _ data: inout JSONObject
+    ) throws {
+        guard let reason = try withdrawal(of: entry, at: transaction.now, in: transaction.store) else { return }
+        data["tooLateFor"] = .string(reason)
+        try transaction.store.count("withdrawals_too_late", by: 1)
+        context.logger.notice(
+            "mail was under way already", metadata: ["entry": "\(entry.id)", "reason": "\(reason)"])
+    }
+}
+
+/// What is looked at before a mail leaves.
+package protocol WithdrawalReader: OutboundReader, ReturnReader {
+    func status(ofExecution id: Identifier) throws -> Execution.Status?
+    func contact(email: String, in project: Identifier) throws -> Contact?
+    /// Nil also for a contact of another project.
+    func contact(_ id: Identifier, in project: Identifier) throws -> Contact?
+}

@@ -1,0 +1,79 @@
+import Logging
+import MailModel
+import WorkflowModel
+
+// What follows when a message turns out to be about a mail of ours. It is recorded in the transaction that records the
+// message: either both are there, or the sender tries again.
+
+extension Intake {
+    /// What a message says about mail of ours, as far as that is known before the transaction.
+    struct Return: Sendable {
+        let mail: ReturnedMail?
+        /// The mail whose marker is somewhere in a message that nobody understands.
+        private let source: Identifier?
+        private let isAutomatic: Bool
+        /// By which a second copy of the message is known, whoever it is for.
+        fileprivate let key: [UInt8]
+
+        init(
+            _ message: ReceivedMessage, _ facts: IncomingMail, key: [UInt8], ownAddresses: Set<String>,
+            context: EngineContext
+        ) {
+            mail = ReturnedMail(message, facts, ownAddresses: ownAddresses, context: context)
+            source = mail == nil ? TokenReader.source(of: message, context) : nil
+            self.key = mail == nil ? [] : context.cryptography.digest(key + Array("returned".utf8))
+            isAutomatic =
+                switch mail?.matter {
+                case .report, .complaint, .automaticReply, .unclear: true
+                case .reply, nil: false
+                }
+        }
+
+        /// How far the message is from the outside world: what a machine says of our mail follows from our mail.
+        func generation(
+            _ correlation: ReturnedMail.Correlation?, in transaction: EngineTransaction
+        ) throws -> Int {
+            if isAutomatic, let correlation { return correlation.entry.generation }
+            return try source.flatMap { try transaction.store.entry($0)?.generation } ?? 0
+        }
+    }
+
+    /// Whether the message came to an address of one of our mails.
+    func isReturned(_ message: ReceivedMessage) -> Bool {
+        let addresses = context.configuration.returnAddresses
+        return !addresses.isEmpty && message.recipients.contains { addresses.match($0) != nil }
+    }
+
+    func act(
+        on returned: Return, _ correlation: ReturnedMail.Correlation?, _ facts: IncomingMail,
+        in transaction: EngineTransaction
+    ) throws {
+        guard let mail = returned.mail else { return }
+        let project = try project(of: mail, facts.message, in: transaction)
+        // Once for each message, however many recipients and projects get it, and however often it is sent.
+        let reception = Reception(
+            key: returned.key, projectID: project, eventID: transaction.makeID(), recipient: mail.recipient ?? "",
+            queueID: facts.message.queueID, receivedAt: transaction.now)
+        guard try transaction.store.insert(reception) else { return }
+        let outcome = try mail.act(on: correlation, facts, project: project, in: transaction)
+        context.logger.info(
+            "mail came back",
+            metadata: [
+                "queueId": "\(facts.message.queueID)", "class": "\(facts.recognition.mailClass.name)",
+                "outcome": "\(outcome.rawValue)", "matchedBy": "\(correlation?.proof.rawValue ?? "-")",
+                "entry": "\(correlation.map { "\($0.entry.id)" } ?? "-")",
+            ])
+    }
+
+    /// Whose address it came to: by its route, or by the address itself.
+    private func project(
+        of mail: ReturnedMail, _ message: ReceivedMessage, in transaction: EngineTransaction
+    ) throws -> Identifier {
+        let routed = message.recipients.lazy.compactMap { routes(for: $0).first?.project }.first
+        let slug = mail.address?.project ?? routed ?? Project.defaultSlug
+        guard let project = transaction.catalog.project(slug: slug) ?? transaction.catalog.projects.first else {
+            throw StoreError(.unusable, "return address of an unknown project: \(slug)")
+        }
+        return project.id
+    }
+}

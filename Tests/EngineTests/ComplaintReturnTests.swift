@@ -1,0 +1,102 @@
+import Engine
+import EngineTestKit
+import JSONValue
+import MailModel
+import Testing
+import WorkflowModel
+
+/// Complaints about mails of ours: which are believed, and what they bring about.
+@Suite struct ComplaintReturnTests {
+    private func header(_ stage: ReturnStage, marker: Bool = true) -> [String] {
+        (marker ? ["X-Postrider-Delivery: \(stage.marker)"] : []) + [
+            "From: robot@example.com", "To: redacted@provider.example", "Subject: Hello",
+            "Message-ID: \(stage.messageID)",
+        ]
+    }
+
+    private func expectComplaint(_ stage: ReturnStage, by proof: String) async throws {
+        let data = try #require(try await stage.events("email.complained").first)
+        #expect(data["matchedBy"] == .string(proof) && data["feedbackType"] == "abuse")
+        #expect(data["emailId"] == .string("\(stage.entry)") && data["isSuppressed"] == true)
+        #expect(try await stage.reasons() == ["complaint"])
+        #expect(try await stage.engine.contact()?.isSubscribed == false)
+        let left = try #require(try await stage.events("contact.unsubscribed").first)
+        #expect(left["reason"] == "complaint" && left["emailId"] == .string("\(stage.entry)"))
+        let status = try await DirectMail(context: stage.engine.context).status(
+            of: stage.entry, project: stage.engine.project.id)
+        #expect(status.state == "complained")
+    }
+
+    @Test func aComplaintWithOurMarkerEndsAllMailAndTheSubscription() async throws {
+        let stage = try await ReturnStage()
+        await stage.receive(IncomingText.complaint(to: ReturnStage.inbox, header: header(stage)))
+        try await expectComplaint(stage, by: "marker")
+    }
+
+    /// Providers take out what names the reader, our marker perhaps included.
+    @Test func theMessageIDIsEnoughForAComplaint() async throws {
+        let stage = try await ReturnStage()
+        await stage.receive(IncomingText.complaint(to: ReturnStage.inbox, header: header(stage, marker: false)))
+        try await expectComplaint(stage, by: "message_id")
+    }
+
+    @Test func withoutTheMailTheReversePathInTheReportProvesIt() async throws {
+        let stage = try await ReturnStage()
+        await stage.receive(
+            IncomingText.complaint(
+                to: ReturnStage.inbox, fields: ["Original-Mail-From: <\(stage.returnPath)>"], header: nil))
+        try await expectComplaint(stage, by: "marker")
+    }
+
+    @Test func theLinkThatEndsTheSubscriptionProvesIt() async throws {
+        let stage = try await ReturnStage()
+        let token = stage.engine.context.tokens.token(.unsubscribe, for: stage.entry)
+        await stage.receive(
+            IncomingText.complaint(
+                to: ReturnStage.inbox, header: ["List-Unsubscribe: <http://127.0.0.1:8480/u/\(token)>", "Subject: x"]))
+        try await expectComplaint(stage, by: "marker")
+    }
+
+    @Test func aComplaintThatNamesNoMailIsShownAndEndsNothing() async throws {
+        let stage = try await ReturnStage()
+        await stage.receive(
+            IncomingText.complaint(
+                to: ReturnStage.inbox, fields: ["Original-Rcpt-To: ann@example.org"], header: nil))
+        #expect(try await stage.events("email.complained").isEmpty)
+        #expect(try await stage.reasons().isEmpty)
+        let report = try #require(try await stage.reports().first)
+        #expect(report.outcome == "unknown" && report.address == "ann@example.org" && !report.isVerified)
+        #expect(report.mailClass == "complaint" && report.details["feedbackType"] == "abuse")
+    }
+
+    @Test(arguments: ["not-spam", "auth-failure"])
+    func whatIsNoComplaintEndsNothing(type: String) async throws {
+        let stage = try await ReturnStage()
+        await stage.receive(IncomingText.complaint(to: ReturnStage.inbox, type: type, header: header(stage)))
+        #expect(try await stage.events("email.complained").isEmpty)
+        #expect(try await stage.reasons().isEmpty)
+        #expect(try await stage.engine.contact()?.isSubscribed == true)
+        #expect(try await stage.reports().map(\.outcome) == ["no_complaint"])
+    }
+
+    @Test func aSecondComplaintAboutAMailIsNone() async throws {
+        let stage = try await ReturnStage()
+        for id in ["c1", "c2"] {
+            stage.engine.clock.advance(seconds: 1)
+            await stage.receive(IncomingText.complaint(to: ReturnStage.inbox, header: header(stage), id: id))
+        }
+        #expect(try await stage.events("email.complained").count == 1)
+        #expect(try await stage.events("contact.unsubscribed").count == 1)
+        #expect(try await stage.reports().map(\.outcome) == ["repeated", "complained"])
+    }
+
+    @Test func aComplaintAboutAnErasedContactsMailWritesNothing() async throws {
+        let stage = try await ReturnStage()
+        let contact = try #require(try await stage.engine.contact())
+        try await stage.engine.contacts.delete(contact.id)
+        await stage.receive(IncomingText.complaint(to: ReturnStage.inbox, header: header(stage)))
+        #expect(try await stage.events("email.complained").isEmpty)
+        #expect(try await stage.reasons().isEmpty)
+        #expect(try await stage.engine.contact() == nil)
+    }
+}
