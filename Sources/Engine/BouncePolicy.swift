@@ -122,6 +122,7 @@ enum BouncePolicy {
             Suppression(
                 projectID: project, address: address, reason: reason, evidence: evidence, createdAt: transaction.now,
                 expiresAt: end))
+        transaction.wakes.withdraws = true
         try transaction.store.count("addresses_suppressed", by: 1)
         transaction.context.logger.notice(
             "address suppressed", metadata: ["project": "\(project)", "reason": "\(reason.rawValue)"])

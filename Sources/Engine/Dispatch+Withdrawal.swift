@@ -1,5 +1,6 @@
 import JSONValue
 import Logging
+import MailModel
 import WorkflowModel
 
 extension Dispatch {
@@ -35,6 +36,24 @@ extension Dispatch {
             contact.email == recipient
         else { return nil }
         return "the contact has unsubscribed"
+    }
+
+    /// The last look at a mail, to be made before the first one.
+    func gate(for entry: OutboxEntry) -> DepartureGate {
+        DepartureGate(context) { [self] reader in
+            try withdrawal(of: entry, at: context.clock.now(), in: reader)
+        }
+    }
+
+    /// One attempt, unless something comes up before the relay is ready for the message itself.
+    /// - Returns: why it was not sent instead of an outcome.
+    func attempt(
+        _ mail: OutgoingMail, by transport: any MailTransport, _ gate: DepartureGate
+    ) async -> (outcome: DeliveryOutcome, withdrawal: String?) {
+        var mail = mail
+        mail.mayDepart = { gate.letsThrough() }
+        let outcome = await transport.deliver(mail)
+        return (outcome, gate.reason)
     }
 
     /// What would have kept the mail back has come while its attempt was under way: that is said, for whoever asks why a mail

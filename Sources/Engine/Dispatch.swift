@@ -98,6 +98,7 @@ package struct Dispatch: Sendable {
         let outcome: DeliveryOutcome
         var subject = ""
         do {
+            let gate = gate(for: entry)
             let now = context.clock.now()
             let (version, partials, attachments, project, withdrawal) = try await context.store.read { reader in
                 (
@@ -117,7 +118,12 @@ package struct Dispatch: Sendable {
                 try builder.build(entry, version: version, partials: partials, attachments: attachments, now: now)
             }
             subject = built.subject
-            outcome = await transport.deliver(built.mail)
+            let attempt = await attempt(built.mail, by: transport, gate)
+            if let withdrawal = attempt.withdrawal {
+                let record = AttemptRecord(status: .suppressed, at: context.clock.now(), reply: withdrawal)
+                return await self.record(record, of: entry, subject: subject, places)
+            }
+            outcome = attempt.outcome
         } catch let error as StoreError {
             // Not the mail's fault: the claim is given back for a while and no attempt is counted.
             context.logger.error("outbox waits for the database", metadata: ["error": "\(error)"])

@@ -257,6 +257,8 @@ package final class EngineSignals: Sendable {
         /// Events that were recorded.
         var events = 0
         var jobs = false
+        /// Something was stored that may keep a mail back.
+        var withdraws = false
     }
 
     package let advance = Wakeup()
@@ -265,11 +267,15 @@ package final class EngineSignals: Sendable {
     package let webhooks = Wakeup()
     package let segments = Wakeup()
     package let history = Wakeup()
+    /// Transactions so far after which a mail that was decided may not be sent any more.
+    private let withdrawalCount = Atomic<Int>(0)
+    var withdrawals: Int { withdrawalCount.load(ordering: .acquiring) }
     /// Events since the index of histories was last woken.
     private let events = Atomic<Int>(0)
     package let jobs = Wakeup()
 
     func send(_ wakes: Wakes) {
+        if wakes.withdraws { withdrawalCount.add(1, ordering: .releasing) }
         if wakes.advance { advance.signal() }
         if wakes.dispatch { dispatch.signal() }
         if wakes.schedule { schedule.signal() }

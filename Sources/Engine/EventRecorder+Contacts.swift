@@ -63,6 +63,7 @@ extension EventRecorder {
             try record("contact.updated", data: [:], generation: generation, contact: contact, origin: origin)
         }
         if contact.isSubscribed != before.isSubscribed {
+            transaction.wakes.withdraws = true
             try record(
                 contact.isSubscribed ? EventName.contactSubscribed : EventName.contactUnsubscribed,
                 data: subscriptionData, generation: generation, contact: contact, origin: origin)

@@ -25,6 +25,7 @@ extension EventRecorder {
         try transaction.store.erase(
             contact, in: projectID, replyKey: AutomaticReplyKey.key(for: contact.email), at: transaction.now)
         transaction.wakes.history = true
+        transaction.wakes.withdraws = true
         return true
     }
 

@@ -294,6 +294,7 @@ struct EventRecorder {
         let move = machine.advance(stored.execution, contact: contact, input: input, now: now)
         try throwFailure()
         guard let move else { return false }
+        if case .cancelled = input { transaction.wakes.withdraws = true }
         transaction.lastMoves[id] = transaction.eventNumber
         try store.update(
             StoredExecution(execution: move.execution, projectID: stored.projectID, versionID: stored.versionID))

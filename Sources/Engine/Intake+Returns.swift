@@ -44,6 +44,11 @@ extension Intake {
         return !addresses.isEmpty && message.recipients.contains { addresses.match($0) != nil }
     }
 
+    /// Whether its sender is the address of one of our mails: nothing that answers it reaches anybody.
+    func comesFromMail(_ message: ReceivedMessage) -> Bool {
+        context.configuration.returnAddresses.match(message.reversePath) != nil
+    }
+
     func act(
         on returned: Return, _ correlation: ReturnedMail.Correlation?, _ facts: IncomingMail,
         in transaction: EngineTransaction

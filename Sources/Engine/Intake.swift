@@ -52,7 +52,9 @@ package struct Intake: MessageIntake {
         let returned = Return(message, facts, key: identity, ownAddresses: ownAddresses, context: context)
         let prepared = arrivals.map { arrival in
             let refusal = facts.refusal(
-                recipient: arrival.recipient, ownAddresses: ownAddresses, isOwnMail: bearsMarker, now: now)
+                recipient: arrival.recipient, ownAddresses: ownAddresses,
+                isOwnMail: bearsMarker || comesFromMail(message),
+                now: now)
             return (arrival, refusal)
         }
         return { completion in

@@ -116,6 +116,7 @@ package struct OptOuts: Sendable {
                 holder = .contact(
                     try recorder.change(from: before, to: changed, generation: 0, subscriptionData: origin))
             } else if !subscribed {
+                transaction.wakes.withdraws = true
                 try transaction.store.save(
                     Suppression(
                         projectID: entry.projectID, address: holder.address, reason: .unsubscribe, evidence: origin,

@@ -35,7 +35,9 @@ extension ReturnedMail {
         let outcome = try outcome(of: correlation, facts, in: transaction)
         let isShown =
             switch matter {
-            case .report, .complaint, .unclear: true
+            case .report, .complaint: true
+            // Whoever invents addresses gets no row for each.
+            case .unclear: correlation != nil
             case .automaticReply, .reply: address?.kind == .bounce && (outcome == .unknown || outcome == .unverified)
             }
         if isShown {
@@ -198,6 +200,7 @@ private struct Fate {
         for execution in moved
         where try transaction.store.execution(execution)?.execution.resumedBy?.id == event.id {
             try transaction.store.noteAnswer(to: execution, at: transaction.now)
+            transaction.wakes.withdraws = true
         }
     }
 }

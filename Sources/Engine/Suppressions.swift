@@ -94,6 +94,7 @@ package struct Suppressions: Sendable {
                         evidence: addition.note.map { ["note": .string($0)] } ?? [:],
                         createdAt: addition.createdAt ?? transaction.now, expiresAt: addition.expiresAt)
                 }
+                transaction.wakes.withdraws = true
                 for row in rows {
                     try transaction.store.deleteKeptSuppressions(
                         of: row.address, reason: row.reason, in: project, context)

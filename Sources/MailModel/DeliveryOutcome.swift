@@ -23,10 +23,16 @@ package struct OutgoingMail: Sendable {
     package var recipient: String
     /// The whole message: header, blank line, body. CRLF line ends, 7-bit, lines of at most 998 bytes.
     package var bytes: [UInt8]
+    /// Asked once, when the relay is ready for the message itself, by a thread that may be kept waiting. False ends the
+    /// attempt: the relay has got nothing. Nil sends in any case.
+    package var mayDepart: (@Sendable () -> Bool)?
 
-    package init(reversePath: String, recipient: String, bytes: [UInt8]) {
+    package init(
+        reversePath: String, recipient: String, bytes: [UInt8], mayDepart: (@Sendable () -> Bool)? = nil
+    ) {
         self.reversePath = reversePath
         self.recipient = recipient
         self.bytes = bytes
+        self.mayDepart = mayDepart
     }
 }

@@ -53,7 +53,7 @@ final class SMTPConnection {
 
     private func perform(_ mail: OutgoingMail, onFreshConnection isFresh: Bool) -> TransferResult {
         mail.bytes.withUnsafeBytes { bytes in
-            transfer.begin(sending: bytes)
+            transfer.begin(sending: bytes, mayDepart: mail.mayDepart)
             errorText.pointee = 0
             let recipients = curl_slist_append(nil, mail.recipient)
             let code =

@@ -12,6 +12,7 @@ final class Transfer {
     private let silenceLimit: ContinuousClock.Duration
     private let clock = ContinuousClock()
     private var source = UnsafeRawBufferPointer(start: nil, count: 0)
+    private var mayDepart: (@Sendable () -> Bool)?
     private var lastSign: ContinuousClock.Instant
     private var bytesSent: curl_off_t = 0
 
@@ -30,7 +31,9 @@ final class Transfer {
     }
 
     /// Starts the next message. The bytes must stay where they are until `end()`.
-    func begin(sending bytes: UnsafeRawBufferPointer) {
+    /// - Parameter mayDepart: asked before the first of them.
+    func begin(sending bytes: UnsafeRawBufferPointer, mayDepart: (@Sendable () -> Bool)? = nil) {
+        self.mayDepart = mayDepart
         exchange = SMTPExchange(tls: exchange.tls, needsLogin: exchange.needsLogin)
         isStopped = false
         source = bytes
@@ -38,7 +41,10 @@ final class Transfer {
         lastSign = clock.now
     }
 
-    func end() { source = UnsafeRawBufferPointer(start: nil, count: 0) }
+    func end() {
+        source = UnsafeRawBufferPointer(start: nil, count: 0)
+        mayDepart = nil
+    }
 
     /// Makes this object the context of the handle's callbacks: borrowed, the owner of the handle keeps it.
     func install(on options: inout OptionSetter) {
@@ -66,7 +72,13 @@ final class Transfer {
     }
 
     /// The one copy between the message and libcurl's buffer.
-    fileprivate func read(into buffer: UnsafeMutableRawBufferPointer) -> Int {
+    /// - Returns: nil when the message must not be sent after all. Nothing of it has been sent, and without a final dot the
+    ///   relay has no message.
+    fileprivate func read(into buffer: UnsafeMutableRawBufferPointer) -> Int? {
+        if let mayDepart {
+            self.mayDepart = nil
+            guard mayDepart() else { return nil }
+        }
         lastSign = clock.now
         let chunk = source.prefix(buffer.count)
         buffer.copyBytes(from: chunk)
@@ -110,6 +122,7 @@ private let headerCallback: postrider_curl_io = { line, size, count, context in
 private let readCallback: postrider_curl_io = { buffer, size, count, context in
     guard let buffer, let transfer = transfer(context) else { return Int(CURL_READFUNC_ABORT) }
     return transfer.read(into: UnsafeMutableRawBufferPointer(start: buffer, count: size * count))
+        ?? Int(CURL_READFUNC_ABORT)
 }
 
 /// CURLOPT_WRITEFUNCTION(3): SMTP has no body to give; the default would print one.

@@ -1,3 +1,4 @@
+import Dispatch
 import Engine
 import MailModel
 import Synchronization
@@ -23,7 +24,8 @@ package final class ScriptedTransport: MailTransport {
     package var sent: [OutgoingMail] { state.withLock { $0.sent } }
 
     package func deliver(_ mail: OutgoingMail) async -> DeliveryOutcome {
-        state.withLock { state in
+        guard await mail.isLetThrough() else { return .unreachable(reason: "it was kept back") }
+        return state.withLock { state in
             state.sent.append(mail)
             return state.outcomes.isEmpty ? Self.accepted : state.outcomes.removeFirst()
         }
@@ -31,4 +33,14 @@ package final class ScriptedTransport: MailTransport {
 
     /// Its answers come at once: there is nothing under way to end.
     package func stop() {}
+}
+
+extension OutgoingMail {
+    /// Asks as a transport must, on a thread that may be kept waiting.
+    package func isLetThrough() async -> Bool {
+        guard let mayDepart else { return true }
+        return await withCheckedContinuation { continuation in
+            DispatchQueue.global().async { continuation.resume(returning: mayDepart()) }
+        }
+    }
 }

@@ -398,6 +398,36 @@ import WorkflowModel
         #expect(try await stage.engine.contact() == nil)
     }
 
+    @Test func whatCameBackIsErasedWithTheContact() async throws {
+        let stage = try await ReturnStage()
+        await stage.receive(IncomingText.answer(to: stage.replyAddress))
+        await stage.receive(
+            IncomingText.report(to: stage.returnPath, recipients: [IncomingText.failed()], header: nil))
+        // One that nobody believes, and one about somebody else.
+        await stage.receive(
+            IncomingText.report(to: ReturnStage.inbox, recipients: [IncomingText.failed()], header: nil, id: "r2"))
+        await stage.receive(
+            IncomingText.report(
+                to: ReturnStage.inbox, recipients: [IncomingText.failed("ben@example.org")], header: nil, id: "r3"))
+        let contact = try #require(try await stage.engine.contact())
+        try await stage.engine.contacts.delete(contact.id)
+        while try await History(context: stage.engine.context).step(HistorySizes()) {}
+        let rows = Rows(stage.database.path)
+        #expect(try rows.count("SELECT count(*) FROM mail_returns") == 0)
+        #expect(try rows.count("SELECT count(*) FROM answered_executions") == 0)
+        #expect(try rows.run("SELECT address FROM inbound_reports") == [["ben@example.org"]])
+        // What stands against the address outlives it.
+        #expect(try await stage.reasons() == ["bounce"])
+    }
+
+    @Test func aSenderThatIsAnAddressOfAMailIsNotAnswered() async throws {
+        let stage = try await ReturnStage()
+        var message = IncomingText.answer(to: ReturnStage.inbox, from: "ben@example.org", id: "q1")
+        message.reversePath = stage.returnPath
+        await stage.receive(message)
+        #expect(try await stage.events("email.received").first?["replyRefusal"] == "own_mail")
+    }
+
     @Test func reportsAreForgottenInTime() async throws {
         let stage = try await ReturnStage()
         await stage.receive(

@@ -160,14 +160,38 @@ import WorkflowModel
     /// A transport in whose hands the mail is when something happens.
     private struct InterruptedTransport: MailTransport {
         let concurrency = 1
+        /// Whether it happens before the relay is ready for the message.
+        let isEarly: Bool
         let happens: @Sendable () async throws -> Void
 
         func deliver(_ mail: OutgoingMail) async -> DeliveryOutcome {
-            do { try await happens() } catch { return .refused(reason: "\(error)") }
+            do {
+                if isEarly { try await happens() }
+                guard await mail.isLetThrough() else { return .unknown(reason: "ended before the message") }
+                if !isEarly { try await happens() }
+            } catch {
+                return .refused(reason: "\(error)")
+            }
             return ScriptedTransport.accepted
         }
 
         func stop() {}
+    }
+
+    /// The relay took its time: connecting and greeting are no message yet.
+    @Test(arguments: Withdrawal.allCases)
+    func whatComesBeforeTheMessageItselfKeepsItBack(_ withdrawal: Withdrawal) async throws {
+        let stage = try await stage()
+        let now = stage.engine.clock.now()
+        let entry = try #require(
+            try await stage.engine.context.store.write { try $0.claimEntries(dueAt: now, limit: 10) }.first)
+        let transport = InterruptedTransport(isEarly: true) { try await withdraw(withdrawal, stage) }
+        await Dispatch(context: stage.engine.context, transport: transport).deliver(entry)
+        let status = try await DirectMail(context: stage.engine.context).status(
+            of: entry.id, project: stage.engine.project.id)
+        #expect(status.state == "suppressed" && status.lastReply == withdrawal.reason)
+        #expect(try await stage.events("email.sent").allSatisfy { $0["emailId"] != .string("\(entry.id)") })
+        #expect(try await stage.engine.counter("possible_duplicates") == 0)
     }
 
     @Test(arguments: Withdrawal.allCases)
@@ -176,7 +200,7 @@ import WorkflowModel
         let now = stage.engine.clock.now()
         let entry = try #require(
             try await stage.engine.context.store.write { try $0.claimEntries(dueAt: now, limit: 10) }.first)
-        let transport = InterruptedTransport { try await withdraw(withdrawal, stage) }
+        let transport = InterruptedTransport(isEarly: false) { try await withdraw(withdrawal, stage) }
         await Dispatch(context: stage.engine.context, transport: transport).deliver(entry)
         let sent = try #require(
             try await stage.events("email.sent").first { $0["emailId"] == .string("\(entry.id)") })

@@ -38,14 +38,23 @@ struct BounceStories {
             configuration.parameters["virtual_mailbox_domains"] = "local.test.example"
             configuration.parameters["virtual_mailbox_maps"] = "inline:{ real@local.test.example=real/ }"
             configuration.parameters["virtual_mailbox_base"] = "/nonexistent"
+            configuration.parameters["virtual_mailbox_limit"] = "0"
             configuration.parameters["smtpd_reject_unlisted_recipient"] = "no"
         }
         return story
     }
 
     /// Waits until mail to the address has bounced, and gives what is known of it.
-    private func bounce(of address: String, _ daemon: RunningDaemon) async throws -> (report: JSON, mail: JSON) {
-        let noted = try await daemon.waitForExecution(of: "bounced", contact: address, status: "EXITED")
+    private func bounce(
+        of address: String, _ daemon: RunningDaemon, _ story: StorySite
+    ) async throws -> (report: JSON, mail: JSON) {
+        let noted: JSON
+        do {
+            noted = try await daemon.waitForExecution(of: "bounced", contact: address, status: "EXITED")
+        } catch let error as FixtureError {
+            let log = story.site.postfix.logLines().suffix(30).joined(separator: "\n")
+            throw FixtureError(error.code, "\(error.explanation)\n\(log)")
+        }
         #expect(noted["exitReason"]?.stringValue == "noted")
         let report = try #require(try await daemon.api("/inbound/reports?email=\(address)")["data"]?.arrayValue?.first)
         let id = try #require(report["emailId"]?.stringValue)
@@ -63,15 +72,17 @@ struct BounceStories {
         let story = try await site()
         let daemon = try await story.start()
         let address = "gone@local.test.example"
+        // Before the daemon listened, Postfix greeted and could not ask anybody.
+        let start = story.site.postfix.logLines().count
         _ = try await daemon.track("signed_up", address)
-        let (report, mail) = try await bounce(of: address, daemon)
+        let (report, mail) = try await bounce(of: address, daemon, story)
         #expect(report["matchedBy"]?.stringValue == "return_path" && report["isVerified"]?.boolValue == true)
         #expect(report["details"]?["status"]?.stringValue == "5.1.1", "\(report)")
         #expect(mail["status"]?.stringValue == "bounced" && mail["bouncedAt"]?.stringValue != nil)
         #expect(mail["bounce"]?["reason"]?.stringValue == "user_unknown", "\(mail)")
         #expect(try await suppressions(of: address, daemon) == ["bounce"])
         // The bounce went through the milter as mail without a client, and was let through.
-        #expect(story.site.postfix.logLines().allSatisfy { !$0.contains("milter-reject") })
+        #expect(story.site.postfix.logLines().dropFirst(start).allSatisfy { !$0.contains("milter-reject") })
         // Nothing more is sent there.
         _ = try await daemon.track("signed_up", address)
         try await daemon.waitUntilSettled()
@@ -89,7 +100,7 @@ struct BounceStories {
         let daemon = try await story.start()
         let address = "gone@elsewhere.example"
         _ = try await daemon.track("signed_up", address)
-        let (report, mail) = try await bounce(of: address, daemon)
+        let (report, mail) = try await bounce(of: address, daemon, story)
         #expect(report["details"]?["replyCode"]?.intValue == 550, "\(report)")
         #expect(mail["status"]?.stringValue == "bounced")
         #expect(try await suppressions(of: address, daemon) == ["bounce"])
@@ -106,7 +117,7 @@ struct BounceStories {
         let daemon = try await story.start()
         let address = "ann@elsewhere.example"
         _ = try await daemon.track("signed_up", address)
-        let (_, mail) = try await bounce(of: address, daemon)
+        let (_, mail) = try await bounce(of: address, daemon, story)
         #expect(mail["bounce"]?["bounceType"]?.stringValue == "policy", "\(mail)")
         #expect(try await suppressions(of: address, daemon).isEmpty)
         #expect(try await daemon.counter("bounces_policy") == 1)
@@ -121,7 +132,7 @@ struct BounceStories {
         let daemon = try await story.start()
         let address = "gone@local.test.example"
         _ = try await daemon.track("signed_up", address)
-        let (report, _) = try await bounce(of: address, daemon)
+        let (report, _) = try await bounce(of: address, daemon, story)
         // The relay's queue id is asked for first; the bounce may be faster than our note of it.
         #expect(["queue_id", "marker"].contains(report["matchedBy"]?.stringValue))
         #expect(try await suppressions(of: address, daemon) == ["bounce"])
@@ -216,10 +227,37 @@ struct BounceStories {
         let third = try await story.start()
         #expect(try await suppressions(of: address, third) == ["bounce"])
         try await story.deliver(from: "", to: [returnPath], text)
-        _ = try await bounce(of: address, third)
+        _ = try await bounce(of: address, third, story)
         #expect(try await third.executions(of: "bounced", contact: address).count == 1)
         #expect(try await third.api("/inbound/reports")["data"]?.arrayValue?.count == 1)
         try await third.process.terminate()
+        try await story.stop()
+    }
+
+    // MARK: On the way out
+
+    @Test func whoIsSuppressedWhileTheRelayHesitatesGetsNoMail() async throws {
+        let relay = try StoryRelay()
+        let story = try await site(relayPort: relay.port)
+        let daemon = try await story.start()
+        let address = "ann@elsewhere.example"
+        relay.hold(at: .recipient)
+        _ = try await daemon.track("signed_up", address)
+        try await relay.waitUntilHeld()
+        let body: JSON = ["email": .string(address)]
+        let answer = try await daemon.http.post(
+            "/suppressions", fields: [("Authorization", "Bearer \(daemon.key)"), ("Content-Type", "application/json")],
+            JSONWriter.bytes(body))
+        #expect(answer.status == 201)
+        relay.release()
+        try await daemon.process.waitForLine(containing: "mail suppressed")
+        try await daemon.waitUntilSettled()
+        // The next one goes; of the first nothing has come.
+        _ = try await daemon.track("signed_up", "ben@elsewhere.example")
+        try await relay.waitForMessages(to: "ben@elsewhere.example")
+        #expect(relay.messages(to: address).isEmpty)
+        #expect(try await daemon.counter("possible_duplicates") == 0)
+        try await daemon.process.terminate()
         try await story.stop()
     }
 

@@ -62,6 +62,20 @@ import Testing
         #expect(server.record.commands.first == "EHLO [192.0.2.1]")
     }
 
+    @Test func aMailThatMayNotDepartLeavesNothingBehind() async throws {
+        let server = try ScriptedServer([:])
+        var mail = plainMail()
+        mail.mayDepart = { false }
+        let held = mail
+        let other = plainMail()
+        let kinds = try await withTransport(port: server.port) { transport in
+            [await transport.deliver(held).kind, await transport.deliver(other).kind]
+        }
+        #expect(kinds[0] != .delivered(250) && kinds[1] == .delivered(250))
+        #expect(server.record.messages.filter { !$0.isEmpty } == [other.bytes])
+        #expect(server.record.commands.filter { $0 == "DATA" }.count == 2)
+    }
+
     @Test func anEmptyMessageIsStillAMessage() async throws {
         let server = try ScriptedServer([:])
         let mail = OutgoingMail(reversePath: "", recipient: "bob@example.org", bytes: [])
