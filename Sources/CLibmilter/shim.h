@@ -5,4 +5,6 @@
 #include <libmilter/mfapi.h>
 /* libmilter logs with syslog(3) only; openlog(3) sets the tag. */
 #include <syslog.h>
+/* mallopt(3): the memory of the threads that libmilter starts and ends. */
+#include <malloc.h>
 #endif

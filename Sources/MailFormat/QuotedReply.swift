@@ -5,31 +5,27 @@ package enum QuotedReply {
     /// The reply alone. What stands between or under quoted lines stays; a text that is nothing but quotation gives nothing.
     /// A forwarded message is content and stays.
     package static func stripped(_ text: String) -> String {
-        let lines = text.split(separator: "\n", omittingEmptySubsequences: false).prefix(20_000).map(String.init)
-        var kept: [String] = []
+        let lines = TextLines(text, limit: 20_000)
+        var kept: [Int] = []
         var index = 0
         while index < lines.count {
             if let length = QuotedReply.attribution(lines, at: index) {
                 let next = index + length
-                let isMarked = firstText(lines, from: next).map { isQuoted(lines[$0]) } ?? false
+                let isMarked = firstText(lines, from: next).map { lines.isQuoted($0) } ?? false
                 // Without signs nothing tells the quotation from what follows it: it is the rest.
                 guard isMarked else { break }
                 index = next
                 continue
             }
             if isSeparator(lines, at: index) { break }
-            if !isQuoted(lines[index]) { kept.append(lines[index]) }
+            if !lines.isQuoted(index) { kept.append(index) }
             index += 1
         }
-        return Signature.removed(from: kept).joined(separator: "\n").trimmingLines()
+        return lines.joined(Signature.removed(from: kept, of: lines))
     }
 
-    static func isQuoted(_ line: String) -> Bool {
-        line.utf8.first { $0 != 0x20 && $0 != 0x09 && $0 != 0xC2 && $0 != 0xA0 } == UInt8(ascii: ">")
-    }
-
-    private static func firstText(_ lines: [String], from index: Int) -> Int? {
-        (index..<lines.count).first { !lines[$0].isBlank }
+    private static func firstText(_ lines: TextLines, from index: Int) -> Int? {
+        (index..<lines.count).first { !lines.isBlank($0) }
     }
 
     // MARK: Attributions
@@ -49,10 +45,10 @@ package enum QuotedReply {
     ]
 
     /// How many lines the attribution takes that begins here; programs break it into up to three.
-    private static func attribution(_ lines: [String], at index: Int) -> Int? {
+    private static func attribution(_ lines: TextLines, at index: Int) -> Int? {
         // Nearly no line ends with a colon, and nothing else has to be looked at.
-        let ends = (index..<min(index + 3, lines.count)).prefix { $0 == index || !lines[$0 - 1].isBlank }
-        guard ends.contains(where: { endsWithColon(lines[$0]) }), lines[index].utf8.count <= 400 else { return nil }
+        let ends = (index..<min(index + 3, lines.count)).prefix { $0 == index || !lines.isBlank($0 - 1) }
+        guard ends.contains(where: { endsWithColon(lines, $0) }), lines.length(index) <= 400 else { return nil }
         var joined = ""
         for length in 1...3 where index + length <= lines.count {
             let line = lines[index + length - 1].trimmingSigns().lowercased()
@@ -67,7 +63,7 @@ package enum QuotedReply {
             }
             let hasDate = joined.utf8.contains { $0 &- UInt8(ascii: "0") < 10 }
             let hasAddress = joined.utf8.contains(UInt8(ascii: "@"))
-            let isMarked = firstText(lines, from: index + length).map { isQuoted(lines[$0]) } ?? false
+            let isMarked = firstText(lines, from: index + length).map { lines.isQuoted($0) } ?? false
             if (hasDate && (startsAsOne || hasAddress)) || (hasAddress && isMarked) || (hasDate && isMarked)
                 || (isMarked && length == 1)
             {
@@ -77,8 +73,8 @@ package enum QuotedReply {
         return nil
     }
 
-    private static func endsWithColon(_ line: String) -> Bool {
-        let last = line.utf8.last { $0 != 0x20 && $0 != 0x09 && $0 != 0x0D }
+    private static func endsWithColon(_ lines: TextLines, _ index: Int) -> Bool {
+        let last = lines.last(index)
         // The wide colon of East Asian text ends with this byte.
         return last == UInt8(ascii: ":") || last == 0x9A
     }
@@ -119,8 +115,8 @@ package enum QuotedReply {
     ]
 
     /// A line between the reply and the mail below it: a ruled title, or the header that Outlook puts there.
-    private static func isSeparator(_ lines: [String], at index: Int) -> Bool {
-        guard mayBeSeparator(lines[index]) else { return false }
+    private static func isSeparator(_ lines: TextLines, at index: Int) -> Bool {
+        guard mayBeSeparator(lines, index) else { return false }
         let line = lines[index].trimmingSigns().lowercased()
         if line.hasPrefix("-") || line.hasPrefix("_") || line.hasPrefix("=") {
             if rules.contains(where: { line.contains($0) }) { return true }
@@ -132,25 +128,24 @@ package enum QuotedReply {
     }
 
     /// Nearly every line is none, and is told by its first byte and its colons alone.
-    private static func mayBeSeparator(_ line: String) -> Bool {
-        guard let first = line.utf8.first(where: { $0 != 0x20 && $0 != 0x09 }) else { return false }
+    private static func mayBeSeparator(_ lines: TextLines, _ index: Int) -> Bool {
+        guard let first = lines.first(index) else { return false }
         switch first {
         case UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "="): return true
         // A blank or a mark of direction may stand before what counts.
         case 0x80...: return true
-        default: return line.utf8.prefix(40).contains { $0 == UInt8(ascii: ":") || $0 == 0x9A }
+        default: return lines.hasEarlyColon(index)
         }
     }
 
-    private static func isHeader(_ lines: [String], at index: Int) -> Bool {
-        let beginning = lines[index].utf8.prefix(40)
-        guard beginning.contains(where: { $0 == UInt8(ascii: ":") || $0 == 0x9A }) else { return false }
+    private static func isHeader(_ lines: TextLines, at index: Int) -> Bool {
+        guard lines.hasEarlyColon(index) else { return false }
         let first = label(lines[index])
         guard fromNames.contains(where: { first.hasPrefix($0) }) else { return false }
         var hasDate = false
         var others = 0
-        for next in lines[(index + 1)...].prefix(8) {
-            let label = label(next)
+        for next in (index + 1..<lines.count).prefix(8) {
+            let label = label(lines[next])
             if dateNames.contains(where: { label.hasPrefix($0) }) { hasDate = true }
             if otherNames.contains(where: { label.hasPrefix($0) }) { others += 1 }
         }
@@ -176,19 +171,22 @@ enum Signature {
         "iphoneから送信", "発送自我的", "发自我的", "從我的",
     ]
 
-    static func removed(from lines: [String]) -> [String] {
-        var kept = lines
+    /// The lines of those that are no signature.
+    static func removed(from kept: [Int], of lines: TextLines) -> [Int] {
+        var kept = kept
         // The last delimiter that is not so far up that it cannot be one (RFC 3676 section 4.3).
-        if let index = kept.lastIndex(where: { $0 == "-- " || $0 == "--" || $0 == "--\u{A0}" }),
-            kept.count - index <= 30
-        {
+        if let index = kept.suffix(30).lastIndex(where: { line in
+            lines.first(line) == UInt8(ascii: "-") && delimiters.contains { lines.equals(line, $0) }
+        }) {
             kept.removeSubrange(index...)
         }
-        while let last = kept.last(where: { !$0.isBlank }), isAdvertisement(last) {
-            while let line = kept.popLast(), line.isBlank {}
+        while let last = kept.last(where: { !lines.isBlank($0) }), isAdvertisement(lines[last]) {
+            while let line = kept.popLast(), lines.isBlank(line) {}
         }
         return kept
     }
+
+    private static let delimiters = ["-- ", "--", "--\u{A0}"]
 
     private static func isAdvertisement(_ line: String) -> Bool {
         let lowered = line.trimmingSigns().lowercased()
@@ -197,22 +195,12 @@ enum Signature {
 }
 
 extension String {
-    fileprivate var isBlank: Bool { allSatisfy(\.isWhitespace) }
-
     /// Without blanks at both ends.
     fileprivate func trimmingSigns() -> String {
         var rest = self[...]
         while let first = rest.first, first.isWhitespace || first == "\u{200E}" || first == "\u{200F}" {
             rest = rest.dropFirst()
         }
-        while let last = rest.last, last.isWhitespace { rest = rest.dropLast() }
-        return String(rest)
-    }
-
-    /// Without empty lines at both ends.
-    fileprivate func trimmingLines() -> String {
-        var rest = self[...]
-        while let first = rest.first, first.isWhitespace { rest = rest.dropFirst() }
         while let last = rest.last, last.isWhitespace { rest = rest.dropLast() }
         return String(rest)
     }

@@ -2,8 +2,13 @@
 /// and every mail that comes is asked for hundreds of them.
 package struct Phrases: Sendable, ExpressibleByArrayLiteral {
     private let phrases: [[UInt8]]
+    /// Bytes.
+    private let longest: Int
 
-    package init(_ texts: [String]) { phrases = texts.map { Array($0.utf8) } }
+    package init(_ texts: [String]) {
+        phrases = texts.map { Array($0.utf8) }
+        longest = phrases.map(\.count).max() ?? 0
+    }
 
     package init(arrayLiteral texts: String...) { self.init(texts) }
 
@@ -19,7 +24,10 @@ package struct Phrases: Sendable, ExpressibleByArrayLiteral {
 
     /// Whether the text begins with one of them.
     package func isPrefix(of text: some StringProtocol) -> Bool {
-        phrases.contains { text.utf8.starts(with: $0) }
+        let bytes = Array(text.utf8.prefix(longest))
+        return phrases.contains { phrase in
+            phrase.count <= bytes.count && phrase.first == bytes.first && phrase.elementsEqual(bytes[..<phrase.count])
+        }
     }
 
     /// Where the piece begins; it must end at or before `limit`.

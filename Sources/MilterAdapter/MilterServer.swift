@@ -77,6 +77,9 @@ package final class MilterServer: Service {
         try open()
         try entrance.withLock { $0 }?.start()
         try context.readAhead.start()
+        // libmilter starts and ends a thread for every few mails, and each would allocate from an arena that no cache
+        // holds: with 20 sessions that cost 7 % of the mails a second on two processors.
+        mallopt(M_ARENA_MAX, 2)
         let main = try MilterThread(name: "smfi_main") { smfi_main() }
         isMainRunning.withLock { $0 = true }
         context.logger.info("milter is listening", metadata: ["socket": "\(context.configuration.unixSocketPath)"])
