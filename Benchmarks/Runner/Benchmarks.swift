@@ -20,6 +20,9 @@ enum Benchmarks {
         ("segments", { try await SegmentUpdates(programs: $0).run() }),
         ("track", { try await TrackOverHTTP(programs: $0).run() }),
         ("liquid", { try await LiquidRendering(programs: $0).run() }),
+        ("drain", { try await OutboxDrain(programs: $0, receiver: .sink).run() }),
+        ("drain-postfix", { try await OutboxDrain(programs: $0, receiver: .postfix).run() }),
+        ("campaign", { try await Campaign(programs: $0).run() }),
         ("milter-cost", { try await MilterCost(programs: $0).run() }),
     ]
 

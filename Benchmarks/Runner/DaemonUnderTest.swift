@@ -22,8 +22,12 @@ struct DaemonUnderTest {
     /// Its socket, for Postfix.
     static func socket(in directory: ServerDirectory) -> String { directory.path("milter.sock") }
 
+    /// - Parameters:
+    ///   - relayPort: where its mail goes, on this machine; nil for the default, where nobody listens.
+    ///   - connections: to the relay.
     static func start(
-        _ programs: Programs, database: String, in directory: ServerDirectory
+        _ programs: Programs, database: String, in directory: ServerDirectory, relayPort: UInt16? = nil,
+        connections: Int = 4
     ) async throws -> DaemonUnderTest {
         let configuration = try directory.write(
             "postrider.yaml",
@@ -36,6 +40,7 @@ struct DaemonUnderTest {
               socket_group: ""
             http:
               port: 0
+            \(relayPort.map { "smtp: { port: \($0), workers: \(connections) }" } ?? "")
             routes:
               - recipient: \(inbox)
             """)

@@ -78,7 +78,12 @@ struct EngineUnderTest: Sendable {
         let dispatch = Dispatch(context: context, transport: SwallowingTransport())
         while true {
             let now = context.clock.now()
-            let entries = try await store.write { try $0.claimEntries(dueAt: now, limit: 100) }
+            let entries = try await store.write { transaction in
+                let due = try transaction.outboxQueues().flatMap { queue in
+                    try transaction.tickets(in: queue, after: nil, lane: nil, limit: 100)
+                }
+                return try transaction.claim(due.map(\.id), at: now)
+            }
             if entries.isEmpty { return }
             for entry in entries { await dispatch.deliver(entry) }
         }

@@ -96,7 +96,6 @@ package struct DirectMail: Sendable {
                 return mail
             }
             try Self.audit(request, first: mails.first?.id, count: sent.count, in: transaction)
-            transaction.wakes.dispatch = true
             return Sent(mails: mails, at: transaction.now)
         }
     }
@@ -139,11 +138,12 @@ package struct DirectMail: Sendable {
         mail.recipientName = recipient.name
         mail.headers = request.headers
         mail.attachmentSet = attachments
-        try transaction.store.insert(
-            OutboxEntry(
-                id: id, projectID: request.projectID, contactID: contact.id, executionID: nil, dueAt: transaction.now,
-                createdAt: transaction.now, generation: 0, request: mail,
-                messageID: MessageIDDomain(transaction).messageID(for: mail, project: request.projectID)))
+        let entry = OutboxEntry(
+            id: id, projectID: request.projectID, contactID: contact.id, executionID: nil, dueAt: transaction.now,
+            createdAt: transaction.now, generation: 0, request: mail,
+            messageID: MessageIDDomain(transaction).messageID(for: mail, project: request.projectID))
+        try transaction.store.insert(entry)
+        transaction.wakes.mail(entry)
         return Sent.Mail(contactID: contact.id, email: contact.email, id: id)
     }
 

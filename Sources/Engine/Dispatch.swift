@@ -3,32 +3,49 @@ import Logging
 import MailModel
 import WorkflowModel
 
-/// Takes mails out of the outbox and hands them to the relay, as many at once as the transport has places.
+/// Takes mails out of the outbox and hands them to the relays, as many at once as those have places.
 ///
-/// A claim is durable before the attempt begins. Should the daemon die in between, the next start finds the claim and
-/// tries again with the same Message-ID: a second copy is possible only when the relay had taken the mail and our
-/// record of it was not yet durable, and every such attempt is counted (`possible_duplicates`).
+/// Who may go next is decided in memory (`DispatchBoard`), on tickets that are read ahead; only the mails chosen are
+/// claimed, by their ids. A claim is durable before the attempt begins. Should the daemon die in between, the next start
+/// finds the claim and tries again with the same Message-ID: a second copy is possible only when the relay had taken the
+/// mail and our record of it was not yet durable, and every such attempt is counted (`possible_duplicates`).
 package struct Dispatch: Sendable {
     package let context: EngineContext
-    package let transport: any MailTransport
+    private let relays: [MailRelay]
+    let state: DispatchState
+    /// The longest time without a look at all queues, in seconds.
     private static let longestSleep: Int64 = 30
+    /// The same for pauses, which a command may set or end beside us.
+    private static let pauseLook: Int64 = 1
     /// How long a stop waits for attempts under way; what is still unfinished then is tried again at the next start.
     private static let drainTime = Duration.seconds(20)
     /// How long it may take, after that, to end them and to record that nobody knows how they ended.
     private static let abandonTime = Duration.seconds(3)
 
-    package init(context: EngineContext, transport: any MailTransport) {
+    /// - Parameter relays: at least one.
+    package init(context: EngineContext, relays: [MailRelay]) {
         self.context = context
-        self.transport = transport
+        self.relays = relays
+        state = DispatchState(
+            relays.map { (rules: $0.rules, places: $0.transport.concurrency) }, context.configuration.pacing)
     }
 
-    /// Gives back what a daemon that died had claimed. To be called once, before `run`.
+    /// With one relay for everything.
+    package init(context: EngineContext, transport: any MailTransport) {
+        self.init(context: context, relays: [MailRelay(RelayRules(name: "smtp"), transport: transport)])
+    }
+
+    /// Gives back what a daemon that died had claimed, and goes on counting the day. To be called once, before `run`.
     package func recover() async throws {
-        let released = try await context.transact { transaction in
+        let (released, counts) = try await context.transact { transaction in
             let entries = try transaction.store.releaseClaims(at: transaction.now)
             if !entries.isEmpty { try transaction.store.count("possible_duplicates", by: entries.count) }
-            return entries
+            let day = PaceGate.day(of: transaction.now)
+            try transaction.store.deletePaceCounts(beforeDay: day - 1)
+            return (entries, try transaction.store.paceCounts(ofDay: day))
         }
+        let day = PaceGate.day(of: context.clock.now())
+        state.use { $0.goOn(countsOfDay: counts, day: day) }
         for entry in released {
             context.logger.warning("mail may go out a second time", metadata: ["entry": "\(entry)"])
         }
@@ -37,177 +54,364 @@ package struct Dispatch: Sendable {
     /// Runs until cancelled; then takes nothing new, and returns when the attempts under way have ended or after
     /// `drainTime`.
     package func run() async {
-        let places = DeliveryPlaces(transport.concurrency)
-        // Every fourth place goes to bulk mail however much else waits, so that a campaign always moves.
-        var credit = 0
+        report()
+        let places = DeliveryPlaces(0)
+        var looks = Looks()
         while !Task.isCancelled {
-            let free = places.free
-            credit += free
-            let share = credit / 4
-            credit %= 4
-            guard let entries = free > 0 ? await claim(free, bulkShare: share) : [] else {
-                await context.signals.dispatch.wait(until: context.clock.now().adding(seconds: 1), clock: context.clock)
-                continue
+            switch await round(&looks, at: context.clock.now()) {
+            case .go(let claimed):
+                for _ in claimed { places.take() }
+                // Not a child: what has begun must not be cancelled with the loop.
+                Task { await deliver(claimed, places: places) }
+            case .rest(let time): await context.signals.dispatch.wait(until: time, clock: context.clock)
             }
-            for entry in entries {
-                places.take()
-                // Not a child: an attempt that has begun must not be cancelled with the loop.
-                Task {
-                    await deliver(entry, places: places)
-                    if places.giveBack() { context.signals.dispatch.signal() }
-                }
-            }
-            // A full claim may have left more behind; otherwise wait for a reason to look again.
-            if !entries.isEmpty, entries.count == free, places.free > 0 { continue }
-            await context.signals.dispatch.wait(until: await nextLook { places.free > 0 }, clock: context.clock)
         }
         await places.waitUntilAllFree(atMost: Self.drainTime)
-        transport.stop()
+        for relay in relays { relay.transport.stop() }
         await places.waitUntilAllFree(atMost: Self.abandonTime)
     }
 
-    /// - Returns: nil when the database did not take the claim.
-    private func claim(_ limit: Int, bulkShare: Int) async -> [OutboxEntry]? {
-        let now = context.clock.now()
-        do {
-            return try await context.store.write { try $0.claimEntries(dueAt: now, limit: limit, bulkShare: bulkShare) }
-        } catch {
-            context.logger.error("outbox waits for the database", metadata: ["error": "\(error)"])
-            return nil
+    private func deliver(
+        _ claimed: [(entry: OutboxEntry, seat: DispatchBoard.Seat)], places: DeliveryPlaces
+    ) async {
+        // One read for all of them: what is committed by now counts, and a read of its own for every mail would cost more
+        // than what is read.
+        let materials = await materials(for: claimed.map(\.entry))
+        for ((entry, seat), material) in zip(claimed, materials) {
+            Task {
+                await deliver(entry, seat, material, places: places)
+                _ = places.giveBack()
+            }
         }
     }
 
-    private func nextLook(_ hasPlaces: () -> Bool) async -> Timestamp {
-        let now = context.clock.now()
-        let latest = now.adding(seconds: Self.longestSleep)
+    private func report() {
+        let state = state
+        context.relayReports.register { state.use { $0.relayHealth } }
+        context.gauges.register("outboxQueues") { state.use { $0.numbers } }
+        for (index, relay) in relays.enumerated() {
+            context.gauges.register("relay.\(relay.rules.name)") { state.use { $0.relayHealth[index].numbers } }
+        }
+    }
+
+    /// What one look at the outbox gives.
+    enum Round {
+        /// These are claimed.
+        case go([(entry: OutboxEntry, seat: DispatchBoard.Seat)])
+        /// Nobody may go before that time, unless something happens.
+        case rest(until: Timestamp)
+    }
+
+    func round(_ looks: inout Looks, at now: Timestamp) async -> Round {
         do {
-            guard let next = try await context.store.write({ try $0.nextEntry() }) else { return latest }
-            // Due entries that found no free place are looked for when a place becomes free, not in a hot loop.
-            return next <= now && !hasPlaces() ? latest : min(latest, next)
+            try await look(&looks, at: now)
+            try await read(at: now)
         } catch {
-            return now.adding(seconds: 1)
+            context.logger.error("outbox waits for the database", metadata: ["error": "\(error)"])
+            return .rest(until: now.adding(seconds: 1))
+        }
+        let (seats, lookAgain) = state.use { $0.next(at: now) }
+        guard !seats.isEmpty else { return .rest(until: min(lookAgain, looks.next)) }
+        guard let claimed = await claim(seats, at: now) else { return .rest(until: now.adding(seconds: 1)) }
+        return .go(claimed)
+    }
+
+    // MARK: What is there
+
+    /// When to look for what nobody tells.
+    struct Looks {
+        var queues = Timestamp(microseconds: .min)
+        var pauses = Timestamp(microseconds: .min)
+        var isPaused = false
+
+        /// Without a pause nobody waits for its end; a new one is looked for before the next mail goes.
+        var next: Timestamp { isPaused ? min(queues, pauses) : queues }
+    }
+
+    private func look(_ looks: inout Looks, at now: Timestamp) async throws {
+        if now >= looks.queues {
+            let (queues, slugs) = try await context.store.read { (try $0.outboxQueues(), try $0.projectSlugs()) }
+            state.use { board in
+                board.know(slugs)
+                for queue in queues { board.add(queue) }
+                board.rewind()
+            }
+            looks.queues = now.adding(seconds: Self.longestSleep)
+        }
+        let told = context.signals.takeOutbox()
+        if !told.isEmpty {
+            let hasStrangers = state.use { board in
+                for (queue, time) in told { board.note(queue, dueAt: time, now: now) }
+                return told.keys.contains { !board.knows($0.project) }
+            }
+            if hasStrangers {
+                let slugs = try await context.store.read { try $0.projectSlugs() }
+                state.use { $0.know(slugs) }
+            }
+        }
+        if now >= looks.pauses || context.signals.takePauses() {
+            let pauses = try await context.store.read { try $0.outboxPauses() }
+            looks.isPaused = !pauses.isEmpty
+            looks.pauses = now.adding(seconds: Self.pauseLook)
+            state.use { $0.apply(PauseBoard(pauses)) }
+        }
+    }
+
+    private func read(at now: Timestamp) async throws {
+        // What comes of one read may ask for another, up to a bound: somebody may be able to go already.
+        for _ in 0..<8 {
+            let reads = state.use { $0.reads(at: now) }
+            if reads.isEmpty { return }
+            let found = try await context.store.read { reader in
+                try reads.map { read in
+                    try reader.tickets(in: read.queue, after: read.after, lane: read.lane, limit: read.limit)
+                }
+            }
+            state.use { board in
+                for (read, tickets) in zip(reads, found) { board.take(tickets, for: read, at: now) }
+            }
+        }
+    }
+
+    /// - Returns: nil when the database did not take the claim.
+    private func claim(
+        _ seats: [DispatchBoard.Seat], at now: Timestamp
+    ) async -> [(entry: OutboxEntry, seat: DispatchBoard.Seat)]? {
+        let ids = seats.map(\.ticket)
+        do {
+            let entries = try await context.store.write { try $0.claim(ids, at: now) }
+            var claimed: [(entry: OutboxEntry, seat: DispatchBoard.Seat)] = []
+            claimed.reserveCapacity(entries.count)
+            var rest = entries[...]
+            // The order is the same; what is missing was cancelled, or taken by somebody else.
+            for seat in seats {
+                if let entry = rest.first, entry.id == seat.ticket {
+                    claimed.append((entry, seat))
+                    rest.removeFirst()
+                } else {
+                    state.use { $0.undo(seat, at: now) }
+                }
+            }
+            return claimed
+        } catch {
+            context.logger.error("outbox waits for the database", metadata: ["error": "\(error)"])
+            state.use { board in
+                for seat in seats {
+                    board.undo(seat, at: now)
+                    // The ticket was taken off.
+                    board.note(seat.queue, dueAt: Timestamp(microseconds: .min), now: now)
+                }
+            }
+            return nil
         }
     }
 
     // MARK: One mail
 
     /// Builds, hands over and records one claimed mail. Also the whole of dispatch for tests.
-    ///
-    /// - Parameter places: where the attempt holds a place, so that a stop can be noticed.
-    package func deliver(_ entry: OutboxEntry, places: DeliveryPlaces? = nil) async {
+    package func deliver(_ entry: OutboxEntry) async {
+        let now = context.clock.now()
+        let seat = state.use { $0.enter(entry.queue, entry.lane, entry.id, at: now) }
+        await deliver(entry, seat, await materials(for: [entry])[0], places: nil)
+    }
+
+    /// - Parameter places: where the attempt is counted, so that a stop can be noticed.
+    func deliver(
+        _ entry: OutboxEntry, _ taken: DispatchBoard.Seat, _ material: Result<Material, any Error>,
+        places: DeliveryPlaces?
+    ) async {
+        var seat = taken
         let outcome: DeliveryOutcome
         var subject = ""
         do {
-            let gate = gate(for: entry)
-            let now = context.clock.now()
-            let (version, partials, attachments, project, withdrawal) = try await context.store.read { reader in
-                (
-                    try reader.templateVersion(entry.request.templateVersionID),
-                    try entry.request.partials.compactMapValues { try reader.templateVersion($0) },
-                    try entry.request.attachmentSet.map { try reader.attachments(ofSet: $0) } ?? [],
-                    try reader.project(entry.projectID), try self.withdrawal(of: entry, at: now, in: reader)
-                )
-            }
-            if let withdrawal {
-                let record = AttemptRecord(status: .suppressed, at: context.clock.now(), reply: withdrawal)
+            let built: MailBuilder.Built
+            switch try await prepare(entry, material.get()) {
+            case .withdrawn(let reason):
+                finish(seat, with: nil, entry)
+                var record = AttemptRecord(status: .suppressed, at: context.clock.now(), reply: reason)
+                record.isAttempt = false
                 return await self.record(record, of: entry, subject: "", places)
-            }
-            guard let version else { throw MailBuilder.Failure(reason: "the template version is gone") }
-            let builder = MailBuilder(context: context, project: project)
-            let built = try await context.mailThreads.run {
-                try builder.build(entry, version: version, partials: partials, attachments: attachments, now: now)
+            case .tooEarly(let time):
+                finish(seat, with: nil, entry)
+                return await putOff(entry, until: time, places)
+            case .mail(let mail): built = mail
             }
             subject = built.subject
-            let attempt = await attempt(built.mail, by: transport, gate)
-            if let withdrawal = attempt.withdrawal {
-                let record = AttemptRecord(status: .suppressed, at: context.clock.now(), reply: withdrawal)
-                return await self.record(record, of: entry, subject: subject, places)
+            let now = context.clock.now()
+            let admission = state.use { board in
+                var held = seat
+                let admission = board.admit(&held, sender: built.sender, at: now)
+                return (admission, held)
             }
-            outcome = attempt.outcome
+            seat = admission.1
+            switch admission.0 {
+            case .putOff(let time):
+                finish(seat, with: nil, entry)
+                return await putOff(entry, until: time, places)
+            case .noRelay:
+                outcome = .unreachable(reason: "no relay is configured for mail from \(built.sender)")
+            case .go(let relay):
+                outcome = try await attempt(entry, built, &seat, through: relay, try material.get().gate)
+            }
         } catch let error as StoreError {
             // Not the mail's fault: the claim is given back for a while and no attempt is counted.
             context.logger.error("outbox waits for the database", metadata: ["error": "\(error)"])
-            await persist("claim not given back", entry, places) {
-                let until = context.clock.now().adding(seconds: EngineContext.longestPause)
-                try await context.store.write { try $0.unclaim([entry.id], until: until) }
-            }
-            context.signals.dispatch.signal()
-            return
+            finish(seat, with: nil, entry)
+            let until = context.clock.now().adding(seconds: EngineContext.longestPause)
+            return await putOff(entry, until: until, places)
+        } catch let withdrawn as Withdrawn {
+            finish(seat, with: nil, entry)
+            var record = AttemptRecord(status: .suppressed, at: context.clock.now(), reply: withdrawn.reason)
+            record.isAttempt = false
+            return await self.record(record, of: entry, subject: "", places)
         } catch {
             outcome = .refused(reason: "\(error)")
         }
-        let decided = RetrySchedule(context.configuration).decide(outcome, entry: entry, now: context.clock.now())
-        await record(decided, of: entry, subject: subject, places, outcome: outcome)
+        let scopes = state.use { $0.scopes(of: seat) }
+        finish(seat, with: outcome, entry)
+        var decided = RetrySchedule(context.configuration).decide(outcome, entry: entry, now: context.clock.now())
+        if seat.relay >= 0 { decided.relay = relays[seat.relay].rules.name }
+        await record(decided, of: entry, subject: subject, places, outcome: outcome, scopes: scopes)
     }
 
-    private func record(
-        _ decided: AttemptRecord, of entry: OutboxEntry, subject: String, _ places: DeliveryPlaces?,
-        outcome: DeliveryOutcome? = nil
-    ) async {
-        await persist("outcome not recorded", entry, places) {
-            try await context.transact { transaction in
-                try transaction.store.record(decided, of: entry.id)
-                if decided.isUncertain { try transaction.store.count("possible_duplicates", by: 1) }
-                if decided.dueAt != nil { transaction.wakes.dispatch = true }
-                // Of an erased contact nothing is written any more.
-                guard !entry.request.isTest, let event = Self.event(for: decided.status),
-                    let contact = try transaction.store.contact(entry.contactID)
-                else { return }
-                var data = Self.data(decided, entry: entry, subject: subject)
-                if let bounce = Self.bounce(outcome, decided) {
-                    data.merge(bounce.data)
-                    data.merge(try BouncePolicy.apply(bounce, to: entry, in: transaction).data)
-                }
-                if decided.status == .delivered { try noteLateWithdrawal(of: entry, in: transaction, &data) }
-                try EventRecorder(transaction: transaction, projectID: entry.projectID).record(
-                    event, data: data, generation: entry.generation, contact: contact)
+    /// Gives the seat up: others may go while the outcome is being written.
+    /// - Parameter outcome: nil when no attempt was made.
+    private func finish(_ seat: DispatchBoard.Seat, with outcome: DeliveryOutcome?, _ entry: OutboxEntry) {
+        let now = context.clock.now()
+        let consequence = state.use { board in
+            guard let outcome else {
+                board.undo(seat, at: now)
+                return DispatchBoard.Consequence()
             }
-            log(decided, entry)
+            return board.end(seat, outcome, at: now, jitter: Self.jitter(entry))
+        }
+        context.signals.dispatch.signal()
+        if let relay = consequence.relay { tell(of: relay) }
+        if consequence.domainIsLeftAlone { Task { await expireOverdue(like: entry) } }
+    }
+
+    private func tell(of relay: RelayHealth) {
+        if let retryAt = relay.retryAt {
+            context.logger.warning(
+                "relay is left alone",
+                metadata: [
+                    "relay": "\(relay.name)", "until": "\(retryAt)", "reason": "\(relay.lastFailure ?? "-")",
+                ])
+        } else {
+            context.logger.notice("relay is in order again", metadata: ["relay": "\(relay.name)"])
         }
     }
 
-    private func persist(
-        _ failure: Logger.Message, _ entry: OutboxEntry, _ places: DeliveryPlaces?, _ body: () async throws -> Void
-    ) async {
-        await context.insist(
-            failure, metadata: ["entry": "\(entry.id)"], until: { places?.isClosing ?? true }, body)
-    }
+    /// From the id's own random bits.
+    private static func jitter(_ entry: OutboxEntry) -> Double { Double(entry.id.low & 0xFF) / 255 }
 
-    private func log(_ attempt: AttemptRecord, _ entry: OutboxEntry) {
-        context.logger.info(
-            "mail \(attempt.status.rawValue)",
-            metadata: [
-                "entry": "\(entry.id)", "messageId": "\(entry.messageID)", "attempt": "\(entry.attempts + 1)",
-                "reply": "\(attempt.reply)", "queueId": "\(attempt.relayQueueID ?? "-")",
-            ])
-    }
-
-    /// What the end of a mail says about its address; nil while there is another attempt, and where nobody refused it.
-    private static func bounce(_ outcome: DeliveryOutcome?, _ decided: AttemptRecord) -> Bounce? {
-        switch outcome {
-        case .rejected(let reply): Bounce(reply)
-        case .deferred(let reply) where decided.status == .expired: Bounce(reply, isExpired: true)
-        default: nil
+    private func putOff(_ entry: OutboxEntry, until time: Timestamp, _ places: DeliveryPlaces?) async {
+        await persist("claim not given back", entry, places) {
+            try await context.transact { transaction in
+                try transaction.store.unclaim([entry.id], until: time)
+                transaction.wakes.mail(entry.queue, dueAt: time)
+            }
         }
     }
 
-    private static func event(for status: OutboxEntry.Status) -> String? {
-        switch status {
-        case .delivered: EventName.emailSent
-        case .bounced: EventName.emailBounced
-        case .expired, .failed: EventName.emailFailed
-        case .pending, .claimed, .suppressed: nil
+    private enum Prepared {
+        case mail(MailBuilder.Built)
+        case withdrawn(String)
+        /// Its window has closed while it waited for its turn.
+        case tooEarly(Timestamp)
+    }
+
+    /// A reason not to send that came up while the mail was on its way.
+    private struct Withdrawn: Error {
+        var reason: String
+    }
+
+    /// What a mail is made from, and what speaks against it.
+    struct Material: Sendable {
+        var version: TemplateVersion?
+        var partials: [String: TemplateVersion]
+        var attachments: [MailAttachment]
+        var project: Project?
+        var withdrawal: String?
+        /// The last look at it.
+        var gate: DepartureGate
+    }
+
+    /// - Returns: one for each, in that order; all failures when the database does not answer.
+    func materials(for entries: [OutboxEntry]) async -> [Result<Material, any Error>] {
+        let now = context.clock.now()
+        let gates = entries.map { gate(for: $0) }
+        do {
+            return try await context.store.read { reader in
+                var versions: [Identifier: TemplateVersion] = [:]
+                var projects: [Identifier: Project] = [:]
+                func version(_ id: Identifier) throws -> TemplateVersion? {
+                    if let known = versions[id] { return known }
+                    versions[id] = try reader.templateVersion(id)
+                    return versions[id]
+                }
+                func material(_ entry: OutboxEntry, _ gate: DepartureGate) throws -> Material {
+                    if projects[entry.projectID] == nil {
+                        projects[entry.projectID] = try reader.project(entry.projectID)
+                    }
+                    return Material(
+                        version: try version(entry.request.templateVersionID),
+                        partials: try entry.request.partials.compactMapValues(version),
+                        attachments: try entry.request.attachmentSet.map { try reader.attachments(ofSet: $0) } ?? [],
+                        project: projects[entry.projectID],
+                        withdrawal: try self.withdrawal(of: entry, at: now, in: reader), gate: gate)
+                }
+                return try zip(entries, gates).map { entry, gate -> Result<Material, any Error> in
+                    // A row that cannot be read concerns its own mail; what the database itself says concerns all.
+                    do { return .success(try material(entry, gate)) } catch let error as StoreError {
+                        return .failure(error)
+                    }
+                }
+            }
+        } catch {
+            let failure = error as? StoreError ?? StoreError(.failed, "\(error)")
+            return entries.map { _ in .failure(failure) }
         }
     }
 
-    private static func data(_ attempt: AttemptRecord, entry: OutboxEntry, subject: String) -> JSONObject {
-        var data = entry.eventData
-        data["subject"] = .string(subject)
-        data["reply"] = .string(attempt.reply)
-        data["attempts"] = .int(Int64(entry.attempts + 1))
-        if let queueID = attempt.relayQueueID { data["relayQueueId"] = .string(queueID) }
-        if attempt.status == .delivered { data["sentAt"] = .string("\(attempt.at)") }
-        if attempt.status == .bounced { data["bouncedAt"] = .string("\(attempt.at)") }
-        return data
+    private func prepare(_ entry: OutboxEntry, _ material: Material) async throws -> Prepared {
+        let now = context.clock.now()
+        let earliest = entry.request.earliest(notBefore: now, rules: context.zones)
+        if earliest > now { return .tooEarly(earliest) }
+        if let withdrawal = material.withdrawal { return .withdrawn(withdrawal) }
+        guard let version = material.version else { throw MailBuilder.Failure(reason: "the template version is gone") }
+        let builder = MailBuilder(context: context, project: material.project)
+        return .mail(
+            try await context.mailThreads.run {
+                try builder.build(
+                    entry, version: version, partials: material.partials, attachments: material.attachments, now: now)
+            })
+    }
+
+    /// Hands the mail over; when the relay cannot be reached, to the others for such mail, one after the other.
+    /// - Throws: `Withdrawn`.
+    private func attempt(
+        _ entry: OutboxEntry, _ built: MailBuilder.Built, _ seat: inout DispatchBoard.Seat, through first: Int,
+        _ gate: DepartureGate
+    ) async throws -> DeliveryOutcome {
+        var attempt = await attempt(built.mail, by: relays[first].transport, gate)
+        var tried: Set<Int> = [first]
+        while attempt.withdrawal == nil, case .unreachable = attempt.outcome, relays.count > tried.count {
+            let now = context.clock.now()
+            let (failed, alreadyTried, held) = (attempt.outcome, tried, seat)
+            let next = state.use { board in
+                var seat = held
+                let relay = board.failOver(
+                    &seat, from: failed, tried: alreadyTried, sender: built.sender, at: now,
+                    jitter: Self.jitter(entry))
+                return (relay, seat)
+            }
+            seat = next.1
+            guard let relay = next.0 else { break }
+            tried.insert(relay)
+            attempt = await self.attempt(built.mail, by: relays[relay].transport, gate)
+        }
+        if let reason = attempt.withdrawal { throw Withdrawn(reason: reason) }
+        return attempt.outcome
     }
 }

@@ -11,6 +11,10 @@ package struct EngineConfiguration: Sendable {
     /// First and longest pause between two attempts, in seconds; it doubles in between.
     package var firstRetry: Int64 = 60
     package var longestRetry: Int64 = 4 * 3600
+    /// Names of the relays.
+    package var relayNames: [String] = []
+    /// How fast mail may leave.
+    package var pacing: [PacingRule] = []
     /// From address of mails whose template has none; nil refuses them.
     package var defaultFrom: String?
     /// Right side of Message-IDs; nil takes the domain of From.

@@ -31,6 +31,7 @@ package struct EngineContext: Sendable {
         /// Where files of contacts wait for their import; nil takes none.
         let spool: (any ContactSpool)?
         let gauges = Gauges()
+        let relayReports = RelayReports()
         let keys = KeyCache()
         /// Unknown keys by the client's network.
         let strangers = TokenBuckets<String>()
@@ -72,6 +73,7 @@ package struct EngineContext: Sendable {
     package var fetches: FetchJournal { parts.fetches }
     package var spool: (any ContactSpool)? { parts.spool }
     package var gauges: Gauges { parts.gauges }
+    package var relayReports: RelayReports { parts.relayReports }
     var keys: KeyCache { parts.keys }
     var strangers: TokenBuckets<String> { parts.strangers }
     var catalogs: CatalogCache { parts.catalogs }
@@ -248,7 +250,8 @@ package final class EngineTransaction {
 package final class EngineSignals: Sendable {
     package struct Wakes: Sendable {
         var advance = false
-        var dispatch = false
+        /// Queues with new mail, and when the first of it is due.
+        var outbox: [OutboxQueue: Timestamp] = [:]
         var schedule = false
         var webhooks = false
         var segments = false
@@ -259,6 +262,15 @@ package final class EngineSignals: Sendable {
         var jobs = false
         /// Something was stored that may keep a mail back.
         var withdraws = false
+        /// Mail was paused or goes on.
+        var pauses = false
+
+        /// There is mail to be sent, now or later.
+        mutating func mail(_ entry: OutboxEntry) { mail(entry.queue, dueAt: entry.dueAt) }
+
+        mutating func mail(_ queue: OutboxQueue, dueAt time: Timestamp) {
+            outbox[queue] = min(outbox[queue] ?? time, time)
+        }
     }
 
     package let advance = Wakeup()
@@ -273,11 +285,30 @@ package final class EngineSignals: Sendable {
     /// Events since the index of histories was last woken.
     private let events = Atomic<Int>(0)
     package let jobs = Wakeup()
+    private let outbox = Mutex<[OutboxQueue: Timestamp]>([:])
+    private let havePausesChanged = Atomic<Bool>(false)
+
+    /// What was told of since the last call.
+    func takeOutbox() -> [OutboxQueue: Timestamp] {
+        outbox.withLock { outbox in
+            defer { if !outbox.isEmpty { outbox = [:] } }
+            return outbox
+        }
+    }
+
+    func takePauses() -> Bool { havePausesChanged.exchange(false, ordering: .acquiringAndReleasing) }
 
     func send(_ wakes: Wakes) {
         if wakes.withdraws { withdrawalCount.add(1, ordering: .releasing) }
+        if wakes.pauses {
+            havePausesChanged.store(true, ordering: .releasing)
+            dispatch.signal()
+        }
         if wakes.advance { advance.signal() }
-        if wakes.dispatch { dispatch.signal() }
+        if !wakes.outbox.isEmpty {
+            outbox.withLock { outbox in outbox.merge(wakes.outbox) { min($0, $1) } }
+            dispatch.signal()
+        }
         if wakes.schedule { schedule.signal() }
         if wakes.webhooks { webhooks.signal() }
         if wakes.jobs { jobs.signal() }

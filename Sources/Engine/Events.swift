@@ -331,12 +331,13 @@ struct EventRecorder {
         for effect in move.effects {
             switch effect {
             case .sendMail(let request):
-                try store.insert(entry(request, of: execution))
+                let entry = entry(request, of: execution)
+                try store.insert(entry)
                 if request.answers != nil {
                     let key = AutomaticReplyKey.key(for: request.recipient)
                     try store.insertAutomaticReply(to: key, entry: request.id, at: now)
                 }
-                transaction.wakes.dispatch = true
+                transaction.wakes.mail(entry)
             case .updateContact(let contact, _): latest = contact
             case .callWebhook(let request):
                 try store.insert(
@@ -353,7 +354,8 @@ struct EventRecorder {
     private func entry(_ request: MailRequest, of execution: Execution) -> OutboxEntry {
         OutboxEntry(
             id: request.id, projectID: projectID, contactID: execution.contactID, executionID: execution.id,
-            dueAt: now, createdAt: now, generation: execution.generation, request: request,
+            dueAt: request.earliest(notBefore: now, rules: transaction.context.zones), createdAt: now,
+            generation: execution.generation, request: request,
             messageID: MessageIDDomain(transaction).messageID(for: request, project: projectID))
     }
 }

@@ -46,6 +46,8 @@ struct MailBuilder {
     struct Built {
         var mail: OutgoingMail
         var subject: String
+        /// The address in From, in lower case.
+        var sender: String
     }
 
     /// Marks our own submissions, so that the milter knows them when the MTA shows them to it. The value is a signed
@@ -77,7 +79,7 @@ struct MailBuilder {
         let mail = OutgoingMail(
             reversePath: try reversePath(of: entry, from: draft.from.address),
             recipient: try Self.smtpForm(recipient.address, "to"), bytes: try MessageComposer.compose(draft))
-        return Built(mail: mail, subject: draft.subject)
+        return Built(mail: mail, subject: draft.subject, sender: "\(draft.from.address)".lowercased())
     }
 
     /// The mail before it becomes bytes.

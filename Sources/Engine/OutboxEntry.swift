@@ -29,6 +29,8 @@ package struct OutboxEntry: Hashable, Sendable {
     package var createdAt: Timestamp
     /// Attempts so far.
     package var attempts: Int
+    /// When the first attempt was made; nil before.
+    package var firstAttemptAt: Timestamp?
     /// Attempts whose end nobody knows: the relay may have taken the mail.
     package var uncertainAttempts: Int
     /// Generation of the events that this mail brings about.
@@ -76,6 +78,9 @@ extension OutboxEntry {
 
     /// Mail to many, which lets mail that somebody waits for go first.
     package var isBulk: Bool { request.kind != .transactional && request.answers == nil }
+
+    package var queue: OutboxQueue { OutboxQueue(project: projectID, isBulk: isBulk) }
+    package var lane: Int64 { MailLane.of(request.recipient) }
 }
 
 /// What became of an attempt, as it is stored.
@@ -89,6 +94,10 @@ package struct AttemptRecord: Hashable, Sendable {
     /// The relay's queue id, when it took the mail.
     package var relayQueueID: String?
     package var isUncertain: Bool
+    /// Whether the relay was asked at all.
+    package var isAttempt = true
+    /// The relay it was handed to, by name.
+    package var relay: String?
 
     package init(
         status: OutboxEntry.Status, dueAt: Timestamp? = nil, at: Timestamp, reply: String, relayQueueID: String? = nil,

@@ -26,7 +26,9 @@ struct RetrySchedule {
 
     private func again(_ entry: OutboxEntry, now: Timestamp, reply: String, isUncertain: Bool) -> AttemptRecord {
         let due = now.adding(microseconds: pause(after: entry.attempts + 1, entry: entry))
-        guard due <= entry.createdAt.adding(seconds: configuration.maximalLifetime) else {
+        // From the first attempt on: a mail may have waited for its turn, its window or a pause.
+        let start = entry.firstAttemptAt ?? (entry.attempts > 0 ? entry.createdAt : now)
+        guard due <= start.adding(seconds: configuration.maximalLifetime) else {
             return AttemptRecord(status: .expired, at: now, reply: reply, isUncertain: isUncertain)
         }
         return AttemptRecord(status: .pending, dueAt: due, at: now, reply: reply, isUncertain: isUncertain)

@@ -4,7 +4,7 @@ import WorkflowModel
 /// The operations inside one write transaction. All are synchronous and run on the writer.
 package protocol StoreTransaction: WebhookTransaction, ExecutionTransaction, ScheduleTransaction, ContactTransaction,
     HistoryTransaction, SegmentTransaction, TemplateTransaction, AccessTransaction, SubscriptionTransaction,
-    OutboundTransaction, ReturnTransaction, WithdrawalReader
+    OutboundTransaction, ReturnTransaction, WithdrawalReader, OutboxQueueTransaction
 {
     // MARK: Catalog
 
@@ -37,11 +37,6 @@ package protocol StoreTransaction: WebhookTransaction, ExecutionTransaction, Sch
     // MARK: Outbox
 
     func insert(_ entry: OutboxEntry) throws
-    /// Marks up to `limit` due entries as claimed and returns them, in each queue the longest due first. One that cannot
-    /// be read is marked as failed in its place.
-    /// - Parameter bulkShare: how many bulk mails are among them although others wait.
-    func claimEntries(dueAt time: Timestamp, limit: Int, bulkShare: Int) throws -> [OutboxEntry]
-    func nextEntry() throws -> Timestamp?
     func record(_ attempt: AttemptRecord, of entry: Identifier) throws
     /// Gives back what a stopped daemon had claimed; each counts as an uncertain attempt.
     func releaseClaims(at time: Timestamp) throws -> [Identifier]
@@ -76,17 +71,12 @@ extension StoreTransaction {
     package func insert(_ contact: Contact, in project: Identifier) throws {
         try insert(contact, in: project, importedBy: nil)
     }
-
-    /// With a quarter for bulk mail.
-    package func claimEntries(dueAt time: Timestamp, limit: Int) throws -> [OutboxEntry] {
-        try claimEntries(dueAt: time, limit: limit, bulkShare: limit / 4)
-    }
 }
 
 /// Reads for the API, on a snapshot.
 package protocol StoreReader: ExecutionReader, ContactReader, HistoryReader, SegmentReader, TemplateReader,
     AccessReader,
-    SubscriptionReader, WithdrawalReader
+    SubscriptionReader, WithdrawalReader, OutboxQueueReader
 {
     /// Runs `body`, and breaks off the query that it is at when that time has passed.
     /// - Throws: what `body` throws; `StoreError.tooSlow`.

@@ -51,7 +51,7 @@ extension Templates {
         }
         try await context.transact { transaction in
             try transaction.store.insert(entry)
-            transaction.wakes.dispatch = true
+            transaction.wakes.mail(entry)
             try transaction.audit(
                 "template.tested", "\(id)", in: projectID, details: ["emailId": .string("\(entry.id)")])
         }

@@ -123,6 +123,7 @@ package struct APIResponder: HTTPResponder {
         case .audit: return try await audit(exchange)
         case .inboundReports: return try await inboundReports(exchange)
         case .suppressions: return try await suppressions(&exchange)
+        case .outbox, .outboxPause, .outboxResume: return try await answerOutbox(&exchange, at: endpoint)
         case .workflows, .workflowFields, .bulkUpdate, .workflow, .duplicate:
             return try await answerWorkflows(&exchange, at: endpoint)
         case .steps, .step, .transitions, .transition, .insertStep:

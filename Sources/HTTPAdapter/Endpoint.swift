@@ -36,6 +36,9 @@ package enum Endpoint: String, CaseIterable, Sendable {
     case verify = "/v1/verify"
     case mail = "/v1/emails/{emailId}"
     case audit = "/audit"
+    case outbox = "/outbox"
+    case outboxPause = "/outbox/pause"
+    case outboxResume = "/outbox/resume"
     case workflows = "/workflows"
     case workflowFields = "/workflows/fields"
     case bulkUpdate = "/workflows/bulk-update"
@@ -85,7 +88,7 @@ package enum Endpoint: String, CaseIterable, Sendable {
         switch self {
         case .health, .description, .pixel, .click, .workflowFields, .stats, .timeline, .events, .eventStats,
             .eventNames,
-            .contactEvents, .eventUsage, .contactJobs, .audit, .mail, .inboundReports:
+            .contactEvents, .eventUsage, .contactJobs, .audit, .mail, .inboundReports, .outbox:
             [.get, .head]
         // A file is made while it is sent, and nothing is known of it before.
         case .contactExport, .contactJobErrors: [.get]
@@ -102,6 +105,7 @@ package enum Endpoint: String, CaseIterable, Sendable {
         case .migrate, .rotateWebhookSecret, .testWebhook, .resumeWebhook, .replayWebhook, .retryDelivery: [.post]
         case .unsubscribe, .preferences: [.get, .head, .post]
         case .suppressions: [.get, .head, .post, .delete]
+        case .outboxPause, .outboxResume: [.post]
         case .step: [.patch, .delete]
         case .transition: [.delete]
         case .execution, .contactJob: [.get, .head, .delete]
@@ -142,7 +146,7 @@ package enum Endpoint: String, CaseIterable, Sendable {
             .contactJob, .contactJobErrors, .contact, .timeline:
             .contacts
         case .events, .eventTrack, .eventStats, .eventNames, .contactEvents, .eventUsage, .event: .events
-        case .send, .verify, .mail: .send
+        case .send, .verify, .mail, .outbox, .outboxPause, .outboxResume: .send
         case .audit: .audit
         case .suppressions, .inboundReports: .suppressions
         case .workflows, .workflowFields, .bulkUpdate, .workflow, .duplicate, .steps, .step, .transitions, .transition,

@@ -51,6 +51,27 @@ final class SMTPConnection {
         return result.outcome(relay: configuration.relayName)
     }
 
+    /// Goes as far as a mail would need, and sends none. Blocks; the connection is of no further use.
+    /// - Returns: what is wrong; nil when the relay waits for mail.
+    func probe() -> String? {
+        transfer.begin(sending: UnsafeRawBufferPointer(start: nil, count: 0))
+        errorText.pointee = 0
+        var options = OptionSetter(handle: handle)
+        options.set(CURLOPT_CONNECT_ONLY, 1)
+        let code = options.failure ?? curl_easy_perform(handle)
+        transfer.end()
+        if code == CURLE_OK, transfer.exchange.phase == .transaction { return nil }
+        let said = String(cString: errorText)
+        let result = TransferResult(
+            code: code, exchange: transfer.exchange,
+            detail: said.isEmpty ? String(cString: curl_easy_strerror(code)) : said)
+        switch result.outcome(relay: configuration.relayName) {
+        case .unreachable(let reason), .unknown(let reason), .refused(let reason): return reason
+        case .rejected(let reply), .deferred(let reply), .delivered(let reply, _):
+            return "\(configuration.relayName) said \(reply.code) \(reply.text)"
+        }
+    }
+
     private func perform(_ mail: OutgoingMail, onFreshConnection isFresh: Bool) -> TransferResult {
         mail.bytes.withUnsafeBytes { bytes in
             transfer.begin(sending: bytes, mayDepart: mail.mayDepart)

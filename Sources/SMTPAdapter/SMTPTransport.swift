@@ -72,5 +72,5 @@ package final class SMTPTransport: MailTransport {
     }
 
     /// curl_global_init(3), once in the process.
-    private static let libraryStatus = curl_global_init(Int(CURL_GLOBAL_DEFAULT))
+    static let libraryStatus = curl_global_init(Int(CURL_GLOBAL_DEFAULT))
 }

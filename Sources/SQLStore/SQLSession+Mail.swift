@@ -9,77 +9,45 @@ extension SQLSession {
         try run(
             """
             INSERT INTO outbox (id, project_id, contact_id, execution_id, status, due_at, attempts, uncertain_attempts,
-                generation, template_version_id, message_id, request, created_at, class, attachment_set)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                generation, template_version_id, message_id, request, created_at, class, attachment_set, lane)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """, entry.id, entry.projectID, entry.contactID, entry.executionID, entry.status.rawValue, entry.dueAt,
             entry.attempts, entry.uncertainAttempts, entry.generation, entry.request.templateVersionID,
             entry.messageID, JSONWriter.write(entry.request.json), entry.createdAt, entry.isBulk,
-            entry.request.attachmentSet)
+            entry.request.attachmentSet, entry.lane)
         journal.add(.mail, entry.id, contact: entry.contactID)
     }
 
-    private static func entry(_ row: SQLRow) throws -> OutboxEntry {
-        OutboxEntry(
+    static func outboxEntry(_ row: SQLRow) throws -> OutboxEntry {
+        var entry = OutboxEntry(
             id: row[0], projectID: row[1], contactID: row[2], executionID: row[3],
             status: try row.decoded(4, as: OutboxEntry.Status.self), dueAt: row[5], createdAt: row[6],
             attempts: row[7], uncertainAttempts: row[8], generation: row[9],
             request: MailRequest(id: row[0], templateVersionID: row[10], json: try row.json(12)), messageID: row[11])
+        entry.firstAttemptAt = row[13]
+        return entry
     }
 
     func entry(_ id: Identifier) throws -> OutboxEntry? {
         try first(
             """
             SELECT id, project_id, contact_id, execution_id, status, due_at, created_at, attempts, uncertain_attempts,
-                generation, template_version_id, message_id, request
+                generation, template_version_id, message_id, request, first_attempt_at
             FROM outbox WHERE id = ?
-            """, id, decode: Self.entry)
-    }
-
-    func claimEntries(dueAt time: Timestamp, limit: Int, bulkShare: Int) throws -> [OutboxEntry] {
-        var claimed = try claimEntries(isBulk: false, dueAt: time, limit: limit - bulkShare)
-        claimed += try claimEntries(isBulk: true, dueAt: time, limit: limit - claimed.count)
-        // What the one queue leaves of its share goes to the other.
-        return try claimed + claimEntries(isBulk: false, dueAt: time, limit: limit - claimed.count)
-    }
-
-    private func claimEntries(isBulk: Bool, dueAt time: Timestamp, limit: Int) throws -> [OutboxEntry] {
-        guard limit > 0 else { return [] }
-        let read = try rows(
-            """
-            SELECT id, project_id, contact_id, execution_id, status, due_at, created_at, attempts, uncertain_attempts,
-                generation, template_version_id, message_id, request
-            FROM outbox WHERE status = 'pending' AND class = ? AND due_at <= ? ORDER BY due_at LIMIT ?
-            """, isBulk, time, limit
-        ) { row -> (id: Identifier, entry: OutboxEntry?) in (row[0], try? Self.entry(row)) }
-        for (id, entry) in read where entry == nil {
-            try run(
-                """
-                UPDATE outbox SET status = 'failed', last_reply = 'its stored data cannot be read', completed_at = ?
-                WHERE id = ?
-                """, time, id)
-        }
-        for (id, entry) in read where entry != nil {
-            try run("UPDATE outbox SET status = 'claimed' WHERE id = ?", id)
-        }
-        return read.compactMap(\.entry)
-    }
-
-    func nextEntry() throws -> Timestamp? {
-        try [false, true].compactMap { isBulk in
-            try first(
-                "SELECT due_at FROM outbox WHERE status = 'pending' AND class = ? ORDER BY due_at LIMIT 1", isBulk
-            ) { $0[0] as Timestamp }
-        }.min()
+            """, id, decode: Self.outboxEntry)
     }
 
     func record(_ attempt: AttemptRecord, of entry: Identifier) throws {
         try run(
             """
-            UPDATE outbox SET status = ?, due_at = coalesce(?, due_at), attempts = attempts + 1,
-                uncertain_attempts = uncertain_attempts + ?, last_reply = ?, relay_queue_id = ?, completed_at = ?
-            WHERE id = ?
-            """, attempt.status.rawValue, attempt.dueAt, attempt.isUncertain ? 1 : 0, attempt.reply,
-            attempt.relayQueueID, attempt.status == .pending ? nil : attempt.at, entry)
+            UPDATE outbox SET status = ?1, due_at = coalesce(?2, due_at), attempts = attempts + ?3,
+                first_attempt_at = CASE WHEN ?3 THEN coalesce(first_attempt_at, ?8) ELSE first_attempt_at END,
+                uncertain_attempts = uncertain_attempts + ?4, last_reply = ?5, relay_queue_id = ?6,
+                completed_at = ?7, relay = ?9
+            WHERE id = ?10
+            """, attempt.status.rawValue, attempt.dueAt, attempt.isAttempt ? 1 : 0, attempt.isUncertain ? 1 : 0,
+            attempt.reply, attempt.relayQueueID, attempt.status == .pending ? nil : attempt.at, attempt.at,
+            attempt.relay, entry)
     }
 
     func releaseClaims(at time: Timestamp) throws -> [Identifier] {
@@ -87,9 +55,10 @@ extension SQLSession {
         for id in claimed {
             try run(
                 """
-                UPDATE outbox SET status = 'pending', due_at = ?, attempts = attempts + 1,
+                UPDATE outbox SET status = 'pending', due_at = ?1, attempts = attempts + 1,
+                    first_attempt_at = coalesce(first_attempt_at, ?1),
                     uncertain_attempts = uncertain_attempts + 1, last_reply = 'the daemon stopped during the attempt'
-                WHERE id = ?
+                WHERE id = ?2
                 """, time, id)
         }
         return claimed
@@ -191,6 +160,7 @@ extension MailRequest {
         object["from"] = from.map { .string($0) }
         object["replyTo"] = replyTo.map { .string($0) }
         object["toName"] = recipientName.map { .string($0) }
+        object["window"] = window.map(\.json)
         object["attachments"] = attachmentSet.map { .string("\($0)") }
         if !headers.isEmpty { object["headers"] = .array(headers.map { [.string($0.name), .string($0.value)] }) }
         if let answers {
@@ -221,6 +191,7 @@ extension MailRequest {
             replyTo: json["replyTo"]?.stringValue, variables: json["variables"]?.objectValue ?? [:], answers: answers,
             isTest: json["test"]?.boolValue ?? false)
         recipientName = json["toName"]?.stringValue
+        window = json["window"].flatMap { SendWindow.read($0, path: "window", zones: nil).window }
         attachmentSet = json["attachments"]?.stringValue.flatMap { Identifier($0) }
         headers = (json["headers"]?.arrayValue ?? []).compactMap { pair in
             guard let name = pair.arrayValue?.first?.stringValue, let value = pair.arrayValue?.last?.stringValue

@@ -2,7 +2,7 @@ extension Configuration {
     /// What no single value shows: settings that contradict each other.
     func check(_ reading: inout Reading) {
         checkVerdicts(&reading)
-        checkRelay(&reading)
+        if relays.isEmpty { smtp.checkRelay(&reading, at: reading.origin(of: "smtp.tls"), "smtp.tls") }
         checkRetries(&reading)
         checkPublicURL(&reading)
     }
@@ -31,26 +31,6 @@ extension Configuration {
         }
     }
 
-    private func checkRelay(_ reading: inout Reading) {
-        let isLocal = Hostname.isLoopback(smtp.host)
-        let isEncrypted = smtp.tls == .required || smtp.tls == .implicit
-        let origin = reading.origin(of: "smtp.tls")
-        if smtp.login != nil, !isLocal, !isEncrypted {
-            reading.complain(
-                at: origin, "\(smtp.tls.rawValue) can send the password for \(smtp.host) in clear",
-                "set smtp.tls: required, or implicit for port 465")
-        } else if smtp.tls == .none, !isLocal {
-            reading.complain(
-                .warning, at: origin, "mail travels to \(smtp.host) in clear",
-                "set smtp.tls: required when the relay offers STARTTLS")
-        }
-        if smtp.port == 465, smtp.tls == .required || smtp.tls == .opportunistic {
-            reading.complain(
-                .warning, at: origin, "port 465 speaks TLS from the first byte (RFC 8314 section 3.3)",
-                "set smtp.tls: implicit")
-        }
-    }
-
     private func checkRetries(_ reading: inout Reading) {
         if smtp.firstRetry > smtp.maxRetry {
             reading.complain(
@@ -70,6 +50,28 @@ extension Configuration {
             .warning, at: reading.origin(of: "http.public_url"),
             "is not set, so pixels and links in mail work on this machine only",
             "set it to the address recipients reach")
+    }
+}
+
+extension Configuration.SMTP {
+    /// - Parameter path: the key that chooses the encryption.
+    func checkRelay(_ reading: inout Reading, at origin: Reading.Origin, _ path: String) {
+        let isLocal = Hostname.isLoopback(host)
+        let isEncrypted = tls == .required || tls == .implicit
+        if login != nil, !isLocal, !isEncrypted {
+            reading.complain(
+                at: origin, "\(tls.rawValue) can send the password for \(host) in clear",
+                "set \(path): required, or implicit for port 465")
+        } else if tls == .none, !isLocal {
+            reading.complain(
+                .warning, at: origin, "mail travels to \(host) in clear",
+                "set \(path): required when the relay offers STARTTLS")
+        }
+        if port == 465, tls == .required || tls == .opportunistic {
+            reading.complain(
+                .warning, at: origin, "port 465 speaks TLS from the first byte (RFC 8314 section 3.3)",
+                "set \(path): implicit")
+        }
     }
 }
 

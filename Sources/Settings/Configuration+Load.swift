@@ -80,6 +80,8 @@ extension Configuration {
                 perSecond: reading.value(Schema.Rates.contacts), burst: reading.value(Schema.Rates.contactsBurst)),
             unknownKeys: reading.value(Schema.Rates.unknownKeys))
         verify = Verify(dns: reading.value(Schema.Verify.dns), timeout: reading.value(Schema.Verify.timeout))
+        relays = Relay.all(&reading, smtp: smtp)
+        pacing = Pacing.all(&reading, relays: relays)
         routes = Route.all(&reading)
         ownAddresses = reading.values(Schema.ownAddresses)
     }
@@ -202,7 +204,9 @@ extension Configuration.Login {
         let file = reading.path(Schema.SMTP.passwordFile)
         let inline = reading.optional(Schema.SMTP.password)
         if inline != nil { discourage(inlineBeside: file, &reading) }
-        let password = file.isEmpty ? inline : read(file, &reading) ?? inline
+        let password =
+            file.isEmpty
+            ? inline : password(in: file, at: reading.origin(of: "smtp.password_file"), &reading) ?? inline
         switch (username, password) {
         case (let username?, let password?): return Self(username: username, password: Secret(password))
         case (_?, nil):
@@ -226,8 +230,8 @@ extension Configuration.Login {
             .warning, at: origin, "is a secret in a file that travels", "move it to a file and set smtp.password_file")
     }
 
-    private static func read(_ file: String, _ reading: inout Reading) -> String? {
-        let origin = reading.origin(of: "smtp.password_file")
+    /// What a file with a password holds; nil when it cannot be used, with the reason as a finding.
+    static func password(in file: String, at origin: Reading.Origin, _ reading: inout Reading) -> String? {
         switch RegularFile.read(file, limit: passwordLimit) {
         case .failure(let failure):
             reading.complain(at: origin, "\(file) \(failure.message)", failure.mend)

@@ -31,6 +31,10 @@ package struct Configuration: Sendable {
     package let rates: Rates
     /// Section `verify`.
     package let verify: Verify
+    /// In the order of the file, no two of one name; empty when the relay of `smtp` is the only one.
+    package let relays: [Relay]
+    /// In the order of the file.
+    package let pacing: [Pacing]
     /// In the order of the file; no two have the same target and project.
     package let routes: [Route]
     /// Addresses that are never answered automatically; domains in lower case.

@@ -76,7 +76,8 @@ extension Reading {
         return text.isEmpty ? nil : text
     }
 
-    mutating func values(_ entry: ListEntry) -> [String] {
+    /// - Parameter unique: whether a value that is listed twice is a slip.
+    mutating func values(_ entry: ListEntry, unique: Bool = true) -> [String] {
         consumed.insert(entry.setting.path)
         var values: [String] = []
         for (index, node) in (lists[entry.setting.path] ?? []).enumerated() {
@@ -88,7 +89,9 @@ extension Reading {
             }
             do {
                 let value = try entry.rule.apply(text, allowsEmpty: false)
-                if values.contains(value) { complain(at: origin, "`\(value)` is listed twice", "keep one of them") }
+                if unique, values.contains(value) {
+                    complain(at: origin, "`\(value)` is listed twice", "keep one of them")
+                }
                 values.append(value)
             } catch {
                 complain(at: origin, error.message, error.mend)

@@ -65,8 +65,13 @@ package enum Schema {
             settings: Rates.settings),
         Section(name: "verify", meaning: "The check of mail addresses (/v1/verify).", settings: Verify.settings),
         Section(
-            name: "", meaning: "Which inbound mail becomes events, and which addresses are our own.",
-            settings: [Route.list, ownAddresses.setting]),
+            name: "",
+            meaning:
+                """
+                Over which relays mail leaves and how fast, which inbound mail becomes events, and which addresses are \
+                our own.
+                """,
+            settings: [Relay.list, Pacing.list, Route.list, ownAddresses.setting]),
     ]
 
     /// Every key of every section.

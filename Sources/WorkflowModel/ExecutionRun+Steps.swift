@@ -221,11 +221,14 @@ extension ExecutionRun {
         switch MailPlan(send, step: step.key, scope: scope, environment: environment).decide() {
         case .send(let request):
             effects.append(.sendMail(request))
-            return .done(
-                output: [
-                    "emailId": .string("\(request.id)"), "recipientEmail": .string(request.recipient),
-                    "automaticReply": .bool(request.answers != nil),
-                ], branch: nil)
+            var output: JSONObject = [
+                "emailId": .string("\(request.id)"), "recipientEmail": .string(request.recipient),
+                "automaticReply": .bool(request.answers != nil),
+            ]
+            if request.window != nil {
+                output["leavesAt"] = .string("\(request.earliest(notBefore: now, rules: environment.zones))")
+            }
+            return .done(output: .object(output), branch: nil)
         case .skip(let reason, let detail):
             return .done(
                 output: ["skipped": .string(reason), "reason": detail.map { .string($0) } ?? .null], branch: nil)

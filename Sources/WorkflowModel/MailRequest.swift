@@ -39,6 +39,8 @@ package struct MailRequest: Hashable, Sendable {
     package var isTest: Bool
     /// Header fields that the client asked for; they stand in the place of ours of the same name.
     package var headers: [Header] = []
+    /// When it may leave, with the zone that was found for it; nil for at any time.
+    package var window: SendWindow?
     /// The set of files that goes with it.
     package var attachmentSet: Identifier?
 
@@ -68,6 +70,14 @@ package struct MailRequest: Hashable, Sendable {
         self.variables = variables
         self.answers = answers
         self.isTest = isTest
+    }
+}
+
+extension MailRequest {
+    /// The first moment from then on at which the mail may leave.
+    package func earliest(notBefore time: Timestamp, rules: any TimeZoneRules) -> Timestamp {
+        guard let window, let zone = window.timezone else { return time }
+        return window.earliest(notBefore: time, zone: zone, rules: rules)
     }
 }
 
@@ -147,11 +157,19 @@ struct MailPlan {
     private func request(
         _ template: TemplateSummary, recipient: String, answers: MailRequest.Answered?
     ) throws -> MailRequest {
-        MailRequest(
+        var request = MailRequest(
             id: environment.makeMailID(), step: step, templateVersionID: template.versionID,
             partials: template.partials, kind: template.kind, recipient: recipient,
             from: try send.from.map { try environment.render($0, scope: scope) },
             replyTo: try send.replyTo.map { try environment.render($0, scope: scope) },
             variables: scope.variables(at: template.variablePaths), answers: answers)
+        request.window = send.window.map { window in
+            var window = window
+            window.timezone = window.zone(
+                contact: scope.contact.data["timezone"]?.stringValue, project: environment.projectZone,
+                rules: environment.zones)
+            return window
+        }
+        return request
     }
 }

@@ -23,16 +23,20 @@ extension StepConfig.SendEmail {
         object["from"] = from.map { .string($0) }
         object["replyTo"] = replyTo.map { .string($0) }
         object["to"] = to.map { .string($0) }
+        object["window"] = window.map(\.json)
         return object
     }
 }
 
 extension StepConfig.Delay {
     fileprivate var json: JSONObject {
-        switch kind {
-        case .duration(_, let amount, let unit): ["amount": .number(amount), "unit": .string(unit)]
-        case .until(let text): ["until": .string(text)]
-        }
+        var object: JSONObject =
+            switch kind {
+            case .duration(_, let amount, let unit): ["amount": .number(amount), "unit": .string(unit)]
+            case .until(let text): ["until": .string(text)]
+            }
+        object["window"] = window.map(\.json)
+        return object
     }
 }
 

@@ -18,8 +18,13 @@ package enum StepConfig: Hashable, Sendable {
         package var from: String?
         package var replyTo: String?
         package var to: String?
+        /// The mail leaves at the first moment inside; nil lets it leave at once.
+        package var window: SendWindow?
 
-        package init(template: String, from: String? = nil, replyTo: String? = nil, to: String? = nil) {
+        package init(
+            template: String, from: String? = nil, replyTo: String? = nil, to: String? = nil, window: SendWindow? = nil
+        ) {
+            self.window = window
             self.template = template
             self.from = from
             self.replyTo = replyTo

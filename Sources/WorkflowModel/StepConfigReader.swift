@@ -46,13 +46,16 @@ package struct StepConfigReader {
 
     private mutating func sendEmail() -> StepConfig? {
         if config["attachments"] != nil { report("attachments", "are not possible in mails of a workflow") }
-        allow(["templateId", "template", "from", "replyTo", "to", "attachments"])
+        allow(["templateId", "template", "from", "replyTo", "to", "window", "attachments"])
         onlyOne("template", "templateId")
         guard let template = string("template") ?? string("templateId"), !template.isEmpty else {
             report("template", "names the template to send; it is required")
             return nil
         }
-        return .sendEmail(.init(template: template, from: string("from"), replyTo: string("replyTo"), to: string("to")))
+        return .sendEmail(
+            .init(
+                template: template, from: string("from"), replyTo: string("replyTo"), to: string("to"), window: window()
+            ))
     }
 
     private mutating func delay() -> StepConfig? {

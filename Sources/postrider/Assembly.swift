@@ -107,6 +107,8 @@ struct Assembly {
         let strangers = configuration.rates.unknownKeys
         engine.strangerRate = strangers > 0 ? Rate(perSecond: Double(strangers) / 60, burst: strangers) : nil
         engine.webhookDestinations = webhookDestinations
+        engine.relayNames = relays.map(\.rules.name)
+        engine.pacing = configuration.pacing.map(\.rule)
         return engine
     }
 
@@ -204,22 +206,6 @@ struct Assembly {
         WebhookTransportConfiguration(
             destinations: webhookDestinations, workers: configuration.webhooks.concurrency,
             timeout: configuration.webhooks.timeout, caFile: configuration.webhooks.caFile)
-    }
-
-    var smtp: SMTPConfiguration {
-        let smtp = configuration.smtp
-        let tls: SMTPConfiguration.TLS =
-            switch smtp.tls {
-            case .none: .none
-            case .opportunistic: .opportunistic
-            case .required: .required
-            case .implicit: .implicit
-            }
-        return SMTPConfiguration(
-            host: smtp.host, port: smtp.port, ehloName: smtp.ehloName ?? ProcessInfo.processInfo.hostName, tls: tls,
-            verifiesPeer: smtp.verify, caFile: smtp.caFile,
-            credentials: smtp.login.map { .init(username: $0.username, password: $0.password.value) },
-            workers: smtp.workers, connectTimeout: smtp.connectTimeout, replyTimeout: smtp.replyTimeout)
     }
 }
 

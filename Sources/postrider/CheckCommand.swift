@@ -1,4 +1,7 @@
 import ArgumentParser
+import Engine
+import Logging
+import SMTPAdapter
 import Settings
 
 struct CheckCommand: ParsableCommand {
@@ -10,14 +13,34 @@ struct CheckCommand: ParsableCommand {
     @Option(name: .long, help: "Postfix's configuration directory, for example /etc/postfix.")
     var postfix: String?
 
+    @Flag(help: "Connects to every relay as for a mail, with TLS and login, and sends none.")
+    var relays = false
+
     func run() throws {
         let configuration = try loadConfiguration(option.config)
         for warning in configuration.warnings { print(warning) }
         print("\(option.config): ok")
+        if relays { try checkRelays(configuration) }
         guard let postfix else { return }
         let findings = PostfixCheck(directory: postfix, configuration: configuration).findings()
         for finding in findings { print(finding) }
         if findings.contains(where: { $0.severity == .error }) { throw ExitCode(1) }
+    }
+
+    /// One line for each relay.
+    private func checkRelays(_ configuration: Configuration) throws {
+        var areAllInOrder = true
+        for (rules, smtp) in Assembly(configuration: configuration, logger: .quiet).relays {
+            let trouble: String?
+            do {
+                trouble = try SMTPProbe.run(smtp, logger: .quiet)
+            } catch {
+                trouble = error.description
+            }
+            areAllInOrder = areAllInOrder && trouble == nil
+            print("relay \(rules.name): \(trouble ?? "ok")")
+        }
+        if !areAllInOrder { throw ExitCode(1) }
     }
 }
 

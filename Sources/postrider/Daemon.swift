@@ -42,8 +42,8 @@ final class Daemon: Sendable {
         let assembly = Assembly(configuration: configuration, logger: logger)
         let (store, context) = try await assembly.makeEngine(exclusively: true)
         let intake = try await assembly.makeIntake(context)
-        let transport = try SMTPTransport(configuration: assembly.smtp, logger: logger)
-        let dispatch = Dispatch(context: context, transport: transport)
+        let relays = try assembly.makeRelays()
+        let dispatch = Dispatch(context: context, relays: relays.map(\.relay))
         try await dispatch.recover()
         let webhooks = try LibcurlWebhookTransport(configuration: assembly.webhooks)
         let webhookDispatch = WebhookDispatch(
@@ -82,7 +82,7 @@ final class Daemon: Sendable {
         if mustStop { await group.triggerGracefulShutdown() }
         defer { _ = try? store.close() }
         try await group.run()
-        await transport.shutdown()
+        for relay in relays { await relay.transport.shutdown() }
         await webhooks.shutdown()
         logger.notice("stopped")
     }

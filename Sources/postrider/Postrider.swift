@@ -11,6 +11,7 @@ struct Postrider: ParsableCommand {
         subcommands: [
             ServeCommand.self, CheckCommand.self, WorkflowCommand.self, ProjectCommand.self, KeyCommand.self,
             AuditCommand.self, WebhookCommand.self, ContactCommand.self, SuppressionCommand.self,
+            OutboxCommand.self,
             ConfigurationCommand.self, DescribeCommand.self,
         ])
 }

@@ -47,10 +47,14 @@ package enum StoreContract: String, CaseIterable, Sendable, CustomTestStringConv
     case timerSlotsAreTakenOnce
     case historyIsKeptForTheNamesAskedFor
     case timerPolicyComesBackWhole
-    case bulkMailLetsOthersGoFirstAndKeepsItsShare
     case whatComesBackOfAMailIsThereOnce
     case mailIsFoundByTheQueueIDOfItsRelay
     case reportsComeFromTheNewestAndAreForgotten
+    case queuesAreReadForwardAndByDomain
+    case claimByIDTakesPendingAndDueOnce
+    case firstAttemptIsKept
+    case pausesComeAndGo
+    case paceIsCountedByDay
     case segmentComesBackWhole
     case membersComeAndGo
     case membersAreForgottenWithTheirContact
@@ -123,10 +127,14 @@ package enum StoreContract: String, CaseIterable, Sendable, CustomTestStringConv
         case .timerSlotsAreTakenOnce: try await Self.timerSlots(store)
         case .historyIsKeptForTheNamesAskedFor: try await Self.history(store)
         case .timerPolicyComesBackWhole: try await Self.policies(store)
-        case .bulkMailLetsOthersGoFirstAndKeepsItsShare: try await Self.bulkShares(store)
         case .whatComesBackOfAMailIsThereOnce: try await Self.mailReturns(store)
         case .mailIsFoundByTheQueueIDOfItsRelay: try await Self.queueIDs(store)
         case .reportsComeFromTheNewestAndAreForgotten: try await Self.reports(store)
+        case .queuesAreReadForwardAndByDomain: try await Self.queuesAreReadForward(store)
+        case .claimByIDTakesPendingAndDueOnce: try await Self.claimByIDTakesPendingAndDueOnce(store)
+        case .firstAttemptIsKept: try await Self.firstAttemptIsKept(store)
+        case .pausesComeAndGo: try await Self.pausesComeAndGo(store)
+        case .paceIsCountedByDay: try await Self.paceIsCountedByDay(store)
         case .segmentComesBackWhole: try await Self.segmentComesBackWhole(store)
         case .membersComeAndGo: try await Self.members(store)
         case .membersAreForgottenWithTheirContact: try await Self.forgottenMembers(store)

@@ -1,0 +1,111 @@
+import JSONValue
+import Logging
+import MailModel
+import WorkflowModel
+
+extension Dispatch {
+    /// Writes what became of an attempt, with everything that follows from it, in one transaction.
+    /// - Parameter scopes: counts of the day that the attempt belongs to.
+    func record(
+        _ decided: AttemptRecord, of entry: OutboxEntry, subject: String, _ places: DeliveryPlaces?,
+        outcome: DeliveryOutcome? = nil, scopes: [String] = []
+    ) async {
+        await persist("outcome not recorded", entry, places) {
+            try await context.transact { transaction in
+                try transaction.store.record(decided, of: entry.id)
+                if decided.isUncertain { try transaction.store.count("possible_duplicates", by: 1) }
+                if let due = decided.dueAt { transaction.wakes.mail(entry.queue, dueAt: due) }
+                for scope in scopes {
+                    try transaction.store.addPaceCount(scope, day: PaceGate.day(of: decided.at), by: 1)
+                }
+                // Of an erased contact nothing is written any more.
+                guard !entry.request.isTest, let event = Self.event(for: decided.status),
+                    let contact = try transaction.store.contact(entry.contactID)
+                else { return }
+                var data = Self.data(decided, entry: entry, subject: subject)
+                if let bounce = Self.bounce(outcome, decided) {
+                    data.merge(bounce.data)
+                    data.merge(try BouncePolicy.apply(bounce, to: entry, in: transaction).data)
+                }
+                if decided.status == .delivered { try noteLateWithdrawal(of: entry, in: transaction, &data) }
+                try EventRecorder(transaction: transaction, projectID: entry.projectID).record(
+                    event, data: data, generation: entry.generation, contact: contact)
+            }
+            log(decided, entry)
+        }
+    }
+
+    func persist(
+        _ failure: Logger.Message, _ entry: OutboxEntry, _ places: DeliveryPlaces?, _ body: () async throws -> Void
+    ) async {
+        await context.insist(
+            failure, metadata: ["entry": "\(entry.id)"], until: { places?.isClosing ?? true }, body)
+    }
+
+    private func log(_ attempt: AttemptRecord, _ entry: OutboxEntry) {
+        context.logger.info(
+            "mail \(attempt.status.rawValue)",
+            metadata: [
+                "entry": "\(entry.id)", "messageId": "\(entry.messageID)", "attempt": "\(entry.attempts + 1)",
+                "relay": "\(attempt.relay ?? "-")", "reply": "\(attempt.reply)",
+                "queueId": "\(attempt.relayQueueID ?? "-")",
+            ])
+    }
+
+    /// What the end of a mail says about its address; nil while there is another attempt, and where nobody refused it.
+    private static func bounce(_ outcome: DeliveryOutcome?, _ decided: AttemptRecord) -> Bounce? {
+        switch outcome {
+        case .rejected(let reply): Bounce(reply)
+        case .deferred(let reply) where decided.status == .expired: Bounce(reply, isExpired: true)
+        default: nil
+        }
+    }
+
+    private static func event(for status: OutboxEntry.Status) -> String? {
+        switch status {
+        case .delivered: EventName.emailSent
+        case .bounced: EventName.emailBounced
+        case .expired, .failed: EventName.emailFailed
+        case .pending, .claimed, .suppressed: nil
+        }
+    }
+
+    private static func data(_ attempt: AttemptRecord, entry: OutboxEntry, subject: String) -> JSONObject {
+        var data = entry.eventData
+        data["subject"] = .string(subject)
+        data["reply"] = .string(attempt.reply)
+        data["attempts"] = .int(Int64(entry.attempts + (attempt.isAttempt ? 1 : 0)))
+        if let queueID = attempt.relayQueueID { data["relayQueueId"] = .string(queueID) }
+        if attempt.status == .delivered { data["sentAt"] = .string("\(attempt.at)") }
+        if attempt.status == .bounced { data["bouncedAt"] = .string("\(attempt.at)") }
+        return data
+    }
+
+    // MARK: Domains that take nothing
+
+    /// Mails at once that are given up without an attempt.
+    private static let overdueLimit = 200
+
+    /// A domain that is left alone gets one mail now and then; the others must not wait for their turn beyond their
+    /// lifetime. Gives up those of the same domain and queue that have been due for that long.
+    func expireOverdue(like entry: OutboxEntry) async {
+        let now = context.clock.now()
+        let latest = now.adding(seconds: -context.configuration.maximalLifetime)
+        do {
+            let expired = try await context.store.write { transaction in
+                let tickets = try transaction.tickets(
+                    in: entry.queue, after: nil, lane: entry.lane, limit: Self.overdueLimit)
+                return try transaction.claim(tickets.filter { $0.dueAt < latest }.map(\.id), at: now)
+            }
+            for entry in expired {
+                var attempt = AttemptRecord(
+                    status: .expired, at: now, reply: "its domain has put off all mail for as long as it was due")
+                attempt.isAttempt = false
+                await record(attempt, of: entry, subject: "", nil)
+            }
+        } catch {
+            // The next time that the domain puts off a mail, they are looked for again.
+            context.logger.error("outbox waits for the database", metadata: ["error": "\(error)"])
+        }
+    }
+}
