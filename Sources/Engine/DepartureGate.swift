@@ -38,9 +38,14 @@ final class DepartureGate: Sendable {
     /// Why the mail did not leave; nil when it was let through, or nobody asked.
     var reason: String? { state.withLock { $0.reason } }
 
+    /// Whether anything may have come up since the first look.
+    var isDoubtful: Bool {
+        context.signals.withdrawals != known || firstLook.duration(to: .now) > Self.certainty
+    }
+
     /// Keeps the calling thread until it is known; never to be called by a task.
     func letsThrough() -> Bool {
-        guard context.signals.withdrawals != known || firstLook.duration(to: .now) > Self.certainty else { return true }
+        guard isDoubtful else { return true }
         let answer = DispatchSemaphore(value: 0)
         Task {
             let reason = try? await context.store.read(look)

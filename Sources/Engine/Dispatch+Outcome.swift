@@ -5,10 +5,12 @@ import WorkflowModel
 
 extension Dispatch {
     /// Writes what became of an attempt, with everything that follows from it, in one transaction.
-    /// - Parameter scopes: counts of the day that the attempt belongs to.
+    /// - Parameters:
+    ///   - scopes: counts of the day that the attempt belongs to.
+    ///   - gate: what the mail left through; nil when no relay took it.
     func record(
         _ decided: AttemptRecord, of entry: OutboxEntry, subject: String, _ places: DeliveryPlaces?,
-        outcome: DeliveryOutcome? = nil, scopes: [String] = []
+        outcome: DeliveryOutcome? = nil, scopes: [String] = [], gate: DepartureGate? = nil
     ) async {
         await persist("outcome not recorded", entry, places) {
             try await context.transact { transaction in
@@ -27,7 +29,9 @@ extension Dispatch {
                     data.merge(bounce.data)
                     data.merge(try BouncePolicy.apply(bounce, to: entry, in: transaction).data)
                 }
-                if decided.status == .delivered { try noteLateWithdrawal(of: entry, in: transaction, &data) }
+                if decided.status == .delivered, let gate, gate.isDoubtful {
+                    try noteLateWithdrawal(of: entry, in: transaction, &data)
+                }
                 try EventRecorder(transaction: transaction, projectID: entry.projectID).record(
                     event, data: data, generation: entry.generation, contact: contact)
             }

@@ -271,7 +271,9 @@ package struct Dispatch: Sendable {
         finish(seat, with: outcome, entry)
         var decided = RetrySchedule(context.configuration).decide(outcome, entry: entry, now: context.clock.now())
         if seat.relay >= 0 { decided.relay = relays[seat.relay].rules.name }
-        await record(decided, of: entry, subject: subject, places, outcome: outcome, scopes: scopes)
+        await record(
+            decided, of: entry, subject: subject, places, outcome: outcome, scopes: scopes,
+            gate: try? material.get().gate)
     }
 
     /// Gives the seat up: others may go while the outcome is being written.

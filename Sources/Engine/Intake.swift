@@ -81,13 +81,13 @@ package struct Intake: MessageIntake {
         context.submit { transaction in
             let correlation = try returned.mail?.correlate(in: transaction)
             let generation = try returned.generation(correlation, in: transaction)
-            let outcomes = try prepared.map { arrival, refusal in
+            // What the message says of our mail counts for whatever the message itself brings about.
+            try act(on: returned, correlation, facts, in: transaction)
+            return try prepared.map { arrival, refusal in
                 try record(
                     arrival, of: facts, refusal: refusal, correlation: correlation, generation: generation,
                     in: transaction)
             }
-            try act(on: returned, correlation, facts, in: transaction)
-            return outcomes
         } completion: {
             completion($0)
         }

@@ -41,6 +41,32 @@ import WorkflowModel
         #expect(report.isVerified && report.outcome == "bounced" && report.entryID == stage.entry)
     }
 
+    @Test func aProjectMayHaveAddressesOfItsOwn() async throws {
+        let stage = try await ReturnStage(hasAddresses: false) { configuration in
+            configuration.returnAddresses = ReturnAddresses(
+                .init(returnPath: MailAddress.parse("bounce@mail.example.com")),
+                byProject: ["default": .init(returnPath: MailAddress.parse("back@own.example.com"))])
+        }
+        #expect(stage.returnPath.hasPrefix("back+") && stage.returnPath.hasSuffix("@own.example.com"))
+        #expect(SentMail(stage.sent).field("Reply-To") == nil)
+        await stage.receive(
+            IncomingText.report(to: stage.returnPath, recipients: [IncomingText.failed()], header: nil))
+        #expect(try await stage.reasons() == ["bounce"])
+    }
+
+    @Test func aTestMailsBounceIsShownAndEndsNothing() async throws {
+        let stage = try await ReturnStage()
+        let catalog = try await stage.engine.context.store.read { try $0.loadCatalog() }
+        let template = try #require(catalog.template("hello", in: stage.engine.project.id))
+        _ = try await Templates(context: stage.engine.context, projectID: stage.engine.project.id).sendTest(
+            template.id, to: "ann@example.org", PreviewRequest())
+        let mail = try #require(try await stage.leaving().first)
+        await stage.receive(
+            IncomingText.report(to: mail.reversePath, recipients: [IncomingText.failed()], header: nil))
+        #expect(try await stage.reports().map(\.outcome) == ["test"])
+        #expect(try await stage.reasons().isEmpty)
+    }
+
     @Test func theTokenSurvivesAChangeOfCase() async throws {
         let stage = try await ReturnStage()
         await stage.receive(
@@ -94,6 +120,7 @@ import WorkflowModel
         #expect(try await stage.reasons() == ["bounce"])
         #expect(try await stage.reasons("ben@example.org").isEmpty)
         // Whom does it mean?
+        stage.engine.clock.advance(seconds: 1)
         await stage.receive(
             IncomingText.report(
                 to: ReturnStage.inbox, recipients: [IncomingText.failed("cleo@example.org")],

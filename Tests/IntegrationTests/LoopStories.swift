@@ -73,19 +73,38 @@ struct LoopStories {
         try await story.stop()
     }
 
+    private static let gone = "gone@sender.example"
+    /// Tells somebody of every mail.
+    private static let notice = StoryWorkflow(
+        "notice", on: "email.received",
+        steps: """
+              received: {type: TRIGGER, next: reply}
+              reply: {type: SEND_EMAIL, config: {template: notice}, next: tell}
+              tell: {type: SEND_EMAIL, config: {template: notice, to: \(gone)}, next: done}
+              done: {type: EXIT, config: {reason: told}}
+            """)
+
+    @Test func noticeToADeadAddressEndsWithItsFirstBounce() async throws {
+        let story = try await StorySite(relayPort: nil, workflows: [Self.notice])
+        try await story.site.postfix.reconfigure { $0.undeliverable[Self.gone] = "5.1.1 no such user" }
+        let daemon = try await story.start()
+        try await story.deliver(from: Self.sender, StoryMail.text(from: Self.sender))
+        try await daemon.process.waitForLine(containing: "mail came back")
+        try await expectSilence(story, daemon)
+        let executions = try await daemon.executions()
+        #expect(executions.count == 2)
+        #expect(executions.last?.output(ofStep: "tell")?["skipped"]?.stringValue == "suppressed")
+        #expect(try await daemon.counter("event_loops_stopped") == 0)
+        try await daemon.process.terminate()
+        try await story.stop()
+    }
+
     @Test func noticeWhoseBounceStartsItsOwnWorkflowEndsByGenerations() async throws {
-        let gone = "gone@sender.example"
-        let notice = StoryWorkflow(
-            "notice", on: "email.received",
-            steps: """
-                  received: {type: TRIGGER, next: reply}
-                  reply: {type: SEND_EMAIL, config: {template: notice}, next: tell}
-                  tell: {type: SEND_EMAIL, config: {template: notice, to: \(gone)}, next: done}
-                  done: {type: EXIT, config: {reason: told}}
-                """)
+        // As long as dead addresses are written to.
         let story = try await StorySite(
-            relayPort: nil, workflows: [notice], settings: "limits:\n  generations: 2\n")
-        try await story.site.postfix.reconfigure { $0.undeliverable[gone] = "5.1.1 no such user" }
+            relayPort: nil, workflows: [Self.notice],
+            settings: "limits:\n  generations: 2\nsuppression:\n  bounces: false\n")
+        try await story.site.postfix.reconfigure { $0.undeliverable[Self.gone] = "5.1.1 no such user" }
         let daemon = try await story.start()
         try await story.deliver(from: Self.sender, StoryMail.text(from: Self.sender))
         // Postfix's bounce of the notice reaches the inbox that the notice came from, and is mail like any other there.
@@ -98,8 +117,8 @@ struct LoopStories {
         #expect(contacts == [Self.sender, bouncer, bouncer, bouncer])
         #expect(executions.last?["status"] == "FAILED")
         #expect(executions.last?["exitReason"]?.stringValue?.hasPrefix("event_loop") == true)
-        // The third generation is the last notice's email.sent, and its bounce.
-        #expect(try await daemon.counter("event_loops_stopped") == 2)
+        // The third generation is the last notice's email.sent, its email.bounced, and the bounce itself.
+        #expect(try await daemon.counter("event_loops_stopped") == 3)
         // None of the bounces was answered.
         let refusals = executions.dropFirst().dropLast().map { $0.output(ofStep: "reply")?["reason"]?.stringValue }
         #expect(refusals == ["null_sender", "null_sender"])
