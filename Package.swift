@@ -72,7 +72,7 @@ let package = Package(
         .target(
             name: "SQLStore",
             dependencies: [
-                "Engine", "JSONValue", "WorkflowModel", "MailModel",
+                "Engine", "JSONValue", "WorkflowModel", "MailModel", "MailFormat",
                 .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: strict),
@@ -188,7 +188,8 @@ let package = Package(
             name: "WebhookAdapterTests",
             dependencies: ["WebhookAdapter", "Engine", "WorkflowModel", "ServerTestKit"], swiftSettings: strict),
         .testTarget(
-            name: "SQLStoreTests", dependencies: ["SQLStore", "Engine", "EngineTestKit", "JSONValue", "WorkflowModel"],
+            name: "SQLStoreTests",
+            dependencies: ["SQLStore", "Engine", "EngineTestKit", "JSONValue", "WorkflowModel", "MailModel"],
             swiftSettings: strict),
         // System libraries.
         .systemLibrary(name: "CLibmilter", pkgConfig: "milter", providers: [.apt(["libmilter-dev"])]),

@@ -28,9 +28,11 @@ private func readAndJudge(_ message: ReceivedMessage) -> ReadMessage {
     let limit = 16 * 1024
     let mail = IncomingMail(
         message, verdicts: verdicts, limits: ReadingLimits(), textLimit: 400, dataLimit: limit, now: now)
-    let refusal = mail.refusal(
-        recipient: "in@example.org", ownAddresses: ["in@example.org"], isOwnMail: false, now: now)
-    let data = mail.eventData(recipient: "in@example.org", refusal: refusal)
+    let route = InboundRoutes.Route(match: .recipient("in@example.org"), project: "default", disposition: .continue)
+    let judge = ReplyJudge(EngineConfiguration(), routes: InboundRoutes([route]))
+    let refusal = judge.refusal(of: mail, to: "in@example.org", by: route, isOwnMail: false, now: now)
+    let data = mail.eventData(
+        recipient: "in@example.org", route: route.name, refusal: refusal, replyAddress: judge.replyAddress(of: mail))
     expect(data["to"] == .string("in@example.org"), "an event names its recipient")
     expect(JSONWriter.bytes(.object(data)).count <= 4 * limit, "an event's data are bounded")
     _ = mail.contactAddress

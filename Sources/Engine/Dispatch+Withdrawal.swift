@@ -25,6 +25,7 @@ extension Dispatch {
         {
             return "suppressed: \(reason.rawValue)"
         }
+        if let reason = try reader.replyWithdrawal(of: entry) { return reason }
         guard let contact = found else { return nil }
         // An erased person's address that somebody still knows.
         if recipient != contact.email, try reader.contact(email: recipient, in: entry.projectID) == nil,
@@ -70,7 +71,7 @@ extension Dispatch {
 }
 
 /// What is looked at before a mail leaves.
-package protocol WithdrawalReader: OutboundReader, ReturnReader {
+package protocol WithdrawalReader: OutboundReader, ReturnReader, ReplyReader {
     func status(ofExecution id: Identifier) throws -> Execution.Status?
     func contact(email: String, in project: Identifier) throws -> Contact?
     /// Nil also for a contact of another project.

@@ -34,8 +34,8 @@ package struct EngineConfiguration: Sendable {
     package var prefetchWindow: Int64 = 5
     /// Pixel hits stored per mail.
     package var hitLimit = 100
-    /// Automatic replies that one address gets within an hour, over all workflows.
-    package var repliesPerHour = 3
+    package var replies = ReplyLimits()
+    package var rawMail = RawMailPolicy()
     /// Addresses that never get an automatic reply, lower case.
     package var ownAddresses: Set<String> = []
     /// Where webhooks may go, for what is refused when it is saved.

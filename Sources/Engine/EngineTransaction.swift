@@ -30,6 +30,8 @@ package struct EngineContext: Sendable {
         let fetches: FetchJournal
         /// Where files of contacts wait for their import; nil takes none.
         let spool: (any ContactSpool)?
+        /// Where mail is kept as it came; nil keeps none.
+        let rawMail: (any RawMailArchive)?
         let gauges = Gauges()
         let relayReports = RelayReports()
         let keys = KeyCache()
@@ -45,7 +47,7 @@ package struct EngineContext: Sendable {
         init(
             store: any Store, clock: any WallClock, cryptography: any Cryptography, identifiers: IdentifierSource,
             configuration: EngineConfiguration, secret: [UInt8], fetchLog: (any FetchLog)?, spool: (any ContactSpool)?,
-            zones: any TimeZoneRules, logger: Logger
+            rawMail: (any RawMailArchive)?, zones: any TimeZoneRules, logger: Logger
         ) {
             self.store = store
             self.clock = clock
@@ -56,6 +58,7 @@ package struct EngineContext: Sendable {
             self.logger = logger
             fetches = FetchJournal(fetchLog)
             self.spool = spool
+            self.rawMail = rawMail
             tokens = TokenSigner(key: secret, cryptography: cryptography)
         }
     }
@@ -72,6 +75,7 @@ package struct EngineContext: Sendable {
     package var trackingAddress: TrackingAddress { parts.trackingAddress }
     package var fetches: FetchJournal { parts.fetches }
     package var spool: (any ContactSpool)? { parts.spool }
+    package var rawMail: (any RawMailArchive)? { parts.rawMail }
     package var gauges: Gauges { parts.gauges }
     package var relayReports: RelayReports { parts.relayReports }
     var keys: KeyCache { parts.keys }
@@ -88,12 +92,14 @@ package struct EngineContext: Sendable {
     package init(
         store: any Store, clock: any WallClock, cryptography: any Cryptography,
         identifiers: IdentifierSource = IdentifierSource(), configuration: EngineConfiguration, secret: [UInt8],
-        fetchLog: (any FetchLog)? = nil, spool: (any ContactSpool)? = nil, zones: any TimeZoneRules = SystemZones(),
+        fetchLog: (any FetchLog)? = nil, spool: (any ContactSpool)? = nil,
+        rawMail: (any RawMailArchive)? = nil, zones: any TimeZoneRules = SystemZones(),
         logger: Logger
     ) {
         parts = Parts(
             store: store, clock: clock, cryptography: cryptography, identifiers: identifiers,
-            configuration: configuration, secret: secret, fetchLog: fetchLog, spool: spool, zones: zones, logger: logger
+            configuration: configuration, secret: secret, fetchLog: fetchLog, spool: spool, rawMail: rawMail,
+            zones: zones, logger: logger
         )
     }
 

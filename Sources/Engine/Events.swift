@@ -333,11 +333,11 @@ struct EventRecorder {
             case .sendMail(let request):
                 let entry = entry(request, of: execution)
                 try store.insert(entry)
-                if request.answers != nil {
-                    let key = AutomaticReplyKey.key(for: request.recipient)
-                    try store.insertAutomaticReply(to: key, entry: request.id, at: now)
-                }
                 transaction.wakes.mail(entry)
+            case .countReply(let reply):
+                try AutomaticReplies(transaction, project: projectID).count(reply)
+            case .refuseReply(let reason):
+                try AutomaticReplies(transaction, project: projectID).noteRefusal(reason)
             case .updateContact(let contact, _): latest = contact
             case .callWebhook(let request):
                 try store.insert(

@@ -1,3 +1,4 @@
+import Dispatch
 import Logging
 import WorkflowModel
 
@@ -8,6 +9,8 @@ package struct Housekeeping: Sendable {
     private static let batchSize = 500
     /// Sets of attachments and unnamed versions that one round looks at.
     private static let partsSize = 200
+    /// Recipients of automatic replies that one round looks at.
+    private static let replySize = 1000
     /// Seconds between two rounds.
     private static let pause: Int64 = 60
     /// Seconds for which keys that have ended stay to be seen in the database.
@@ -18,10 +21,13 @@ package struct Housekeeping: Sendable {
     /// Runs until cancelled.
     package func run() async {
         var place: Identifier?
+        var recipient: String?
         while !Task.isCancelled {
             do {
                 try await sweep()
                 place = try await sweepMailParts(after: place)
+                recipient = try await sweepReplies(after: recipient)
+                await sweepRawMail()
             } catch {
                 context.logger.error("housekeeping waits for the database", metadata: ["error": "\(error)"])
             }
@@ -52,6 +58,37 @@ package struct Housekeeping: Sendable {
             if count < Self.batchSize { break }
         }
         return forgotten
+    }
+
+    /// Forgets automatic replies that stand against no other any more, of the next recipients.
+    /// - Returns: the recipient after whom the next round goes on; nil begins again.
+    package func sweepReplies(after place: String? = nil) async throws -> String? {
+        let now = context.clock.now()
+        let window = max(context.configuration.replies.window, ReplyLimits.shortestWindow)
+        return try await context.store.write {
+            try $0.pruneReplies(
+                before: now.adding(seconds: -window), slot: AutomaticReplies.firstSlot(at: now), after: place,
+                limit: Self.replySize)
+        }
+    }
+
+    /// Removes kept mail that has had its time, and the oldest where there is too much.
+    package func sweepRawMail() async {
+        guard let archive = context.rawMail else { return }
+        let policy = context.configuration.rawMail
+        let end = context.clock.now().adding(seconds: -policy.largestAge)
+        do {
+            // Files: a thread of their own, for the pool's must not wait for a disk.
+            let removed = try await withCheckedThrowingContinuation { continuation in
+                DispatchQueue.global(qos: .utility).async {
+                    continuation.resume(
+                        with: Result { try archive.prune(before: end, largestTotal: policy.largestTotal) })
+                }
+            }
+            if removed > 0 { context.logger.info("kept mail removed", metadata: ["mails": "\(removed)"]) }
+        } catch {
+            context.logger.error("kept mail cannot be removed", metadata: ["error": "\(error)"])
+        }
     }
 
     /// Removes files and bodies that no mail needs, of the next ones: whoever goes on from place to place sees them all.

@@ -19,12 +19,33 @@ package struct InboundRoutes: Sendable {
         /// The project's slug.
         package var project: String
         package var disposition: Disposition
+        package var replies = Replies()
+        /// Which of its mail is kept as it came; nil: as the configuration says.
+        package var rawMail: RawMailPolicy.Keep?
 
         package init(match: Match, project: String, disposition: Disposition) {
             self.match = match
             self.project = project
             self.disposition = disposition
         }
+
+        /// By what the mail it takes is written to: an address, or `@` and a domain.
+        package var name: String {
+            switch match {
+            case .recipient(let address): address.lowercased()
+            case .domain(let domain): "@" + domain.lowercased()
+            }
+        }
+    }
+
+    /// Which mail to a route may be answered by itself, beside what holds for all.
+    package struct Replies: Hashable, Sendable {
+        /// Mail that does not name its recipient is answered too.
+        package var answersBlindCopies = false
+        /// Only senders whom DMARC or SPF verified get an answer.
+        package var requiresAuthentication = false
+
+        package init() {}
     }
 
     private let byRecipient: [String: [Route]]
@@ -52,6 +73,11 @@ package struct InboundRoutes: Sendable {
         }
         var seen: Set<String> = []
         return (exact + (domain.flatMap { byDomain[$0] } ?? [])).filter { seen.insert($0.project).inserted }
+    }
+
+    /// The domains of all routes, lower case.
+    package var domains: Set<String> {
+        Set(byDomain.keys).union(byRecipient.keys.map(AutomaticReplyKey.domain))
     }
 
     /// The addresses that have a route of their own: mail from them is mail from ourselves.

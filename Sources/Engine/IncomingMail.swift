@@ -10,7 +10,7 @@ struct IncomingMail: Sendable {
     /// What kind of mail it is by what it says of itself.
     let recognition: Recognition
     let verdicts: ScanVerdicts
-    private let replyRule: AutomaticReplyRule
+    let replyRule: AutomaticReplyRule
     /// The event's data but for what depends on the recipient.
     private let commonData: JSONObject
 
@@ -19,8 +19,6 @@ struct IncomingMail: Sendable {
     private static let listLimit = 50
     /// Bytes that the recipient's own part may add to the common data.
     private static let recipientPart = 1024
-    /// No mail older than this is answered by a program, in microseconds.
-    private static let largestAge: Int64 = 7 * 86_400_000_000
 
     /// - Parameters:
     ///   - textLimit: bytes of text in the event.
@@ -46,21 +44,16 @@ struct IncomingMail: Sendable {
         return MailAddress.parse(message.reversePath)?.normalized
     }
 
-    /// Why no program may answer this message; nil when one may.
-    func refusal(
-        recipient: String, ownAddresses: Set<String>, isOwnMail: Bool, now: Timestamp
-    ) -> AutomaticReplyRule.Refusal? {
-        replyRule.refusal(
-            in: AutomaticReplyRule.Circumstances(
-                recipient: recipient, ownAddresses: ownAddresses, verdicts: verdicts, isOwnMail: isOwnMail,
-                age: read.date.map { now.microseconds - $0 }, largestAge: Self.largestAge))
-    }
-
     /// The data of `email.received` for one recipient.
-    func eventData(recipient: String, refusal: AutomaticReplyRule.Refusal?) -> JSONObject {
+    /// - Parameter replyAddress: where an automatic reply goes instead of the reverse path.
+    func eventData(
+        recipient: String, route: String, refusal: AutomaticReplyRule.Refusal?, replyAddress: String? = nil
+    ) -> JSONObject {
         var data = commonData
         data["to"] = .string(recipient)
+        data["route"] = .string(route)
         data["replyRefusal"] = refusal.map { .string($0.rawValue) }
+        data["replyAddress"] = replyAddress.map { .string($0) }
         return data
     }
 

@@ -21,13 +21,14 @@ package struct Intake: MessageIntake {
 
     let context: EngineContext
     private let configuration: Configuration
-    /// Mail from these is mail from ourselves.
-    private let ownAddresses: Set<String>
+    private let replies: ReplyJudge
+    private let rawMail: RawMailKeeper
 
     package init(context: EngineContext, configuration: Configuration) {
         self.context = context
         self.configuration = configuration
-        ownAddresses = configuration.routes.addresses.union(context.configuration.ownAddresses)
+        replies = ReplyJudge(context.configuration, routes: configuration.routes)
+        rawMail = RawMailKeeper(context)
     }
 
     package func wants(recipient: String) -> Bool {
@@ -36,34 +37,14 @@ package struct Intake: MessageIntake {
     }
 
     package func read(_ message: ReceivedMessage) -> MessageRecording {
-        let bearsMarker = bearsMarker(message)
-        guard !(bearsMarker && isFromHere(message)) else {
-            context.logger.debug("own mail", metadata: ["queueId": "\(message.queueID)"])
-            return { $0(.continue) }
-        }
-        let identity = identity(of: message)
-        let arrivals = arrivals(of: message, identity)
-        guard !arrivals.isEmpty || isReturned(message) else { return { $0(.continue) } }
-        // Whatever needs no database is done here, once for the message: the writer is one for all.
-        let now = context.clock.now()
-        let facts = IncomingMail(
-            message, verdicts: verdicts(of: message), limits: configuration.readingLimits,
-            textLimit: configuration.textLimit, dataLimit: context.configuration.eventDataLimit, now: now)
-        let returned = Return(message, facts, key: identity, ownAddresses: ownAddresses, context: context)
-        let prepared = arrivals.map { arrival in
-            let refusal = facts.refusal(
-                recipient: arrival.recipient, ownAddresses: ownAddresses,
-                isOwnMail: bearsMarker || comesFromMail(message),
-                now: now)
-            return (arrival, refusal)
-        }
+        guard let prepared = prepare(message) else { return { $0(.continue) } }
         return { completion in
-            submit(prepared, of: facts, returned: returned) { result in
+            submit(prepared) { result in
                 switch result {
                 case .success(let outcomes):
                     // The MTA waits, the log does not.
-                    completion(isConsumed(message, by: arrivals, returned) ? .discard : .continue)
-                    log(outcomes, facts)
+                    completion(isConsumed(message, by: prepared.arrivals, prepared.returned) ? .discard : .continue)
+                    log(outcomes, prepared.facts)
                 case .failure(let error):
                     context.logger.error(
                         "mail not recorded", metadata: ["queueId": "\(message.queueID)", "error": "\(error)"])
@@ -74,22 +55,70 @@ package struct Intake: MessageIntake {
         }
     }
 
-    private func submit(
-        _ prepared: [(Arrival, AutomaticReplyRule.Refusal?)], of facts: IncomingMail, returned: Return,
-        completion: @escaping @Sendable (Result<[Outcome], any Error>) -> Void
+    /// A message that was read: all that can be known of it before the database.
+    struct Prepared: Sendable {
+        var arrivals: [Arrival]
+        /// Why nobody may answer, one for each arrival.
+        var refusals: [AutomaticReplyRule.Refusal?]
+        var facts: IncomingMail
+        var returned: Return
+        var raw: RawMailKeeper.Plan
+        var manner: Manner?
+    }
+
+    /// - Parameter manner: nil for mail that an MTA shows us now.
+    /// - Returns: nil for what is nobody's, or our own.
+    func prepare(_ message: ReceivedMessage, manner: Manner? = nil) -> Prepared? {
+        let bearsMarker = bearsMarker(message)
+        guard !(bearsMarker && isFromHere(message)) else {
+            context.logger.debug("own mail", metadata: ["queueId": "\(message.queueID)"])
+            return nil
+        }
+        let now = context.clock.now()
+        var identity = identity(of: message)
+        if manner?.isAgain == true { identity += context.identifiers.make(at: now).bytes }
+        let arrivals = arrivals(of: message, identity)
+        guard !arrivals.isEmpty || isReturned(message) else { return nil }
+        // Whatever needs no database is done here, once for the message: the writer is one for all.
+        let facts = IncomingMail(
+            message, verdicts: verdicts(of: message), limits: configuration.readingLimits,
+            textLimit: configuration.textLimit, dataLimit: context.configuration.eventDataLimit, now: now)
+        let refusals = arrivals.map { arrival in
+            replies.refusal(
+                of: facts, to: arrival.recipient, by: arrival.route, isOwnMail: bearsMarker || comesFromMail(message), now: now,
+                isAnyAge: manner?.answersOldMail ?? false)
+        }
+        return Prepared(
+            arrivals: arrivals, refusals: refusals, facts: facts,
+            returned: Return(
+                message, facts, key: identity, ownAddresses: replies.ownAddresses, context: context),
+            raw: manner == nil ? rawMail.plan(for: arrivals.map(\.route), now: now) : .init(keep: .never),
+            manner: manner)
+    }
+
+    func submit(
+        _ prepared: Prepared, completion: @escaping @Sendable (Result<[Outcome], any Error>) -> Void
     ) {
-        context.submit { transaction in
+        var prepared = prepared
+        let (facts, returned) = (prepared.facts, prepared.returned)
+        prepared.raw = rawMail.begin(prepared.raw, facts.message, now: context.clock.now())
+        context.submit { [prepared] transaction in
             let correlation = try returned.mail?.correlate(in: transaction)
             let generation = try returned.generation(correlation, in: transaction)
             // What the message says of our mail counts for whatever the message itself brings about.
             try act(on: returned, correlation, facts, in: transaction)
-            return try prepared.map { arrival, refusal in
+            return try zip(prepared.arrivals, prepared.refusals).map { arrival, refusal in
                 try record(
-                    arrival, of: facts, refusal: refusal, correlation: correlation, generation: generation,
+                    arrival, of: prepared, refusal: refusal, correlation: correlation, generation: generation,
                     in: transaction)
             }
-        } completion: {
-            completion($0)
+        } completion: { [prepared] result in
+            switch result {
+            case .failure(let error): rawMail.fail(prepared.raw, facts.message, error: error)
+            case .success(let outcomes):
+                if !outcomes.isEmpty, outcomes.allSatisfy(\.isDuplicate) { rawMail.forget(prepared.raw) }
+            }
+            completion(result)
         }
     }
 
@@ -125,7 +154,7 @@ package struct Intake: MessageIntake {
     }
 
     /// A recipient with one of its routes, and the key by which a second copy is known.
-    private struct Arrival: Sendable {
+    struct Arrival: Sendable {
         var recipient: String
         var route: InboundRoutes.Route
         var key: [UInt8]
@@ -155,15 +184,20 @@ package struct Intake: MessageIntake {
 
     // MARK: In the transaction
 
-    private enum Outcome: Sendable {
+    enum Outcome: Sendable {
         case recorded(Identifier)
         case duplicate
+
+        var isDuplicate: Bool {
+            if case .duplicate = self { true } else { false }
+        }
     }
 
     private func record(
-        _ arrival: Arrival, of facts: IncomingMail, refusal: AutomaticReplyRule.Refusal?,
+        _ arrival: Arrival, of prepared: Prepared, refusal: AutomaticReplyRule.Refusal?,
         correlation: ReturnedMail.Correlation?, generation: Int, in transaction: EngineTransaction
     ) throws -> Outcome {
+        let facts = prepared.facts
         guard let project = transaction.catalog.project(slug: arrival.route.project) else {
             throw StoreError(.unusable, "route to an unknown project: \(arrival.route.project)")
         }
@@ -181,7 +215,11 @@ package struct Intake: MessageIntake {
             try events.upsert(
                 email: $0, subscribed: nil, subscribedWhenNew: false, data: [:], generation: generation)
         }
-        var data = facts.eventData(recipient: arrival.recipient, refusal: refusal)
+        var data = facts.eventData(
+            recipient: arrival.recipient, route: arrival.route.name, refusal: refusal,
+            replyAddress: replies.replyAddress(of: facts))
+        data["rawMailId"] = prepared.raw.id.map { .string("\($0)") }
+        data["source"] = prepared.manner.map { .string($0.source) }
         // Another project's mail is none of this one's business.
         if let correlation, correlation.entry.projectID == project.id { data.merge(correlation.data) }
         let event = try events.record(

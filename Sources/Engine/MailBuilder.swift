@@ -119,7 +119,7 @@ struct MailBuilder {
     /// Where bounces go: an address of this one mail, where there is one for that.
     private func reversePath(of entry: OutboxEntry, from: MailAddress) throws -> String {
         // A reply never causes a reply: the null reverse path (RFC 3834 section 3.3).
-        guard entry.request.answers == nil else { return "" }
+        if entry.request.answers != nil, context.configuration.replies.hasNullSender { return "" }
         let own = context.configuration.returnAddresses.returnPath(
             of: entry.id, project: project?.slug, tokens: context.tokens)
         return try own ?? Self.smtpForm(from, "from")
@@ -203,7 +203,7 @@ struct MailBuilder {
             // RFC 3834 section 5; the other two are for programs that do not know it.
             fields.append(HeaderField("Auto-Submitted", "auto-replied"))
             fields.append(HeaderField("X-Auto-Response-Suppress", "All"))
-            fields.append(HeaderField("Precedence", "bulk"))
+            if context.configuration.replies.isMarkedAsBulk { fields.append(HeaderField("Precedence", "bulk")) }
         } else {
             fields.append(HeaderField("Auto-Submitted", "auto-generated"))
             if entry.request.kind == .marketing {

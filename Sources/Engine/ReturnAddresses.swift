@@ -53,6 +53,9 @@ package struct ReturnAddresses: Sendable {
         self.kinds = kinds
     }
 
+    /// All of them, without tokens, in lower case.
+    var all: Set<String> { Set(kinds.keys) }
+
     /// Whether there is any.
     package var isEmpty: Bool { kinds.isEmpty }
 

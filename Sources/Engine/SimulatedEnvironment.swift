@@ -13,7 +13,7 @@ final class SimulatedEnvironment: MachineEnvironment {
     private let templates = TemplateCache()
     /// Templates and partials of the document by slug, as if they were stored.
     private var own: [String: TemplateVersion] = [:]
-    private var replies: [Timestamp] = []
+    private var replies: [(key: ReplyKey, at: Timestamp)] = []
     private var count: UInt64 = 0
     var now = Timestamp(seconds: 0)
 
@@ -64,9 +64,24 @@ final class SimulatedEnvironment: MachineEnvironment {
         return version.map { templates.summary(of: $0, findPartial: partial) }
     }
 
-    func mayReply(to address: String) -> Bool {
-        replies.count { $0 > now.adding(seconds: -3600) } < context.configuration.repliesPerHour
+    /// As if nobody had been answered before.
+    func refusal(of reply: ReplyKey, after earlier: [ReplyKey]) -> String? {
+        let limits = context.configuration.replies
+        let sent = replies + earlier.map { (key: $0, at: now) }
+        let windowStart = now.adding(seconds: -max(limits.window, ReplyLimits.shortestWindow))
+        func isSame(_ key: ReplyKey) -> Bool {
+            AutomaticReplyKey.key(for: key.recipient) == AutomaticReplyKey.key(for: reply.recipient)
+                && key.route == reply.route && key.template == reply.template
+        }
+        if sent.contains(where: { isSame($0.key) && $0.at > windowStart }) {
+            return AutomaticReplies.Refusal.alreadyAnswered.rawValue
+        }
+        let hourAgo = now.adding(seconds: -3600)
+        return sent.count { $0.at > hourAgo } < limits.perSender ? nil : AutomaticReplies.Refusal.senderRate.rawValue
     }
+
+    /// An automatic reply went out.
+    func note(_ reply: ReplyKey) { replies.append((reply, now)) }
 
     func suppression(of address: String, kind: TemplateSummary.Kind) -> String? {
         guard RecipientAddress.normal(address) == snapshot.contact.email else { return nil }
@@ -116,7 +131,6 @@ final class SimulatedEnvironment: MachineEnvironment {
     /// The mail of a request as it would leave, without the pixel.
     /// - Throws: why it would not.
     func draft(_ request: MailRequest, contact: Identifier) throws -> MailDraft {
-        if request.answers != nil { replies.append(now) }
         let entry = OutboxEntry(
             id: request.id, projectID: snapshot.workflow.projectID, contactID: contact,
             executionID: SimulatedIdentifiers.execution, dueAt: now, createdAt: now, generation: 1, request: request,

@@ -226,6 +226,8 @@ struct SimulatedRun {
                     report.calls[report.calls.count - 1].request.body = nil
                 }
             case .cancelWebhook: call = nil
+            case .countReply(let reply): environment.note(reply)
+            case .refuseReply: break
             }
         }
         return true

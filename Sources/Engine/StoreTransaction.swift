@@ -4,7 +4,7 @@ import WorkflowModel
 /// The operations inside one write transaction. All are synchronous and run on the writer.
 package protocol StoreTransaction: WebhookTransaction, ExecutionTransaction, ScheduleTransaction, ContactTransaction,
     HistoryTransaction, SegmentTransaction, TemplateTransaction, AccessTransaction, SubscriptionTransaction,
-    OutboundTransaction, ReturnTransaction, WithdrawalReader, OutboxQueueTransaction
+    OutboundTransaction, ReturnTransaction, ReplyTransaction, WithdrawalReader, OutboxQueueTransaction
 {
     // MARK: Catalog
 
@@ -42,11 +42,6 @@ package protocol StoreTransaction: WebhookTransaction, ExecutionTransaction, Sch
     func releaseClaims(at time: Timestamp) throws -> [Identifier]
     /// Gives back entries whose attempt never began; they are due again at that time.
     func unclaim(_ entries: [Identifier], until time: Timestamp) throws
-
-    /// Remembers that an automatic reply was decided, for at least a day.
-    func insertAutomaticReply(to recipient: String, entry: Identifier, at time: Timestamp) throws
-    /// How many automatic replies an address got since then.
-    func automaticReplyCount(to recipient: String, since time: Timestamp) throws -> Int
 
     // MARK: Mail in, opens
 

@@ -71,15 +71,6 @@ extension TemplateCache {
     }
 }
 
-/// Under which name the automatic replies to an address are counted: case and a `+detail` make nobody another person.
-enum AutomaticReplyKey {
-    static func key(for address: String) -> String {
-        let address = address.lowercased()
-        guard let at = address.lastIndex(of: "@") else { return address }
-        return address[..<at].prefix { $0 != "+" } + String(address[at...])
-    }
-}
-
 /// The machine's view of one project inside one transaction.
 struct TransactionEnvironment: MachineEnvironment {
     let transaction: EngineTransaction
@@ -95,12 +86,10 @@ struct TransactionEnvironment: MachineEnvironment {
         }
     }
 
-    func mayReply(to address: String) -> Bool {
-        let hourAgo = transaction.now.adding(seconds: -3600)
-        let limit = transaction.context.configuration.repliesPerHour
-        return asking(orElse: limit) {
-            try transaction.store.automaticReplyCount(to: AutomaticReplyKey.key(for: address), since: hourAgo)
-        } < limit
+    func refusal(of reply: ReplyKey, after earlier: [ReplyKey]) -> String? {
+        asking(orElse: nil) {
+            try AutomaticReplies(transaction, project: projectID).refusal(of: reply, after: earlier)?.rawValue
+        }
     }
 
     func suppression(of address: String, kind: TemplateSummary.Kind) -> String? {

@@ -16,6 +16,8 @@ package struct AutomaticReplyRule: Sendable {
         case ownAddress = "own_address"
         /// It bears the mark of our own mail.
         case ownMail = "own_mail"
+        /// Its thread refers to more mails of ours than a conversation has.
+        case longThread = "long_thread"
         /// Auto-Submitted is anything but `no` (RFC 3834 section 5).
         case autoSubmitted = "auto_submitted"
         /// It came through a mailing list (RFC 2369, RFC 2919).
@@ -30,6 +32,10 @@ package struct AutomaticReplyRule: Sendable {
         case machineHeader = "machine_header"
         /// A delivery report, a disposition notification, a complaint, an answer to an invitation.
         case report
+        /// It says of itself, by its subject or text, that a program wrote it.
+        case automaticReply = "automatic_reply"
+        /// Somebody's filter asks the sender to prove himself first.
+        case challenge
         /// The name before the `@` is a program's.
         case machineAddress = "machine_address"
         /// The recipient is named in no To or Cc field: a blind copy or a list (RFC 5230 section 4.6).
@@ -53,8 +59,16 @@ package struct AutomaticReplyRule: Sendable {
         package var ownAddresses: Set<String>
         /// What the scanners and authentication checks found.
         package var verdicts: ScanVerdicts
-        /// The message bears our own mark, verified by the caller, or answers too many of our own in one thread.
+        /// The message bears our own mark, verified by the caller.
         package var isOwnMail: Bool
+        /// Domains of our own Message-IDs, lower case.
+        package var ownDomains: Set<String> = []
+        /// Mails of ours that a message may refer to (RFC 5322 section 3.6.4).
+        package var largestThread = 3
+        /// Further header fields that forbid a reply, lower case.
+        package var refusedFields: Set<String> = []
+        /// What the message was recognised as by its content, where that forbids a reply.
+        package var contentRefusal: Refusal?
         /// The route answers blind copies too.
         package var answersBlindCopies: Bool
         /// Answer only where DMARC or SPF is PASS.
@@ -94,6 +108,9 @@ package struct AutomaticReplyRule: Sendable {
     private let deliveredTo: Set<String>
     private let headerRefusal: Refusal?
     private let hopCount: Int
+    /// The message's own id, and those it refers to.
+    private let messageID: String?
+    private let references: [String]
 
     package init(_ message: ReceivedMessage) {
         self.message = message
@@ -103,6 +120,8 @@ package struct AutomaticReplyRule: Sendable {
         deliveredTo = Set(Self.addresses(["Delivered-To"], in: message).map(\.normalized))
         headerRefusal = AutomaticMail.refusalByHeader(message)
         hopCount = message.headers.count { $0.isNamed("Received") }
+        messageID = message.headers(named: "Message-ID").first.flatMap { MessageIdentifiers.parse($0).first }
+        references = message.headers(named: "References").flatMap { MessageIdentifiers.parse($0) }
     }
 
     private static func addresses(_ names: [String], in message: ReceivedMessage) -> [MailAddress] {
@@ -118,13 +137,24 @@ package struct AutomaticReplyRule: Sendable {
     package func refusal(in circumstances: Circumstances) -> Refusal? {
         let recipient = circumstances.recipient.lowercased()
         if let refusal = refusalBySender(recipient, circumstances) { return refusal }
-        if circumstances.isOwnMail { return .ownMail }
+        if circumstances.isOwnMail || isOurs(messageID, circumstances) { return .ownMail }
+        if references.count(where: { isOurs($0, circumstances) }) > circumstances.largestThread { return .longThread }
         if let headerRefusal { return headerRefusal }
-        if deliveredTo.contains(recipient) { return .machineHeader }
+        if deliveredTo.contains(recipient) || hasRefusedField(circumstances) { return .machineHeader }
         if message.areHeadersTruncated { return .unreadableHeader }
+        if let refusal = circumstances.contentRefusal { return refusal }
         if senders.contains(where: { MachineAddress.matches(localPart: $0.localPart) }) { return .machineAddress }
         if !circumstances.answersBlindCopies, !addressed.contains(recipient) { return .notAddressed }
         return refusalByCircumstances(circumstances)
+    }
+
+    private func isOurs(_ identifier: String?, _ circumstances: Circumstances) -> Bool {
+        identifier.map { OwnMessageID.matches($0, domains: circumstances.ownDomains) } ?? false
+    }
+
+    private func hasRefusedField(_ circumstances: Circumstances) -> Bool {
+        !circumstances.refusedFields.isEmpty
+            && message.headers.contains { circumstances.refusedFields.contains($0.name.lowercased()) }
     }
 
     private func refusalBySender(_ recipient: String, _ circumstances: Circumstances) -> Refusal? {

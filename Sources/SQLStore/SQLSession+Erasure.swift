@@ -26,7 +26,7 @@ extension SQLSession {
             try forgetMemberships(of: contact.id)
             try run("DELETE FROM contacts WHERE id = ?", contact.id)
             try run("DELETE FROM waits WHERE contact_id = ?", contact.id)
-            try run("DELETE FROM automatic_replies WHERE recipient = ?", replyKey)
+            try run("DELETE FROM reply_windows WHERE recipient = ?", replyKey)
             try eraseSuppressions(of: contact.email, in: project)
             try eraseReports(about: contact.email, in: project)
         }

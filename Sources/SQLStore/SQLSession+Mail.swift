@@ -82,22 +82,6 @@ extension SQLSession {
         ]
     }
 
-    // MARK: Automatic replies
-
-    func insertAutomaticReply(to recipient: String, entry: Identifier, at time: Timestamp) throws {
-        try run(
-            "DELETE FROM automatic_replies WHERE recipient = ? AND sent_at < ?", recipient,
-            time.adding(seconds: -86_400))
-        try run(
-            "INSERT INTO automatic_replies (recipient, entry_id, sent_at) VALUES (?, ?, ?)", recipient, entry, time)
-    }
-
-    func automaticReplyCount(to recipient: String, since time: Timestamp) throws -> Int {
-        try first(
-            "SELECT count(*) FROM automatic_replies WHERE recipient = ? AND sent_at >= ?", recipient, time
-        ) { $0[0] } ?? 0
-    }
-
     // MARK: Mail in
 
     func insert(_ reception: Reception) throws -> Bool {

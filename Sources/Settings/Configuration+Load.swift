@@ -53,6 +53,8 @@ extension Configuration {
             messageIDDomain: reading.optional(Schema.Mail.messageIDDomain),
             autoReplyFrom: reading.optional(Schema.Mail.autoReplyFrom))
         returns = Returns(&reading)
+        autoReplies = AutoReplies(&reading)
+        rawMail = RawMail(&reading)
         verdicts = Verdicts(
             rspamdHeaders: reading.value(Schema.Verdicts.rspamdHeaders),
             strippedAtBorder: reading.value(Schema.Verdicts.strippedAtBorder),
@@ -270,10 +272,17 @@ extension Configuration.Route {
         let domain = entry.optional(Schema.Route.domain)
         let project = entry.value(Schema.Route.project)
         let disposition = entry.value(Schema.Route.disposition)
+        let answersBlindCopies = entry.value(Schema.Route.replyToBcc)
+        let requiresAuthentication = entry.value(Schema.Route.requireAuthentication)
+        let rawMail = RawMailKeep(rawValue: entry.value(Schema.Route.rawMail).rawValue)
+        func route(_ target: Target) -> Self {
+            Self(
+                target: target, project: project, disposition: disposition, answersBlindCopies: answersBlindCopies,
+                requiresAuthentication: requiresAuthentication, rawMail: rawMail)
+        }
         switch (recipient, domain) {
-        case (let recipient?, nil):
-            return Self(target: .recipient(recipient), project: project, disposition: disposition)
-        case (nil, let domain?): return Self(target: .domain(domain), project: project, disposition: disposition)
+        case (let recipient?, nil): return route(.recipient(recipient))
+        case (nil, let domain?): return route(.domain(domain))
         case (_?, _?): entry.complain(at: entry.start, "has both recipient and domain", "make two routes of it")
         case (nil, nil):
             // A value that was written and refused has a finding of its own.

@@ -15,6 +15,10 @@ package struct Configuration: Sendable {
     package let webhooks: Webhooks
     /// Section `mail`.
     package let mail: Mail
+    /// Section `auto_replies`.
+    package let autoReplies: AutoReplies
+    /// Section `raw_mail`.
+    package let rawMail: RawMail
     /// Section `verdicts`.
     package let verdicts: Verdicts
     /// Section `tracking`.
@@ -261,6 +265,12 @@ package struct Configuration: Sendable {
         package let target: Target
         package let project: String
         package let disposition: Disposition
+        /// `reply_to_bcc`.
+        package var answersBlindCopies = false
+        /// `require_authentication`.
+        package var requiresAuthentication = false
+        /// `raw_mail`. nil: as the section of that name says.
+        package var rawMail: RawMailKeep?
 
         package enum Target: Hashable, Sendable {
             /// One address; its domain is in lower case, its local part as written.

@@ -110,8 +110,25 @@ extension Schema {
             it ends here.
             """
         )
+        static let replyToBcc = Entry.flag(
+            "reply_to_bcc", default: false,
+            """
+            Whether mail that names its recipient neither in To nor in Cc is answered automatically too: blind copies, and \
+            lists that say of themselves nothing (RFC 3834 section 2).
+            """
+        )
+        static let requireAuthentication = Entry.flag(
+            "require_authentication", default: false,
+            "Whether only senders whom DMARC or SPF verified get automatic replies here.")
 
-        static let settings = [recipient.setting, domain.setting, project.setting, disposition.setting]
+        static let rawMail = Entry<RouteRawMail>.choice(
+            "raw_mail", default: .standard, example: .always,
+            "Which of its mail is kept as it came: never, failures or always; default is as raw_mail.keep says.")
+
+        static let settings = [
+            recipient.setting, domain.setting, project.setting, disposition.setting, replyToBcc.setting,
+            requireAuthentication.setting, rawMail.setting,
+        ]
         static let list = Setting(
             path: "routes", shape: .mappings(settings), type: "list of mappings", defaultText: "[]",
             meaning:

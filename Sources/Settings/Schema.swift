@@ -37,6 +37,16 @@ package enum Schema {
                 the address they come to.
                 """,
             settings: Returns.settings),
+            name: "auto_replies",
+            meaning:
+                """
+                How far automatic replies go. Whatever refuses one is the output of its step, and counted in /healthz.
+                """,
+            settings: AutoReplies.settings),
+        Section(
+            name: "raw_mail",
+            meaning: "Received mail as it came, kept so that it can be received again. See Documentation/inbound.md.",
+            settings: RawMail.settings),
         Section(
             name: "verdicts",
             meaning:

@@ -128,6 +128,15 @@ extension TextRule {
         return text
     }
 
+    static let fieldName = TextRule(name: "name of a header field") { text throws(Complaint) in
+        let isName = text.utf8.count <= 76 && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != 0x3A }
+        guard isName else {
+            throw Complaint(
+                message: "`\(text)` is no name of a header field", mend: "write a name like X-Autoreply, without colon")
+        }
+        return text
+    }
+
     static let url = TextRule(name: "http or https URL") { text throws(Complaint) in
         guard let url = Hostname.baseURL(text) else {
             throw Complaint(

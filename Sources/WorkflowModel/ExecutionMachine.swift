@@ -43,6 +43,10 @@ package struct ExecutionMachine {
     /// What the shell must do in the same transaction that stores the execution.
     package enum Effect: Hashable, Sendable {
         case sendMail(MailRequest)
+        /// The mail right before it is an automatic reply, which counts.
+        case countReply(ReplyKey)
+        /// There would have been an automatic reply; why there is none.
+        case refuseReply(reason: String)
         /// The contact as it is now; `subscriptionChanged` when the flag really flipped.
         case updateContact(Contact, subscriptionChanged: Bool)
         case callWebhook(WebhookRequest)

@@ -218,9 +218,14 @@ extension ExecutionRun {
     // MARK: SEND_EMAIL
 
     private mutating func perform(_ send: StepConfig.SendEmail, step: Step) -> Result {
-        switch MailPlan(send, step: step.key, scope: scope, environment: environment).decide() {
-        case .send(let request):
+        let replies = effects.compactMap { effect in
+            if case .countReply(let reply) = effect { reply } else { nil }
+        }
+        let plan = MailPlan(send, step: step.key, scope: scope, environment: environment, earlierReplies: replies)
+        switch plan.decide() {
+        case .send(let request, let reply):
             effects.append(.sendMail(request))
+            if let reply { effects.append(.countReply(reply)) }
             var output: JSONObject = [
                 "emailId": .string("\(request.id)"), "recipientEmail": .string(request.recipient),
                 "automaticReply": .bool(request.answers != nil),
@@ -230,6 +235,7 @@ extension ExecutionRun {
             }
             return .done(output: .object(output), branch: nil)
         case .skip(let reason, let detail):
+            if reason == MailPlan.refusedReply { effects.append(.refuseReply(reason: detail ?? reason)) }
             return .done(
                 output: ["skipped": .string(reason), "reason": detail.map { .string($0) } ?? .null], branch: nil)
         case .fail(let reason):

@@ -10,9 +10,10 @@ package protocol MachineEnvironment {
     /// The template of that slug or id; nil when the project has none.
     func template(_ reference: String) -> TemplateSummary?
 
-    /// Whether one more automatic reply may go to that address: the last line against robots that answer robots
-    /// without any mark of their own.
-    func mayReply(to address: String) -> Bool
+    /// Why one more automatic reply of that kind may not go out; nil when it may. The last line against robots that
+    /// answer robots without any mark of their own.
+    /// - Parameter earlier: replies of the same move, which nobody has counted yet.
+    func refusal(of reply: ReplyKey, after earlier: [ReplyKey]) -> String?
 
     /// Why an address gets no mail of that kind; nil when nothing stands against it.
     func suppression(of address: String, kind: TemplateSummary.Kind) -> String?

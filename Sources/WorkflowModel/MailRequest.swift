@@ -84,7 +84,8 @@ extension MailRequest {
 /// Decides what a SEND_EMAIL step sends, to whom, and whether it may.
 struct MailPlan {
     enum Decision {
-        case send(MailRequest)
+        /// With what it counts as when it is an automatic reply.
+        case send(MailRequest, reply: ReplyKey?)
         case skip(reason: String, detail: String?)
         case fail(reason: String)
     }
@@ -93,8 +94,17 @@ struct MailPlan {
     private let step: String
     private let scope: Scope
     private let environment: any MachineEnvironment
+    private let earlierReplies: [ReplyKey]
 
-    init(_ send: StepConfig.SendEmail, step: String, scope: Scope, environment: any MachineEnvironment) {
+    /// What a step says that sent no automatic reply.
+    static let refusedReply = "reply_refused"
+
+    /// - Parameter earlierReplies: those of the same move.
+    init(
+        _ send: StepConfig.SendEmail, step: String, scope: Scope, environment: any MachineEnvironment,
+        earlierReplies: [ReplyKey] = []
+    ) {
+        self.earlierReplies = earlierReplies
         self.send = send
         self.step = step
         self.scope = scope
@@ -114,7 +124,7 @@ struct MailPlan {
                 return .skip(reason: "unsubscribed", detail: nil)
             }
             if let refusal = suppressed(recipient, template) { return refusal }
-            return .send(try request(template, recipient: recipient, answers: nil))
+            return .send(try request(template, recipient: recipient, answers: nil), reply: nil)
         } catch {
             return .fail(reason: "the mail cannot be addressed: \(error)")
         }
@@ -124,28 +134,37 @@ struct MailPlan {
     /// recipient is the one who wrote.
     private func incomingMail(for recipient: String) -> Event? {
         guard let trigger = scope.execution.trigger, trigger.name == EventName.emailReceived else { return nil }
-        let writers = [scope.contact.email, trigger.data["envelopeFrom"]?.stringValue?.lowercased()]
+        let writers = [scope.contact.email] + ["envelopeFrom", "replyAddress"].map(lowered(trigger))
         return writers.contains(recipient.lowercased()) ? trigger : nil
     }
 
-    /// An automatic reply goes to the reverse path, not to From (RFC 3834 section 4), and only where intake found
-    /// nothing against it.
+    private func lowered(_ trigger: Event) -> (String) -> String? {
+        { trigger.data[$0]?.stringValue?.lowercased() }
+    }
+
+    /// An automatic reply goes to the reverse path, not to From (RFC 3834 section 4), unless intake chose From, and only
+    /// where intake found nothing against it.
     private func reply(to trigger: Event, template: TemplateSummary) throws -> Decision {
         if let refusal = trigger.data["replyRefusal"]?.stringValue {
-            return .skip(reason: "reply_refused", detail: refusal)
+            return .skip(reason: Self.refusedReply, detail: refusal)
         }
         guard let reversePath = trigger.data["envelopeFrom"]?.stringValue, !reversePath.isEmpty else {
-            return .skip(reason: "reply_refused", detail: "null_sender")
+            return .skip(reason: Self.refusedReply, detail: "null_sender")
         }
-        guard environment.mayReply(to: reversePath) else {
-            return .skip(reason: "reply_refused", detail: "rate_limit")
+        let recipient = trigger.data["replyAddress"]?.stringValue ?? reversePath
+        if let refusal = suppressed(recipient, template) { return refusal }
+        let writtenTo = trigger.data["to"]?.stringValue ?? ""
+        let reply = ReplyKey(
+            recipient: recipient, route: trigger.data["route"]?.stringValue ?? writtenTo.lowercased(),
+            template: template.id)
+        if let refusal = environment.refusal(of: reply, after: earlierReplies) {
+            return .skip(reason: Self.refusedReply, detail: refusal)
         }
-        if let refusal = suppressed(reversePath, template) { return refusal }
         let answered = MailRequest.Answered(
-            writtenTo: trigger.data["to"]?.stringValue ?? "", subject: trigger.data["subject"]?.stringValue ?? "",
+            writtenTo: writtenTo, subject: trigger.data["subject"]?.stringValue ?? "",
             messageID: trigger.data["messageId"]?.stringValue,
             references: trigger.data["references"]?.arrayValue?.compactMap(\.stringValue) ?? [])
-        return .send(try request(template, recipient: reversePath, answers: answered))
+        return .send(try request(template, recipient: recipient, answers: answered), reply: reply)
     }
 
     private func suppressed(_ recipient: String, _ template: TemplateSummary) -> Decision? {

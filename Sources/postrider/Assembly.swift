@@ -39,7 +39,7 @@ struct Assembly {
             secret: secret,
             // A command serves no pixels, and the daemon's log is not its own.
             fetchLog: exclusively ? try FetchLogFile(besideDatabase: configuration.database.path) : nil,
-            spool: ContactSpoolFiles(besideDatabase: configuration.database.path), logger: logger)
+            spool: ContactSpoolFiles(besideDatabase: configuration.database.path), rawMail: rawMail, logger: logger)
         context.mailServers = mailServers
         return (store, exclusively ? context : context.acting(as: .account(Self.account)))
     }
@@ -102,6 +102,8 @@ struct Assembly {
         engine.clicks = configuration.tracking.clicks ? most : .off
         engine.suppression = suppressionPolicy
         engine.returnAddresses = returnAddresses
+        engine.replies = replyLimits
+        engine.rawMail = rawMailPolicy
         engine.hitLimit = configuration.tracking.maxHitsPerMail
         engine.ownAddresses = Set(configuration.ownAddresses.map { $0.lowercased() })
         let strangers = configuration.rates.unknownKeys
@@ -138,6 +140,48 @@ struct Assembly {
         return ReturnAddresses(
             addresses(returns.addresses), byProject: returns.projects.mapValues(addresses),
             delimiter: returns.delimiter.first ?? "+")
+    }
+
+    private var rawMailPolicy: RawMailPolicy {
+        let rawMail = configuration.rawMail
+        var policy = RawMailPolicy()
+        policy.keep = Self.keep(rawMail.keep)
+        policy.largestSize = rawMail.maxSize
+        policy.largestAge = rawMail.maxAge.components.seconds
+        policy.largestTotal = rawMail.maxTotal
+        return policy
+    }
+
+    /// The mail that is kept as it came.
+    var rawMail: RawMailFiles {
+        RawMailFiles(besideDatabase: configuration.database.path, policy: rawMailPolicy)
+    }
+
+    private static func keep(_ keep: RawMailKeep) -> RawMailPolicy.Keep {
+        switch keep {
+        case .never: .never
+        case .failures: .failures
+        case .always: .always
+        }
+    }
+
+    private var replyLimits: ReplyLimits {
+        let replies = configuration.autoReplies
+        var limits = ReplyLimits()
+        limits.window = replies.window.components.seconds
+        limits.perSender = replies.perSender
+        limits.perDomain = replies.perDomain
+        limits.overall = replies.perHour
+        limits.pause = replies.pause.components.seconds
+        limits.largestAge = replies.maxAge.components.seconds
+        limits.largestHopCount = replies.maxHops
+        limits.largestThread = replies.maxThread
+        limits.requiresAuthentication = replies.requiresAuthentication
+        limits.refusedFields = Set(replies.refusedFields.map { $0.lowercased() })
+        limits.answersFrom = replies.target == .from
+        limits.hasNullSender = replies.hasNullSender
+        limits.isMarkedAsBulk = replies.isMarkedAsBulk
+        return limits
     }
 
     private var suppressionPolicy: SuppressionPolicy {
@@ -179,7 +223,11 @@ struct Assembly {
             case .domain(let domain): .domain(domain)
             }
         let disposition: InboundRoutes.Disposition = route.disposition == .discard ? .discard : .continue
-        return .init(match: match, project: route.project, disposition: disposition)
+        var made = InboundRoutes.Route(match: match, project: route.project, disposition: disposition)
+        made.replies.answersBlindCopies = route.answersBlindCopies
+        made.replies.requiresAuthentication = route.requiresAuthentication
+        made.rawMail = route.rawMail.map(keep)
+        return made
     }
 
     var milter: MilterConfiguration {

@@ -53,6 +53,7 @@ final class Daemon: Sendable {
         Opens(context: context).recover()
         let milter = MilterServer(configuration: assembly.milter, intake: intake, logger: logger)
         context.gauges.register("milter") { milter.gauges.numbers }
+        if let rawMail = context.rawMail { context.gauges.register("rawMail") { rawMail.numbers } }
         let ready = Readiness(logger: logger)
         let http = makeHTTP(context, pages: try assembly.makePages(), ready: ready)
         try milter.open()

@@ -11,7 +11,7 @@ struct Postrider: ParsableCommand {
         subcommands: [
             ServeCommand.self, CheckCommand.self, WorkflowCommand.self, ProjectCommand.self, KeyCommand.self,
             AuditCommand.self, WebhookCommand.self, ContactCommand.self, SuppressionCommand.self,
-            OutboxCommand.self,
+            OutboxCommand.self, InboundCommand.self,
             ConfigurationCommand.self, DescribeCommand.self,
         ])
 }

@@ -23,7 +23,7 @@ package struct EngineFixture: Sendable {
             store: store, clock: clock, cryptography: TestCryptography(), identifiers: identifiers)
         context = EngineContext(
             store: store, clock: clock, cryptography: TestCryptography(), identifiers: identifiers,
-            configuration: configuration, secret: secret, fetchLog: fetchLog, spool: spool,
+            configuration: configuration, secret: secret, fetchLog: fetchLog, spool: spool, rawMail: rawMail,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         context.trackingAddress.value = "http://127.0.0.1:8480"
         self.clock = clock

@@ -24,7 +24,8 @@ package enum StoreContract: String, CaseIterable, Sendable, CustomTestStringConv
     case deletedWorkflowIsGoneAndItsSlugIsFree
     case secretIsKept
     case countersAddUp
-    case automaticRepliesAreCountedByAddressAndTime
+    case automaticRepliesAreRememberedAndCounted
+    case lastStopOfRepliesIsKept
     case webhookCallComesBackWhole
     case webhookClaimTakesDuePendingCallsOnce
     case webhookBacklogOfOneReceiverKeepsNobodyWaiting
@@ -105,7 +106,8 @@ package enum StoreContract: String, CaseIterable, Sendable, CustomTestStringConv
         case .deletedWorkflowIsGoneAndItsSlugIsFree: try await Self.deletedWorkflow(store)
         case .secretIsKept: try await Self.secret(store)
         case .countersAddUp: try await Self.counters(store)
-        case .automaticRepliesAreCountedByAddressAndTime: try await Self.automaticReplies(store)
+        case .automaticRepliesAreRememberedAndCounted: try await Self.automaticReplies(store)
+        case .lastStopOfRepliesIsKept: try await Self.replyStops(store)
         case .webhookCallComesBackWhole: try await Self.webhookCallComesBackWhole(store)
         case .webhookClaimTakesDuePendingCallsOnce: try await Self.webhookClaims(store)
         case .webhookBacklogOfOneReceiverKeepsNobodyWaiting: try await Self.webhookReceivers(store)
@@ -435,20 +437,6 @@ package enum StoreContract: String, CaseIterable, Sendable, CustomTestStringConv
         let first = try await store.write { try $0.secret("s", orInsert: [1, 2]) }
         let second = try await store.write { try $0.secret("s", orInsert: [3, 4]) }
         #expect(first == [1, 2] && second == [1, 2])
-    }
-
-    private static func automaticReplies(_ store: any Store) async throws {
-        let counts = try await store.write { transaction in
-            try transaction.insertAutomaticReply(to: "a@x", entry: id(1), at: time)
-            try transaction.insertAutomaticReply(to: "a@x", entry: id(2), at: time.adding(seconds: 10))
-            try transaction.insertAutomaticReply(to: "b@x", entry: id(3), at: time)
-            return [
-                try transaction.automaticReplyCount(to: "a@x", since: time),
-                try transaction.automaticReplyCount(to: "a@x", since: time.adding(seconds: 1)),
-                try transaction.automaticReplyCount(to: "c@x", since: time),
-            ]
-        }
-        #expect(counts == [2, 1, 0])
     }
 
     private static func counters(_ store: any Store) async throws {

@@ -144,20 +144,6 @@ import WorkflowModel
         #expect(step?.output["skipped"] == "reply_refused")
     }
 
-    /// A robot that answers every reply with a new mail and bears no mark.
-    @Test func unmarkedRobotIsAnsweredThreeTimesAnHour() async throws {
-        let rig = try await rig()
-        for number in 0..<6 {
-            var mail = message("robot\(number)@x")
-            mail.reversePath = number % 2 == 0 ? "ann@example.org" : "Ann+\(number)@example.org"
-            _ = await receive(mail, rig)
-        }
-        #expect(try await replies(rig).count == 3)
-        rig.engine.clock.advance(seconds: 3601)
-        _ = await receive(message("later@x"), rig)
-        #expect(try await replies(rig).count == 1)
-    }
-
     @Test func nullSenderIsAnEventWithoutAnAnswer() async throws {
         let rig = try await rig()
         var bounce = message()

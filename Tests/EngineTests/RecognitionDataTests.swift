@@ -15,7 +15,7 @@ import WorkflowModel
         let mail = IncomingMail(
             message, verdicts: ScanVerdicts(), limits: ReadingLimits(), textLimit: 16_384, dataLimit: 65_536,
             now: Timestamp(microseconds: 1_700_000_000_000_000))
-        return mail.eventData(recipient: "in@example.org", refusal: nil)
+        return mail.eventData(recipient: "in@example.org", route: "in@example.org", refusal: nil)
     }
 
     @Test func aBounceNamesItsRecipients() {

@@ -154,10 +154,6 @@ extension FakeSession: StoreTransaction {
     func unclaim(_ entries: [Identifier], until time: Timestamp) throws { throw Unsupported() }
     func failExecution(_ id: Identifier, reason: String, at time: Timestamp) throws { throw Unsupported() }
     func hasExecutions(of workflow: Identifier) throws -> Bool { throw Unsupported() }
-    func insertAutomaticReply(to recipient: String, entry: Identifier, at time: Timestamp) throws {
-        throw Unsupported()
-    }
-    func automaticReplyCount(to recipient: String, since time: Timestamp) throws -> Int { throw Unsupported() }
     func insert(_ reception: Reception) throws -> Bool { throw Unsupported() }
     func secret(_ name: String, orInsert candidate: [UInt8]) throws -> [UInt8] { throw Unsupported() }
 }

@@ -51,7 +51,7 @@ package enum Privilege {
     }
 
     /// The words that run a program as root, for ``SpawnedProcess``.
-    static func asRoot(_ arguments: [String]) async throws -> [String] {
+    package static func asRoot(_ arguments: [String]) async throws -> [String] {
         if isRoot { return arguments }
         let probe = try? await run(["sudo", "-n", "true"], deadline: .seconds(5))
         guard probe?.succeeded == true else {

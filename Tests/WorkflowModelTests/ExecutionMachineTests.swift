@@ -274,17 +274,46 @@ import WorkflowModel
     func refusedReplyIsAStepOutputAndNoFailure(_ data: JSONObject) throws {
         let machine = try machine([("mail", .sendEmail(.init(template: "t"))), ("end", .exit(reason: nil))])
         let move = try #require(machine.advance(received(data), contact: ann, input: .started, now: start))
-        #expect(move.effects.isEmpty && move.execution.status == .exited)
+        let reason = data["replyRefusal"]?.stringValue ?? "null_sender"
+        #expect(move.effects == [.refuseReply(reason: reason)] && move.execution.status == .exited)
         #expect(move.steps[1].output["skipped"] == "reply_refused")
-        #expect(move.steps[1].output["reason"]?.stringValue == data["replyRefusal"]?.stringValue ?? "null_sender")
+        #expect(move.steps[1].output["reason"]?.stringValue == reason)
     }
 
     @Test func replyBeyondTheRateIsRefused() throws {
         let environment = TestEnvironment()
-        environment.allowsReplies = false
+        environment.replyRefusal = "rate_limit"
         let machine = try machine([("mail", .sendEmail(.init(template: "t")))], environment: environment)
         let move = try #require(machine.advance(received([:]), contact: ann, input: .started, now: start))
-        #expect(move.effects.isEmpty && move.steps[1].output["reason"] == "rate_limit")
+        #expect(move.effects == [.refuseReply(reason: "rate_limit")])
+        #expect(move.steps[1].output["reason"] == "rate_limit")
+    }
+
+    @Test func repliesAreCountedByRouteSenderAndTemplateWithinOneMoveToo() throws {
+        let environment = TestEnvironment()
+        let machine = try machine(
+            [("one", .sendEmail(.init(template: "t"))), ("two", .sendEmail(.init(template: "ad")))],
+            environment: environment)
+        let execution = received(["route": "@example.com"])
+        let move = try #require(machine.advance(execution, contact: ann, input: .started, now: start))
+        let keys = ["t", "ad"].compactMap { environment.templates[$0]?.id }.map {
+            ReplyKey(recipient: "Ann+x@example.org", route: "@example.com", template: $0)
+        }
+        #expect(environment.askedReplies.map(\.reply) == keys)
+        #expect(environment.askedReplies.map(\.earlier) == [[], [keys[0]]])
+        let counted = move.effects.compactMap { if case .countReply(let reply) = $0 { reply } else { nil } }
+        #expect(counted == keys)
+    }
+
+    @Test func replyGoesToFromWhereIntakeChoseIt() throws {
+        let machine = try machine([("mail", .sendEmail(.init(template: "t")))])
+        let execution = received(["replyAddress": "ann@example.net"])
+        let move = try #require(machine.advance(execution, contact: ann, input: .started, now: start))
+        guard case .sendMail(let request)? = move.effects.first else {
+            Issue.record("no mail")
+            return
+        }
+        #expect(request.recipient == "ann@example.net" && request.answers != nil)
     }
 
     @Test func mailToSomebodyElseIsNoReply() throws {
@@ -325,7 +354,7 @@ import WorkflowModel
                 switch effect {
                 case .sendMail: mails += 1
                 case .updateContact(let changed, _): contact = changed
-                case .callWebhook, .cancelWebhook: break
+                case .callWebhook, .cancelWebhook, .countReply, .refuseReply: break
                 }
             }
             #expect(done.execution.status != .running)

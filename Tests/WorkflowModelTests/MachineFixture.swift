@@ -23,9 +23,15 @@ final class TestEnvironment: MachineEnvironment {
 
     func template(_ reference: String) -> TemplateSummary? { templates[reference] }
 
-    var allowsReplies = true
+    /// Why there are no automatic replies.
+    var replyRefusal: String?
+    /// What was asked about, with what came before it in the same move.
+    var askedReplies: [(reply: ReplyKey, earlier: [ReplyKey])] = []
 
-    func mayReply(to address: String) -> Bool { allowsReplies }
+    func refusal(of reply: ReplyKey, after earlier: [ReplyKey]) -> String? {
+        askedReplies.append((reply, earlier))
+        return replyRefusal
+    }
 
     var suppressed: [String: String] = [:]
 
