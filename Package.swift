@@ -93,7 +93,7 @@ let package = Package(
                 "WorkflowFiles",
                 "Settings", "MilterAdapter", "SMTPAdapter", "WebhookAdapter", "HTTPAdapter", "SQLStore",
                 "CryptoAdapter", "ResolverAdapter", "Engine", "JSONValue", "MailModel", "MailFormat", "WorkflowModel",
-                "Yams",
+                "Yams", "CAllocator",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -197,6 +197,7 @@ let package = Package(
         .systemLibrary(name: "CGMime", pkgConfig: "gmime-3.0", providers: [.apt(["libgmime-3.0-dev"])]),
         .systemLibrary(name: "CCmark", pkgConfig: "libcmark", providers: [.apt(["libcmark-dev"])]),
         .systemLibrary(name: "CResolver"),
+        .systemLibrary(name: "CAllocator"),
         .systemLibrary(name: "CLibcrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     ],
     swiftLanguageModes: [.v6]

@@ -14,9 +14,9 @@ let strict: [SwiftSetting] = [
 
 /// All files of `Fuzz/Targets`.
 let names = [
-    "Address", "Configuration", "Contacts", "Filter", "HTML", "Header", "Identifier", "JSON", "Journal", "Markdown",
-    "Message",
-    "Postfix", "Reading", "Reply", "Report", "Sanitizer", "Schedule", "Session", "Template", "Webhook", "Workflow",
+    "Address", "Complaint", "Configuration", "Contacts", "Filter", "HTML", "Header", "Identifier", "JSON", "Journal",
+    "Mailbox", "Markdown", "Message", "Notification", "Postfix", "Reading", "Reply", "Report", "Results", "Sanitizer",
+    "Schedule", "Session", "Template", "Webhook", "Workflow",
 ]
 
 /// One program for each parser: its name is the file's in `Fuzz/Targets`.
@@ -59,6 +59,7 @@ let package = Package(
             swiftSettings: strict),
         .target(name: "FuzzKit", path: "Fuzz/Kit", swiftSettings: strict),
         fuzzer("Address", ["Engine", "MailModel"]),
+        fuzzer("Complaint", ["MailFormat", "MailModel"]),
         fuzzer("Configuration", ["Settings"]),
         fuzzer("Contacts", ["Engine", "JSONValue", "WorkflowModel"]),
         fuzzer("Filter", ["JSONValue", "WorkflowModel"]),
@@ -68,11 +69,14 @@ let package = Package(
         fuzzer("Identifier", ["Engine", "WorkflowModel"]),
         fuzzer("JSON", ["JSONValue"]),
         fuzzer("Journal", ["Engine", "WorkflowModel"]),
+        fuzzer("Mailbox", ["MailFormat"]),
         fuzzer("Message", ["Engine", "JSONValue", "MailFormat", "MailModel", "WorkflowModel"]),
+        fuzzer("Notification", ["MailFormat", "MailModel"]),
         fuzzer("Postfix", ["Settings"]),
         fuzzer("Reading", ["MailFormat", "MailModel"]),
         fuzzer("Reply", ["MailModel", "MilterAdapter", "SMTPAdapter"]),
         fuzzer("Report", ["MailFormat", "MailModel"]),
+        fuzzer("Results", ["MailModel"]),
         fuzzer("Sanitizer", ["MailFormat"]),
         fuzzer("Schedule", ["JSONValue", "WorkflowModel"]),
         fuzzer("Session", ["MailModel", "MilterAdapter"]),

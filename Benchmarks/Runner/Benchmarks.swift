@@ -23,6 +23,8 @@ enum Benchmarks {
         ("drain", { try await OutboxDrain(programs: $0, receiver: .sink).run() }),
         ("drain-postfix", { try await OutboxDrain(programs: $0, receiver: .postfix).run() }),
         ("campaign", { try await Campaign(programs: $0).run() }),
+        ("inbound-e2e", { try await InboundEndToEnd(programs: $0).run() }),
+        ("inbound-memory", { try await InboundMemory(programs: $0).run() }),
         ("milter-cost", { try await MilterCost(programs: $0).run() }),
     ]
 

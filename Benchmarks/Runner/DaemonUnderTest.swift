@@ -27,7 +27,7 @@ struct DaemonUnderTest {
     ///   - connections: to the relay.
     static func start(
         _ programs: Programs, database: String, in directory: ServerDirectory, relayPort: UInt16? = nil,
-        connections: Int = 4
+        connections: Int = 4, settings: String = "", milterLines: String = "", workflow: String? = nil
     ) async throws -> DaemonUnderTest {
         let configuration = try directory.write(
             "postrider.yaml",
@@ -38,12 +38,18 @@ struct DaemonUnderTest {
               socket: \(socket(in: directory))
               socket_mode: "0666"
               socket_group: ""
+            \(milterLines)
             http:
               port: 0
             \(relayPort.map { "smtp: { port: \($0), workers: \(connections) }" } ?? "")
             routes:
-              - recipient: \(inbox)
+              - recipient: \(inbox)\(settings)
             """)
+        if let workflow {
+            let applied = try await Privilege.run(
+                [programs.daemon, "workflow", "apply", "--config", configuration, workflow])
+            guard applied.succeeded else { throw BenchmarkFailure("workflow apply: \(applied.output)") }
+        }
         let log = directory.path("postrider.log")
         // What an earlier daemon said must not be taken for this one's word.
         try? FileManager.default.removeItem(atPath: log)
@@ -77,6 +83,23 @@ struct DaemonUnderTest {
         get throws {
             guard let bytes = process.residentMemory else { throw BenchmarkFailure("the daemon has ended by itself") }
             return Double(bytes) / 1e6
+        }
+    }
+
+    /// From here on `peakMemory` counts (proc_pid_clear_refs(5)).
+    func resetPeak() throws {
+        try Data("5".utf8).write(to: URL(fileURLWithPath: "/proc/\(process.processID)/clear_refs"))
+    }
+
+    /// MB (10⁶ bytes) of resident memory at the most.
+    var peakMemory: Double {
+        get throws {
+            let status = FileManager.default.contents(atPath: "/proc/\(process.processID)/status") ?? Data()
+            let line = String(decoding: status, as: UTF8.self).split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
+            guard let pages = line?.split(separator: " ").dropFirst().first.flatMap({ Double($0) }) else {
+                throw BenchmarkFailure("the daemon has ended by itself")
+            }
+            return pages * 1024 / 1e6
         }
     }
 

@@ -11,6 +11,17 @@ package struct OpenSSLCryptography: Cryptography {
         return output
     }
 
+    package func digest(feeding feed: ((UnsafeRawBufferPointer) -> Void) -> Void) -> [UInt8] {
+        var output = [UInt8](repeating: 0, count: Int(SHA256_DIGEST_LENGTH))
+        let state = EVP_MD_CTX_new()
+        defer { EVP_MD_CTX_free(state) }
+        // They fail without memory alone, and a wrong hash would take one mail for another.
+        precondition(EVP_DigestInit_ex(state, EVP_sha256(), nil) == 1, "libcrypto has no memory")
+        feed { EVP_DigestUpdate(state, $0.baseAddress, $0.count) }
+        precondition(EVP_DigestFinal_ex(state, &output, nil) == 1, "libcrypto has no memory")
+        return output
+    }
+
     package func authenticationCode(of bytes: [UInt8], key: [UInt8]) -> [UInt8] {
         var output = [UInt8](repeating: 0, count: Int(SHA256_DIGEST_LENGTH))
         var length: UInt32 = 0

@@ -116,7 +116,7 @@ package struct Intake: MessageIntake {
             switch result {
             case .failure(let error): rawMail.fail(prepared.raw, facts.message, error: error)
             case .success(let outcomes):
-                if !outcomes.isEmpty, outcomes.allSatisfy(\.isDuplicate) { rawMail.forget(prepared.raw) }
+                if !outcomes.isEmpty, outcomes.allSatisfy({ $0.isDuplicate }) { rawMail.forget(prepared.raw) }
             }
             completion(result)
         }
@@ -162,12 +162,12 @@ package struct Intake: MessageIntake {
 
     /// What makes the message the same message, whoever gets it; computed when somebody wants it.
     private func identity(of message: ReceivedMessage) -> [UInt8] {
-        var identity = MessageFingerprint.input(for: message, recipients: [])
-        if message.header("Message-ID") == nil, message.header("Date") == nil {
-            // Nothing tells two such mails apart from one sent twice; an event too many is better than a mail lost.
-            identity += Array(message.queueID.utf8)
+        // Nothing tells two mails without both apart from one sent twice; an event too many is better than a mail lost.
+        let isNameless = message.header("Message-ID") == nil && message.header("Date") == nil
+        return context.cryptography.digest { sink in
+            MessageFingerprint.feed(message, recipients: [], into: sink)
+            if isNameless { Array(message.queueID.utf8).withUnsafeBytes(sink) }
         }
-        return context.cryptography.digest(identity)
     }
 
     private func arrivals(of message: ReceivedMessage, _ base: [UInt8]) -> [Arrival] {

@@ -150,8 +150,8 @@ extension RawMail {
 
     /// - Parameter envelope: the value of the field.
     /// - Returns: the mail without header and body; nil when it is none of ours.
-    package init?(envelope text: String) {
-        guard let envelope = try? JSONParser.parse(text),
+    package init?(envelope written: String) {
+        guard let envelope = try? JSONParser.parse(written),
             let id = envelope["id"]?.stringValue.flatMap({ Identifier($0) }),
             let reason = envelope["reason"]?.stringValue.flatMap(Reason.init),
             let receivedAt = envelope["receivedAt"]?.stringValue.flatMap({ Timestamp(rfc3339: $0) })
@@ -161,7 +161,7 @@ extension RawMail {
             queueID: text("queueId"), clientAddress: text("clientAddress"), clientName: text("clientName"),
             helo: text("helo"), authenticatedUser: envelope["authenticatedUser"]?.stringValue,
             reversePath: text("envelopeFrom"),
-            recipients: envelope["recipients"]?.arrayValue?.compactMap(\.stringValue) ?? [],
+            recipients: envelope["recipients"]?.arrayValue?.compactMap { $0.stringValue } ?? [],
             hasFurtherRecipients: envelope["furtherRecipients"]?.boolValue ?? false,
             isInternal: envelope["internal"]?.boolValue ?? false,
             isBodyTruncated: envelope["bodyTruncated"]?.boolValue ?? false,

@@ -44,7 +44,7 @@ package struct MailboxSplitter: Sendable {
 
     /// Takes the next bytes of the file.
     /// - Parameter take: gets each message that has ended.
-    package mutating func feed(_ chunk: UnsafeRawBufferPointer, _ take: (Message) throws -> Void) rethrows {
+    package mutating func feed(_ chunk: UnsafeRawBufferPointer, _ take: (Message) -> Void) {
         var start = 0
         while start < chunk.count {
             let tail = UnsafeRawBufferPointer(rebasing: chunk[start...])
@@ -55,13 +55,13 @@ package struct MailboxSplitter: Sendable {
             }
             let line = UnsafeRawBufferPointer(rebasing: tail[..<end])
             if rest.isEmpty && !isOverlong {
-                try end(line, take)
+                endLine(line, take)
             } else {
                 keep(line)
                 let whole = rest
                 rest = []
                 isOverlong = false
-                try whole.withUnsafeBytes { try self.end($0, take) }
+                whole.withUnsafeBytes { endLine($0, take) }
             }
             start += end + 1
             offset += end + 1
@@ -76,7 +76,7 @@ package struct MailboxSplitter: Sendable {
             let whole = rest
             rest = []
             var last: Message?
-            whole.withUnsafeBytes { end($0) { last = $0 } }
+            whole.withUnsafeBytes { endLine($0) { last = $0 } }
             // A file that ends within the line that begins a message: what came before it comes first, what it begins is nothing.
             if let last {
                 message = nil
@@ -88,8 +88,8 @@ package struct MailboxSplitter: Sendable {
     }
 
     private mutating func keep(_ bytes: UnsafeRawBufferPointer) {
-        // A line may be as long as its message.
-        let room = limit + 64 - rest.count
+        // A line may be as long as its message, and one that begins a message has its own length.
+        let room = max(limit, 1000) + 64 - rest.count
         rest.append(contentsOf: bytes.prefix(max(0, room)))
         if bytes.count > room { isOverlong = true }
     }
@@ -99,14 +99,14 @@ package struct MailboxSplitter: Sendable {
     }
 
     /// A line, without its LF.
-    private mutating func end(_ line: UnsafeRawBufferPointer, _ take: (Message) throws -> Void) rethrows {
-        var line = line
+    private mutating func endLine(_ given: UnsafeRawBufferPointer, _ take: (Message) -> Void) {
+        var line = given
         if line.last == 0x0D { line = UnsafeRawBufferPointer(rebasing: line.dropLast()) }
         if isAfterEmptyLine, quoting != .message, let sender = Self.sender(line) {
             let ended = message
             message = Message(offset: lineStart, sender: sender, bytes: [], isTruncated: false)
             isAfterEmptyLine = false
-            if let ended { try take(closed(ended)) }
+            if let ended { take(closed(ended)) }
             return
         }
         isAfterEmptyLine = line.isEmpty

@@ -38,7 +38,7 @@ package final class RawMailFiles: RawMailArchive {
 
     package func keep(_ mail: RawMail) throws -> Bool {
         let size = mail.message.body.count
-        let isTooMuch = size > limits.largestSize || (try total() + size > limits.largestTotal)
+        let isTooMuch = try size > limits.largestSize || total() + size > limits.largestTotal
         guard !isTooMuch else {
             state.withLock { $0.skipped += 1 }
             return false

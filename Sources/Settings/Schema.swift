@@ -37,6 +37,7 @@ package enum Schema {
                 the address they come to.
                 """,
             settings: Returns.settings),
+        Section(
             name: "auto_replies",
             meaning:
                 """
@@ -45,7 +46,7 @@ package enum Schema {
             settings: AutoReplies.settings),
         Section(
             name: "raw_mail",
-            meaning: "Received mail as it came, kept so that it can be received again. See Documentation/inbound.md.",
+            meaning: "Received mail as it came, kept so that it can be received again. See Documentation/raw-mail.md.",
             settings: RawMail.settings),
         Section(
             name: "verdicts",

@@ -1,6 +1,7 @@
 import Engine
 import Foundation
 import MailModel
+import SQLStore
 import Settings
 
 /// Takes mail of files in, some at once so that they share commits, and says what became of it.

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CAllocator
 import Foundation
 import Glibc
 import Logging
@@ -16,6 +17,7 @@ struct ServeCommand: ParsableCommand {
         let logger = LineLogHandler.makeLogger(level: configuration.log.level, format: configuration.log.format)
         for warning in configuration.warnings { logger.warning("\(warning)") }
         raiseDescriptorLimit()
+        giveBackLargeBlocks()
         let daemon = Daemon(configuration: configuration, logger: logger)
         Task.detached {
             do {
@@ -43,6 +45,12 @@ struct ServeCommand: ParsableCommand {
 private func leave(_ status: Int32) -> Never {
     fflush(nil)
     _exit(status)
+}
+
+/// Large blocks (the bodies of mail) come from the system and go back to it. The C library would otherwise raise its threshold
+/// with the first that is given back, keep them from then on, and never return what they leave behind (mallopt(3)).
+private func giveBackLargeBlocks() {
+    mallopt(M_MMAP_THRESHOLD, 1 << 20)
 }
 
 /// Takes as many descriptors as the system allows: at the limit libmilter's listener spins and answers nobody.

@@ -12,7 +12,8 @@ package struct EngineFixture: Sendable {
 
     package init(
         store: any Store, clock: VirtualClock = VirtualClock(), fetchLog: (any FetchLog)? = nil,
-        spool: any ContactSpool = MemorySpool(), seed: UInt64 = 1, identifiers: IdentifierSource? = nil,
+        spool: any ContactSpool = MemorySpool(), rawMail: (any RawMailArchive)? = nil, seed: UInt64 = 1,
+        identifiers: IdentifierSource? = nil,
         configure: (inout EngineConfiguration) -> Void = { _ in }
     ) async throws {
         var configuration = EngineConfiguration()

@@ -56,6 +56,9 @@ package final class DaemonProcess: Sendable, CustomStringConvertible {
     /// All lines so far.
     package var lines: [OutputLine] { output.lines }
 
+    /// The process id.
+    package var processID: pid_t { process.processID }
+
     /// Resident memory in bytes; nil when the process has ended.
     package var residentMemory: Int? { ProcessTable.residentMemory(of: process.processID) }
 
