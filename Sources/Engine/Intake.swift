@@ -85,7 +85,8 @@ package struct Intake: MessageIntake {
             textLimit: configuration.textLimit, dataLimit: context.configuration.eventDataLimit, now: now)
         let refusals = arrivals.map { arrival in
             replies.refusal(
-                of: facts, to: arrival.recipient, by: arrival.route, isOwnMail: bearsMarker || comesFromMail(message), now: now,
+                of: facts, to: arrival.recipient, by: arrival.route, isOwnMail: bearsMarker || comesFromMail(message),
+                now: now,
                 isAnyAge: manner?.answersOldMail ?? false)
         }
         return Prepared(

@@ -15,7 +15,9 @@ struct ComplaintReader {
         guard part != nil || root?.contentType.reportType == "feedback-report" else { return nil }
         let fields = part.map { MessageReader.split(parts.content(of: $0)).headers } ?? []
         func value(_ name: String) -> String? { fields.first { $0.isNamed(name) }?.text }
-        let type = value("Feedback-Type").map(AutomaticMail.token) ?? "abuse"
+        // A word of a list (RFC 5965 section 7.3): printable, and short.
+        let word = value("Feedback-Type").map(AutomaticMail.token)?.utf8.filter { $0 > 0x20 && $0 < 0x7F } ?? []
+        let type = String(decoding: word.prefix(64), as: UTF8.self)
         let original = ReturnedPart.find(in: parts)
         var recipients = fields.filter { $0.isNamed("Original-Rcpt-To") }.map { Self.address($0.text) }
         if recipients.isEmpty, let removal = value("Removal-Recipient") { recipients = [Self.address(removal)] }

@@ -108,8 +108,17 @@ struct OutcomeReader {
     static func address(_ field: String) -> String? {
         let text = value(field) ?? ""
         if let found = AddressScanner.find(in: Array(text.utf8), limit: 1).first { return found.address.description }
-        let bare = text.filter { $0 != "<" && $0 != ">" }.trimmingBlanks()
+        // A damaged name is still a name, but never more than a line.
+        var scalars = String.UnicodeScalarView()
+        for scalar in text.unicodeScalars where scalar != "<" && scalar != ">" && !isControl(scalar) {
+            scalars.append(scalar)
+        }
+        let bare = String(scalars).trimmingBlanks()
         return bare.isEmpty ? nil : String(bare.prefix(254))
+    }
+
+    private static func isControl(_ scalar: Unicode.Scalar) -> Bool {
+        scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value) || scalar.value == 0x2028 || scalar.value == 0x2029
     }
 
     /// In one line and bounded.

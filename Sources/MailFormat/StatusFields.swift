@@ -116,7 +116,7 @@ struct StatusFields {
 
     private static func text(_ bytes: ArraySlice<UInt8>) -> String {
         let text = String(
-            decoding: bytes.prefix(4096).map { $0 == 0x09 || $0 == 0x0D || $0 == 0 ? 0x20 : $0 }, as: UTF8.self)
+            decoding: bytes.prefix(4096).map { $0 < 0x20 || $0 == 0x7F ? 0x20 : $0 }, as: UTF8.self)
         return text.trimmingBlanks()
     }
 }

@@ -452,7 +452,7 @@ import WorkflowModel
         var message = IncomingText.answer(to: ReturnStage.inbox, from: "ben@example.org", id: "q1")
         message.reversePath = stage.returnPath
         await stage.receive(message)
-        #expect(try await stage.events("email.received").first?["replyRefusal"] == "own_mail")
+        #expect(try await stage.events("email.received").first?["replyRefusal"] == "own_address")
     }
 
     @Test func reportsAreForgottenInTime() async throws {

@@ -160,7 +160,8 @@ struct LoopPeerStories {
         try await list.subscribe("ann@list.example", asking: false)
         for number in 1...2 {
             try await list.post(
-                StoryMail.text(from: "ann@list.example", to: MailingList.address, id: "post-\(number)@list.example"))
+                StoryMail.text(from: "ann@list.example", to: MailingList.address, id: "post-\(number)@list.example"),
+                from: "ann@list.example")
         }
         try await eventually("the posts have come") { try await daemon.executions().count == 3 }
         try await expectSilence(story, daemon)
@@ -274,9 +275,11 @@ private struct MailingList {
         try await run(["/usr/bin/mlmmj-sub", "-L", path, "-a", address] + (asking ? ["-C"] : ["-f", "-q", "-s"]))
     }
 
-    func post(_ text: String) async throws {
+    /// It takes no mail without the fields that Postfix's local(8) writes.
+    func post(_ text: String, from sender: String) async throws {
         let name = "post-\(UInt64.random(in: 0...UInt64.max))"
-        let input = try directory.write(name, "X-Original-To: \(Self.address)\n\(text)")
+        let input = try directory.write(
+            name, "Return-Path: <\(sender)>\nX-Original-To: \(Self.address)\n\(text)")
         try await run(["/usr/bin/mlmmj-receive", "-F", "-L", path], input: input)
     }
 

@@ -62,7 +62,7 @@ import WorkflowModel
     @Test func listIsInTheOrderOfTimeAndPassesOverWhatIsNoMail() throws {
         let files = files()
         for seconds: Int64 in [172_800, 0, 60] {
-            _ = try files.keep(mail(at: seconds, subject: "=?utf-8?q?n=C2=B0_?= \(seconds)"))
+            _ = try files.keep(mail(at: seconds, subject: "=?utf-8?q?n=C2=B0?= \(seconds)"))
         }
         let folder = database.path + "-mail/2026-01-05"
         try Data("X-Postrider-Envelope: {}\r\n\r\n".utf8).write(
