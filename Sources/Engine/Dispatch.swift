@@ -410,6 +410,10 @@ package struct Dispatch: Sendable {
             }
             seat = next.1
             guard let relay = next.0 else { break }
+            // That took its time, and what is committed by now counts.
+            if let reason = try await context.store.read({ try self.withdrawal(of: entry, at: now, in: $0) }) {
+                throw Withdrawn(reason: reason)
+            }
             tried.insert(relay)
             attempt = await self.attempt(built.mail, by: relays[relay].transport, gate)
         }
