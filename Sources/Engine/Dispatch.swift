@@ -403,13 +403,14 @@ package struct Dispatch: Sendable {
             let (failed, alreadyTried, held) = (attempt.outcome, tried, seat)
             let next = state.use { board in
                 var seat = held
-                let relay = board.failOver(
+                let next = board.failOver(
                     &seat, from: failed, tried: alreadyTried, sender: built.sender, at: now,
                     jitter: Self.jitter(entry))
-                return (relay, seat)
+                return (relay: next.relay, changed: next.changed, seat: seat)
             }
-            seat = next.1
-            guard let relay = next.0 else { break }
+            seat = next.seat
+            if let changed = next.changed { tell(of: changed) }
+            guard let relay = next.relay else { break }
             // That took its time, and what is committed by now counts.
             if let reason = try await context.store.read({ try self.withdrawal(of: entry, at: now, in: $0) }) {
                 throw Withdrawn(reason: reason)
