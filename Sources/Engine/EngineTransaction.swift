@@ -216,6 +216,7 @@ package final class EngineTransaction {
         self.context = context
         catalog = try context.catalogs.current(store, logger: context.logger)
         now = context.clock.now()
+        if !catalog.unfinishedEvents.isEmpty { wakes.history = true }
         try checkKey()
     }
 

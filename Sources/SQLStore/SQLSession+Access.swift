@@ -114,6 +114,34 @@ extension SQLSession {
         return changeCount
     }
 
+    func insert(_ part: Events.Tracked, at position: Int, of request: Identifier) throws {
+        try run(
+            "INSERT INTO idempotency_parts (request_id, position, contact_id, event_id, at) VALUES (?, ?, ?, ?, ?)",
+            request, position, part.contactID, part.eventID, part.at)
+    }
+
+    func idempotencyParts(of request: Identifier) throws -> [Int: Events.Tracked] {
+        let parts = try rows(
+            "SELECT position, contact_id, event_id, at FROM idempotency_parts WHERE request_id = ?", request
+        ) { row -> (Int, Events.Tracked) in (row[0], Events.Tracked(contactID: row[1], eventID: row[2], at: row[3])) }
+        return Dictionary(uniqueKeysWithValues: parts)
+    }
+
+    func deleteIdempotencyParts(of request: Identifier) throws {
+        try run("DELETE FROM idempotency_parts WHERE request_id = ?", request)
+    }
+
+    func pruneIdempotencyParts(before time: Timestamp, limit: Int) throws -> Int {
+        // A UUIDv7 begins with its milliseconds (RFC 9562 section 5.7).
+        let end = Identifier(high: UInt64(clamping: time.microseconds / 1000) << 16, low: 0)
+        try run(
+            """
+            DELETE FROM idempotency_parts WHERE (request_id, position) IN (
+                SELECT request_id, position FROM idempotency_parts WHERE request_id < ? LIMIT ?)
+            """, end, limit)
+        return changeCount
+    }
+
     // MARK: Mails of requests
 
     func unnamedVersion(hash: [UInt8], in project: Identifier) throws -> Identifier? {
