@@ -70,6 +70,9 @@ let package = Package(
             ],
             swiftSettings: strict),
         .target(
+            name: "MailLogAdapter", dependencies: ["Engine", "JSONValue", "MailModel", "WorkflowModel"],
+            swiftSettings: strict),
+        .target(
             name: "SQLStore",
             dependencies: [
                 "Engine", "JSONValue", "WorkflowModel", "MailModel", "MailFormat",
@@ -92,8 +95,8 @@ let package = Package(
             dependencies: [
                 "WorkflowFiles",
                 "Settings", "MilterAdapter", "SMTPAdapter", "WebhookAdapter", "HTTPAdapter", "SQLStore",
-                "CryptoAdapter", "ResolverAdapter", "Engine", "JSONValue", "MailModel", "MailFormat", "WorkflowModel",
-                "Yams", "CAllocator",
+                "CryptoAdapter", "ResolverAdapter", "MailLogAdapter", "Engine", "JSONValue", "MailModel", "MailFormat",
+                "WorkflowModel", "Yams", "CAllocator",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -157,6 +160,9 @@ let package = Package(
                 "MilterAdapter", "Engine", "MailModel", "CLibmilter", .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "MailLogAdapterTests", dependencies: ["MailLogAdapter", "Engine", "MailModel", "WorkflowModel"],
             swiftSettings: strict),
         .testTarget(name: "ResolverAdapterTests", dependencies: ["ResolverAdapter"], swiftSettings: strict),
         .testTarget(

@@ -16,6 +16,10 @@ package struct Housekeeping: Sendable {
     /// Seconds for which keys that have ended stay to be seen in the database.
     private static let keyMemory: Int64 = 30 * 86_400
 
+    /// Seconds for which it is kept what went into the relay's queue, and which mails came in past us: longer than a mail
+    /// stays in any queue.
+    private static let queueMemory: Int64 = 60 * 86_400
+
     package init(context: EngineContext) { self.context = context }
 
     /// Runs until cancelled.
@@ -45,7 +49,10 @@ package struct Housekeeping: Sendable {
     package func sweep() async throws -> Int {
         let now = context.clock.now()
         let ended = now.adding(seconds: -IdempotentRequest.lifetime)
-        try await context.store.write { try $0.pruneKeys(before: now.adding(seconds: -Self.keyMemory)) }
+        try await context.store.write { store in
+            try store.pruneKeys(before: now.adding(seconds: -Self.keyMemory))
+            try store.pruneQueue(before: now.adding(seconds: -Self.queueMemory))
+        }
         let records = try await repeating { try $0.pruneIdempotency(before: ended, limit: Self.batchSize) }
         let parts = try await repeating { try $0.pruneIdempotencyParts(before: ended, limit: Self.batchSize) }
         let kept = try await repeating { try $0.pruneKeptSuppressions(before: now, limit: Self.batchSize) }

@@ -37,11 +37,19 @@ package struct Intake: MessageIntake {
     }
 
     package func read(_ message: ReceivedMessage) -> MessageRecording {
+        if bearsMarker(message), isFromHere(message) {
+            context.logger.debug("own mail", metadata: ["queueId": "\(message.queueID)"])
+            context.relayWatch?.arrivals.note(message.queueID)
+            // What cleanup(8) shows us was queued before, and is only moved.
+            if message.isInternal { return { $0(.continue) } }
+            return read(OwnSubmission(message))
+        }
         guard let prepared = prepare(message) else { return { $0(.continue) } }
         return { completion in
             submit(prepared) { result in
                 switch result {
                 case .success(let outcomes):
+                    context.relayWatch?.arrivals.note(message.queueID)
                     // The MTA waits, the log does not.
                     completion(isConsumed(message, by: prepared.arrivals, prepared.returned) ? .discard : .continue)
                     log(outcomes, prepared.facts)
@@ -95,6 +103,10 @@ package struct Intake: MessageIntake {
                 message, facts, key: identity, ownAddresses: replies.ownAddresses, context: context),
             raw: manner == nil ? rawMail.plan(for: arrivals.map(\.route), now: now) : .init(keep: .never),
             manner: manner)
+    }
+
+    package func read(_ submission: OwnSubmission) -> MessageRecording {
+        Submissions(context: context).read(submission)
     }
 
     func submit(
@@ -241,5 +253,14 @@ package struct Intake: MessageIntake {
                 context.logger.info("mail received again", metadata: metadata)
             }
         }
+    }
+}
+
+extension OwnSubmission {
+    fileprivate init(_ message: ReceivedMessage) {
+        self.init(
+            marker: message.header(MailBuilder.markerField) ?? "", queueID: message.queueID,
+            reversePath: message.reversePath, recipients: message.recipients, clientAddress: message.clientAddress,
+            authenticatedUser: message.authenticatedUser)
     }
 }

@@ -217,13 +217,13 @@ extension SQLSession {
         let returns = try returns(of: id)
         return try first(
             """
-            SELECT o.completed_at, o.opened_at, o.opens, o.last_reply, c.email
+            SELECT o.completed_at, o.opened_at, o.opens, o.last_reply, c.email, o.fate
             FROM outbox o LEFT JOIN contacts c ON c.id = o.contact_id WHERE o.id = ?
             """, id
         ) {
             MailStatus(
                 entry: entry, contactEmail: $0[4], completedAt: $0[0], openedAt: $0[1], opens: $0[2],
-                lastReply: $0[3], returns: returns)
+                lastReply: $0[3], returns: returns, fate: Self.fate($0, 5))
         }
     }
 

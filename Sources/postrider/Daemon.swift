@@ -54,6 +54,9 @@ final class Daemon: Sendable {
         let milter = MilterServer(configuration: assembly.milter, intake: intake, logger: logger)
         context.gauges.register("milter") { milter.gauges.numbers }
         if let rawMail = context.rawMail { context.gauges.register("rawMail") { rawMail.numbers } }
+        let log = assembly.mailLog.map { source in
+            DeliveryLog(context: context, source: source) { intake.wants(recipient: $0) }
+        }
         let ready = Readiness(logger: logger)
         let http = makeHTTP(context, pages: try assembly.makePages(), ready: ready)
         try milter.open()
@@ -68,6 +71,7 @@ final class Daemon: Sendable {
                     .init(service: LoopService { await History(context: context).run() }),
                     .init(service: LoopService { await ContactJobs(context: context).run() }),
                     .init(service: LoopService { await Housekeeping(context: context).run() }),
+                    .init(service: LoopService { await log?.run() }),
                     .init(
                         service: LoopService {
                             await ready.waitForHTTP()

@@ -18,14 +18,17 @@ final class StorySite: Sendable {
     ///   - settings: further sections of the daemon's configuration, whole lines.
     ///   - routes: recipients whose mail becomes events, beside the site's inbox: `recipient: ADDRESS` or `domain: NAME`.
     ///   - hasScanner: rspamd in front, declared trusted; without it there are no verdicts.
+    ///   - milterSettings: of the daemon's milter in Postfix.
     init(
         relayPort: UInt16?, workflows: [StoryWorkflow] = [.answerAndWait], example: String? = nil,
-        routes: [String] = [], hasScanner: Bool = false, settings: String = ""
+        routes: [String] = [], hasScanner: Bool = false, settings: String = "",
+        milterSettings: String? = nil
     ) async throws {
         let directory = try ServerDirectory.temporary()
         self.directory = directory
         var plan = Site.Plan(executable: try BuiltProduct.path())
         plan.hasScanner = hasScanner
+        if let milterSettings { plan.milterSettings = milterSettings }
         plan.workflows = try workflows.map { try directory.write("\($0.slug).yaml", $0.text) }
         if let example { plan.workflows.append("\(BuiltProduct.packageRoot)/\(example)") }
         plan.smtpLines = "  first_retry: 1s\n  max_retry: 1s"
@@ -36,8 +39,9 @@ final class StorySite: Sendable {
     }
 
     /// Starts the daemon.
-    func start() async throws -> RunningDaemon {
-        try await site.startDaemon(environment: ["POSTRIDER_SMTP_PORT": "\(relayPort)"])
+    /// - Parameter other: where it submits this time.
+    func start(relayPort other: UInt16? = nil) async throws -> RunningDaemon {
+        try await site.startDaemon(environment: ["POSTRIDER_SMTP_PORT": "\(other ?? relayPort)"])
     }
 
     /// Stops the servers and removes their files; to be called when all went well. Otherwise they go with their objects.
