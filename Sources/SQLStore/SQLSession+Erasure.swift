@@ -319,7 +319,9 @@ extension SQLSession {
     /// that have come so far are looked for at once, so that the receptions are gone through once for many.
     /// - Returns: whether there was anything to do.
     private func eraseRecipients(limit: Int, contacts: Int) throws -> Bool {
-        let known: [UInt8]? = try first("SELECT max(cursor) FROM erasures WHERE stage = 5") { $0[0] } ?? nil
+        let known = try first(
+            "SELECT cursor FROM erasures WHERE stage = 5 AND cursor IS NOT NULL ORDER BY cursor DESC LIMIT 1"
+        ) { row -> [UInt8] in row[0] }
         let cursor = known ?? []
         if known == nil {
             try run(

@@ -403,7 +403,8 @@ private struct ErasingTransport: MailTransport {
         async throws
     {
         let database = try TemporaryDatabase()
-        var engine = try await EngineFixture(store: try SQLiteStore(path: database.path, exclusively: true), seed: seed)
+        var engine = try await EngineFixture(
+            store: try SQLiteStore(path: database.path, exclusively: false), seed: seed)
         var random = SeededGenerator(seed: seed)
         var sizes = HistorySizes()
         sizes.run = 8
@@ -425,7 +426,7 @@ private struct ErasingTransport: MailTransport {
             if random.next() % 5 == 0 {
                 try (engine.context.store as? SQLiteStore)?.close()
                 engine = try await EngineFixture(
-                    store: try SQLiteStore(path: database.path, exclusively: true), clock: engine.clock,
+                    store: try SQLiteStore(path: database.path, exclusively: false), clock: engine.clock,
                     seed: 1000 * seed + round)
             }
             _ = try await History(context: engine.context).step(sizes)

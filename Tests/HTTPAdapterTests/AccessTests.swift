@@ -58,7 +58,8 @@ import WorkflowModel
         try await withEngine { server in
             let list = try await server.send("GET", "/templates")
             let template = "/templates/\(list.body["data"]?.arrayValue?.first?["id"]?.stringValue ?? "")"
-            let filter: JSON = ["logic": "AND", "groups": []]
+            let condition: JSON = ["field": "data.plan", "operator": "equals", "value": "pro"]
+            let filter: JSON = ["logic": "AND", "groups": [["filters": [condition]]]]
             let segment = try await server.send(
                 "POST", "/segments", ["name": "All", "type": "DYNAMIC", "filter": filter])
             let made = try await server.send("POST", "/workflows", ["name": "Flow", "eventName": "e"])
