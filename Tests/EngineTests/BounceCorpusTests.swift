@@ -72,7 +72,7 @@ import WorkflowModel
             }
         }
         for difference in agreement.differences { print("corpus bounces, acted on, differs: \(difference)") }
-        print("corpus bounces, acted on: \(agreement.agree) of \(agreement.total) (\(agreement.share))")
+        print("corpus bounces, acted on: \(agreement.share)")
         #expect(agreement.agree * 100 >= agreement.total * 88)
     }
 }
