@@ -145,7 +145,7 @@ let package = Package(
             name: "EngineTests",
             dependencies: [
                 "Engine", "EngineTestKit", "SQLStore", "CryptoAdapter", "JSONValue", "MailFormat", "MailModel",
-                "WorkflowModel",
+                "WorkflowModel", "CorpusKit",
                 .product(name: "GRDBSQLite", package: "GRDB.swift"),
             ],
             swiftSettings: strict),
