@@ -43,6 +43,8 @@ extension Endpoint {
         case .eventTrack: return .track
         case .templateTest: return .send
         case .segmentMembers: return .contacts
+        // They send nothing, and holding mail back must not wait for its turn.
+        case .outboxPause, .outboxResume: return nil
         default: break
         }
         switch scope.subject {

@@ -51,7 +51,9 @@ struct PostfixCase: Sendable, CustomTestStringConvertible {
         let folder = try TemporaryFolder()
         try folder.write(main, to: "main.cf")
         try folder.write(master, to: "master.cf")
-        return try PostfixCheck(directory: folder.path, configuration: Configuration.parse(ours), files: probe)
+        // Whether our own mail is shown to us is asked by cases of its own.
+        let settings = ours.contains("exactly_once") ? ours : ours + "\npostfix: {exactly_once: false}"
+        return try PostfixCheck(directory: folder.path, configuration: Configuration.parse(settings), files: probe)
             .findings()
     }
 }
@@ -236,7 +238,27 @@ struct PostfixCase: Sendable, CustomTestStringConvertible {
             "warning main.cf header_checks: is empty, but verdicts.stripped_at_border says"),
     ]
 
-    @Test(arguments: list + services + verdicts)
+    /// Whether a crash sends nothing twice.
+    private static let submission = [
+        PostfixCase(
+            "a crash at the wrong moment leaves no trace without the log", ours: "postfix: {exactly_once: true}",
+            "warning main.cf:1 smtpd_milters: with default_action=accept a mail that is handed over at the moment of a crash"
+        ),
+        PostfixCase(
+            "the log tells what the milter could not", ours: "postfix: {exactly_once: true, log: /var/log/mail.log}"),
+        PostfixCase(
+            "a Postfix that puts mail off needs no log",
+            main: "smtpd_milters = { unix:postrider/milter.sock, default_action=tempfail }\n"
+                + PostfixCase.internalMail,
+            ours: "postfix: {exactly_once: true}"),
+        PostfixCase(
+            "our own mail enters where no milter is", main: PostfixCase.internalMail + "smtpd_milters =\n",
+            ours: "postfix: {exactly_once: true}",
+            "error main.cf:3 smtpd_milters: smtp/inet does not show its mail to Postrider",
+            "warning main.cf:3 smtpd_milters: smtp/inet takes Postrider's own mail and does not show it to Postrider"),
+    ]
+
+    @Test(arguments: list + services + verdicts + submission)
     func findingsNamePlaceAndMend(state: PostfixCase) throws {
         let written = try state.run().filter { $0.severity != .ok }.map { finding in
             let place =
