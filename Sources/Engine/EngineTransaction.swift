@@ -268,6 +268,7 @@ package final class EngineSignals: Sendable {
         var jobs = false
         /// Something was stored that may keep a mail back.
         var withdraws = false
+        var scans = false
         /// Mail was paused or goes on.
         var pauses = false
 
@@ -303,6 +304,7 @@ package final class EngineSignals: Sendable {
     }
 
     func takePauses() -> Bool { havePausesChanged.exchange(false, ordering: .acquiringAndReleasing) }
+    package let scans = Wakeup()
 
     func send(_ wakes: Wakes) {
         if wakes.withdraws { withdrawalCount.add(1, ordering: .releasing) }
@@ -318,6 +320,7 @@ package final class EngineSignals: Sendable {
         if wakes.schedule { schedule.signal() }
         if wakes.webhooks { webhooks.signal() }
         if wakes.jobs { jobs.signal() }
+        if wakes.scans { scans.signal() }
         if wakes.segments { segments.signal() }
         if wakes.events > 0 { noteEvents(wakes.events) }
         if wakes.history { history.signal() }

@@ -15,6 +15,8 @@ package struct Housekeeping: Sendable {
     private static let pause: Int64 = 60
     /// Seconds for which keys that have ended stay to be seen in the database.
     private static let keyMemory: Int64 = 30 * 86_400
+    /// Seconds for which it is kept that mail became no event.
+    private static let outcomeMemory: Int64 = 30 * 86_400
 
     package init(context: EngineContext) { self.context = context }
 
@@ -46,6 +48,10 @@ package struct Housekeeping: Sendable {
         let now = context.clock.now()
         let ended = now.adding(seconds: -IdempotentRequest.lifetime)
         try await context.store.write { try $0.pruneKeys(before: now.adding(seconds: -Self.keyMemory)) }
+        let oldest = now.adding(seconds: -Self.outcomeMemory)
+        while try await context.store.write({
+            try $0.pruneInboundOutcomes(before: oldest, limit: Self.batchSize) == Self.batchSize
+        }) {}
         var forgotten = 0
         forgotten += try await context.store.write {
             try $0.pruneReports(before: now.adding(seconds: -InboundReport.lifetime), limit: Self.batchSize)

@@ -4,7 +4,8 @@ import WorkflowModel
 /// The operations inside one write transaction. All are synchronous and run on the writer.
 package protocol StoreTransaction: WebhookTransaction, ExecutionTransaction, ScheduleTransaction, ContactTransaction,
     HistoryTransaction, SegmentTransaction, TemplateTransaction, AccessTransaction, SubscriptionTransaction,
-    OutboundTransaction, ReturnTransaction, ReplyTransaction, WithdrawalReader, OutboxQueueTransaction
+    OutboundTransaction, ReturnTransaction, ReplyTransaction, WithdrawalReader, OutboxQueueTransaction,
+    InboundTransaction
 {
     // MARK: Catalog
 
@@ -71,7 +72,7 @@ extension StoreTransaction {
 /// Reads for the API, on a snapshot.
 package protocol StoreReader: ExecutionReader, ContactReader, HistoryReader, SegmentReader, TemplateReader,
     AccessReader,
-    SubscriptionReader, WithdrawalReader, OutboxQueueReader
+    SubscriptionReader, WithdrawalReader, OutboxQueueReader, InboundReader
 {
     /// Runs `body`, and breaks off the query that it is at when that time has passed.
     /// - Throws: what `body` throws; `StoreError.tooSlow`.

@@ -198,7 +198,10 @@ extension SQLSession {
         try run(
             "UPDATE receptions SET recipient = '' WHERE key > ? AND key <= ? AND recipient = ? COLLATE NOCASE",
             cursor, last ?? [UInt8](repeating: 255, count: 64), erasure.email)
-        guard let last else { return false }
+        guard let last else {
+            try run("DELETE FROM inbound_outcomes WHERE sender = ? COLLATE NOCASE", erasure.email)
+            return false
+        }
         try moveErasure(of: erasure.contact, to: last)
         return true
     }
