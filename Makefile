@@ -8,7 +8,7 @@ BUILT := .build/debug
 # A crashing test must not wait for a debugger.
 export SWIFT_BACKTRACE ?= enable=no
 
-.PHONY: help run test build lint format bench corpora fuzz docs clean
+.PHONY: help run test build lint format bench corpora fuzz kill docs clean
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -56,6 +56,12 @@ fuzz: NAME ?=
 fuzz: SECONDS ?= 20
 fuzz:  ## the fuzz targets, or the one named by NAME=, for SECONDS= each
 	@Fuzz/run "$(NAME)" "$(SECONDS)"
+
+kill: COUNT ?= 2000
+kill: .ci/packages  ## kill the daemon COUNT= times while it hands mail to a real Postfix
+	@.ci/install build run test
+	$(SWIFT) build $(FLAGS) --build-tests
+	POSTRIDER_KILLS=$(COUNT) $(SWIFT) test $(FLAGS) --skip-build --filter killedAtRandomMoments
 
 docs:  ## write the sample configuration, its reference page and the API's description anew
 	$(SWIFT) build $(FLAGS) --product postrider

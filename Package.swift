@@ -73,6 +73,9 @@ let package = Package(
             ],
             swiftSettings: strict),
         .target(
+            name: "MailLogAdapter", dependencies: ["Engine", "JSONValue", "MailModel", "WorkflowModel"],
+            swiftSettings: strict),
+        .target(
             name: "SQLStore",
             dependencies: [
                 "Engine", "JSONValue", "WorkflowModel", "MailModel", "MailFormat",
@@ -95,9 +98,8 @@ let package = Package(
             dependencies: [
                 "WorkflowFiles",
                 "Settings", "MilterAdapter", "ScannerAdapter", "SMTPAdapter", "WebhookAdapter", "HTTPAdapter",
-                "SQLStore",
-                "CryptoAdapter", "ResolverAdapter", "Engine", "JSONValue", "MailModel", "MailFormat", "WorkflowModel",
-                "Yams", "CAllocator",
+                "SQLStore", "CryptoAdapter", "ResolverAdapter", "MailLogAdapter", "Engine", "JSONValue", "MailModel",
+                "MailFormat", "WorkflowModel", "Yams", "CAllocator",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -146,7 +148,7 @@ let package = Package(
             name: "EngineTests",
             dependencies: [
                 "Engine", "EngineTestKit", "SQLStore", "CryptoAdapter", "JSONValue", "MailFormat", "MailModel",
-                "WorkflowModel",
+                "WorkflowModel", "CorpusKit",
                 .product(name: "GRDBSQLite", package: "GRDB.swift"),
             ],
             swiftSettings: strict),
@@ -164,6 +166,9 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "ScannerAdapterTests", dependencies: ["ScannerAdapter", "Engine", "JSONValue", "MailModel"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "MailLogAdapterTests", dependencies: ["MailLogAdapter", "Engine", "MailModel", "WorkflowModel"],
             swiftSettings: strict),
         .testTarget(name: "ResolverAdapterTests", dependencies: ["ResolverAdapter"], swiftSettings: strict),
         .testTarget(

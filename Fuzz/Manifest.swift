@@ -15,7 +15,8 @@ let strict: [SwiftSetting] = [
 /// All files of `Fuzz/Targets`.
 let names = [
     "Address", "Complaint", "Configuration", "Contacts", "Filter", "HTML", "Header", "Identifier", "JSON", "Journal",
-    "Mailbox", "Markdown", "Message", "Notification", "Postfix", "Reading", "Reply", "Report", "Results", "Sanitizer",
+    "MailLog", "Mailbox", "Markdown", "Message", "Notification", "Postfix", "Reading", "Reply", "Report", "Results",
+    "Sanitizer",
     "Schedule", "Session", "Template", "Webhook", "Workflow",
 ]
 
@@ -70,6 +71,7 @@ let package = Package(
         fuzzer("JSON", ["JSONValue"]),
         fuzzer("Journal", ["Engine", "WorkflowModel"]),
         fuzzer("Mailbox", ["MailFormat"]),
+        fuzzer("MailLog", ["MailModel"]),
         fuzzer("Message", ["Engine", "JSONValue", "MailFormat", "MailModel", "WorkflowModel"]),
         fuzzer("Notification", ["MailFormat", "MailModel"]),
         fuzzer("Postfix", ["Settings"]),

@@ -11,8 +11,11 @@ struct OutboxFill {
 
     /// Multipart, about 2 KB, with the usual amount of Liquid.
     private static let workflow: JSON = [
-        "slug": "news", "trigger": ["event": "news.wanted"],
-        "steps": ["send": ["type": "SEND_EMAIL", "config": ["template": "news"]]],
+        "workflow": "news", "name": "News", "enabled": true, "trigger": ["event": "news.wanted"],
+        "steps": [
+            "trigger": ["type": "TRIGGER", "next": "send"],
+            "send": ["type": "SEND_EMAIL", "config": ["template": "news"]],
+        ],
         "templates": [
             "news": [
                 "type": "MARKETING", "subject": "News for {{ name }}",

@@ -40,6 +40,7 @@ private struct SessionRun {
         case UInt8(ascii: "r"), UInt8(ascii: "R"): recipient(text, isAnswered: callback == UInt8(ascii: "r"))
         case UInt8(ascii: "d"): data()
         case UInt8(ascii: "f"): bytes.withUnsafeBytes { session.header(name: String(text.prefix(5)), value: $0) }
+        case UInt8(ascii: "o"): bytes.withUnsafeBytes { session.header(name: OwnSubmission.markerField, value: $0) }
         case UInt8(ascii: "b"): body(bytes)
         case UInt8(ascii: "e"): endOfMessage(text)
         case UInt8(ascii: "a"):
@@ -80,7 +81,9 @@ private struct SessionRun {
     private mutating func data() { check(session.data(), "DATA") }
 
     private mutating func body(_ bytes: [UInt8]) {
+        let isOwn = session.phase == .own
         let answer = bytes.withUnsafeBytes { session.body($0) }
+        expect(!isOwn || (answer == .skip && !wasWanted), "of our own mail no body is wanted")
         if answer != .skip { check(answer, "a body") }
     }
 
@@ -99,6 +102,9 @@ private struct SessionRun {
     private mutating func endOfMessage(_ text: String) {
         switch session.endOfMessage(queueID: text) {
         case .answer(let answer): check(answer, "an end")
+        case .submission(let submission):
+            expect(!wasWanted && isFromSMTP, "nobody here wanted it, and a client sent it")
+            expect(submission.marker.utf8.count <= 600, "the mark's limit holds")
         case .message(let message):
             expect(wasWanted, "somebody wanted it")
             expect(message.body.count <= limits.bodyLimit, "the body's limit holds")

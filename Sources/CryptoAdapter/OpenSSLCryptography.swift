@@ -22,6 +22,8 @@ package struct OpenSSLCryptography: Cryptography {
         return output
     }
 
+    package func makeDigest() -> any StreamedDigest { OpenSSLDigest() }
+
     package func authenticationCode(of bytes: [UInt8], key: [UInt8]) -> [UInt8] {
         var output = [UInt8](repeating: 0, count: Int(SHA256_DIGEST_LENGTH))
         var length: UInt32 = 0

@@ -30,6 +30,14 @@ package protocol AccessTransaction: AccessReader {
     /// Forgets at most so many records made before that time.
     /// - Returns: how many.
     func pruneIdempotency(before time: Timestamp, limit: Int) throws -> Int
+    /// Notes what has become of one part of a request that has several.
+    func insert(_ part: Events.Tracked, at position: Int, of request: Identifier) throws
+    /// By position.
+    func idempotencyParts(of request: Identifier) throws -> [Int: Events.Tracked]
+    func deleteIdempotencyParts(of request: Identifier) throws
+    /// Forgets at most so many parts of requests that came before that time.
+    /// - Returns: how many.
+    func pruneIdempotencyParts(before time: Timestamp, limit: Int) throws -> Int
 
     // MARK: Mails of requests
 

@@ -37,6 +37,12 @@ package struct AddressCheck: Sendable {
         }
     }
 
+    /// A bare IP address, or what ends like one: no top-level domain is a number (RFC 3696 section 2).
+    private static func isNumeric(_ domain: String) -> Bool {
+        domain.split(separator: ".").last?.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+            ?? false
+    }
+
     /// Never throws: what is no address is the answer.
     package func run(_ text: String) async -> Result {
         var start = text.drop(while: \.isWhitespace)
@@ -57,7 +63,7 @@ package struct AddressCheck: Sendable {
             result.suggestion = "\(address.localPart)@\(near)".lowercased()
             result.reasons.append("domain_may_be_misspelled")
         }
-        if !domain.contains(".") || domain.hasPrefix("[") {
+        if !domain.contains(".") || domain.hasPrefix("[") || Self.isNumeric(domain) {
             result.isValid = false
             result.reasons.append("domain_not_public")
         } else if let lookup = context.mailServers {

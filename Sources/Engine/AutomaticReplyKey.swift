@@ -2,7 +2,7 @@
 /// neither do the marks that a sender's server puts into his address anew for every mail or day.
 enum AutomaticReplyKey {
     static func key(for address: String) -> String {
-        let address = address.lowercased()
+        let address = AddressText.normal(address)
         guard let at = address.lastIndex(of: "@") else { return address }
         return person(address[..<at]) + String(address[at...])
     }

@@ -2,11 +2,11 @@ import JSONValue
 import MailModel
 import WorkflowModel
 
-/// Why one mail did not arrive, whoever said so: the relay in its reply, or a report that came later.
+/// Why one mail did not arrive, whoever said so: the relay in its reply or its log, or a report that came later.
 package struct Bounce: Hashable, Sendable {
     /// The raw values are what events show as `source`.
     package enum Source: String, Hashable, Sendable, CaseIterable {
-        case relay, report
+        case relay, report, log
     }
 
     /// What it says about the address. The raw values are what events show as `bounceType`.

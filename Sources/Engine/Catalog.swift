@@ -82,6 +82,8 @@ package struct Catalog: Sendable {
     package let templates: [TemplateRecord]
     /// By project: the events whose occurrences are kept.
     package let keptEvents: [Identifier: Set<String>]
+    /// By project: those of them that happened before they were kept and are still to be found.
+    package let unfinishedEvents: [Identifier: Set<String>]
     /// Workflows and templates whose rows cannot be read.
     package let damagedWorkflows: [Damage]
     package let damagedTemplates: [Damage]
@@ -102,7 +104,8 @@ package struct Catalog: Sendable {
 
     package init(
         version: Int64, projects: [Project], workflows: [WorkflowRecord], templates: [TemplateRecord],
-        keptEvents: [Identifier: Set<String>] = [:], damagedWorkflows: [Damage] = [],
+        keptEvents: [Identifier: Set<String>] = [:], unfinishedEvents: [Identifier: Set<String>] = [:],
+        damagedWorkflows: [Damage] = [],
         damagedTemplates: [Damage] = [], segments: [SegmentRecord] = [], damagedSegments: [Damage] = [],
         subscriptions: [WebhookSubscription] = []
     ) {
@@ -111,6 +114,7 @@ package struct Catalog: Sendable {
         self.subscriptions = subscriptions
         listeners = SubscriptionIndex(subscriptions)
         self.keptEvents = keptEvents
+        self.unfinishedEvents = unfinishedEvents
         self.damagedWorkflows = damagedWorkflows
         self.damagedTemplates = damagedTemplates
         self.version = version
@@ -194,6 +198,12 @@ package struct Catalog: Sendable {
     package func subscription(_ id: Identifier) -> WebhookSubscription? { subscriptions.first { $0.id == id } }
 
     func isKept(_ event: String, in project: Identifier) -> Bool { keptEvents[project]?.contains(event) ?? false }
+
+    /// Whether what is kept of the filter's events does not yet say all that happened.
+    func isUnfinished(_ filter: Filter?, in project: Identifier) -> Bool {
+        guard let filter, let names = unfinishedEvents[project] else { return false }
+        return !filter.lookedBackEvents.isDisjoint(with: names)
+    }
 
     /// Names that workflows and segments look back on and nobody keeps yet, by project.
     var missingKeptEvents: [Identifier: Set<String>] {

@@ -66,8 +66,7 @@ package final class ContactJobs: Sendable {
         var worked = false
         for job in open where isMine(job, now: now) && !rests(job, now: now) && !Task.isCancelled {
             do {
-                try await work(on: job)
-                worked = true
+                if try await work(on: job) { worked = true }
             } catch let error as StoreError {
                 setAside(job, error)
             }
@@ -95,10 +94,11 @@ package final class ContactJobs: Sendable {
             report(job)
             guard job.status == .running else { return job }
             if isMine(job, now: context.clock.now()) {
-                try await work(on: job)
-            } else {
-                try await context.clock.sleep(until: context.clock.now().adding(seconds: 1))
+                if try await work(on: job) { continue }
+                // No daemon may be there to find them.
+                if try await context.store.write({ try $0.continueKeeping(History.sizes) }) != .idle { continue }
             }
+            try await context.clock.sleep(until: context.clock.now().adding(seconds: 1))
         }
     }
 
@@ -128,16 +128,18 @@ package final class ContactJobs: Sendable {
 
     // MARK: Batches
 
-    private func work(on job: ContactJob) async throws {
+    /// - Returns: false when the job waits for what `History` has yet to find.
+    private func work(on job: ContactJob) async throws -> Bool {
         do {
             switch job.kind {
             case .import: try await importBatch(of: job)
-            case .subscribe, .unsubscribe, .update, .delete: try await changeBatch(of: job)
+            case .subscribe, .unsubscribe, .update, .delete: return try await changeBatch(of: job)
             }
         } catch let error as StoreError where error.code == .damaged {
             // The job's own plan, or its file.
             try await fail(job, error)
         }
+        return true
     }
 
     private func fail(_ job: ContactJob, _ error: StoreError) async throws {
@@ -299,19 +301,23 @@ package final class ContactJobs: Sendable {
 
     // MARK: Bulk changes
 
-    private func changeBatch(of job: ContactJob) async throws {
+    private func changeBatch(of job: ContactJob) async throws -> Bool {
         let query = try ContactQuery(json: job.plan)
         let action = try ContactAction(job)
         var count = batchSize
         while true {
             let (limit, start) = (count, context.clock.now())
             do {
-                try await context.transact { try self.change(limit, of: job, action, query, in: $0) }
-                return adapt(to: limit, from: start)
+                guard try await context.transact({ try self.change(limit, of: job, action, query, in: $0) }) else {
+                    return false
+                }
+                adapt(to: limit, from: start)
+                return true
             } catch {
                 guard Self.isRowsFault(error) else { throw error }
                 guard count > 1 else {
-                    return try await context.transact { try self.passOver(job, error, in: $0) }
+                    try await context.transact { try self.passOver(job, error, in: $0) }
+                    return true
                 }
                 count /= 2
             }
@@ -321,14 +327,16 @@ package final class ContactJobs: Sendable {
     private func change(
         _ limit: Int, of seen: ContactJob, _ action: ContactAction, _ query: ContactQuery,
         in transaction: EngineTransaction
-    ) throws {
-        guard var job = try claim(seen, in: transaction) else { return }
+    ) throws -> Bool {
+        guard !transaction.catalog.isUnfinished(query.filter, in: seen.projectID) else { return false }
+        guard var job = try claim(seen, in: transaction) else { return true }
         let store = transaction.store
         let check = SegmentCheck(transaction.catalog, job.projectID)
         if let gone = query.filter?.segments.first(where: { !check.isKnown($0) }) {
             // Nobody is in it any more, and "not in it" would now mean everybody.
             job.end(.failed, reason: "the segment \(gone) is gone", at: transaction.now)
-            return try store.update(job)
+            try store.update(job)
+            return true
         }
         let recorder = EventRecorder(transaction: transaction, projectID: job.projectID)
         let history = WrittenHistory(transaction: transaction, projectID: job.projectID)
@@ -350,6 +358,7 @@ package final class ContactJobs: Sendable {
         }
         if (ids ?? []).count < limit { job.end(.completed, at: transaction.now) }
         try store.update(job)
+        return true
     }
 
     private func passOver(_ seen: ContactJob, _ fault: any Error, in transaction: EngineTransaction) throws {

@@ -10,7 +10,7 @@ package struct ContactQuery: Hashable, Sendable {
     package var filter: Filter?
 
     package init(search: String? = nil, isSubscribed: Bool? = nil, filter: Filter? = nil) {
-        self.search = search.map { $0.lowercased() }
+        self.search = search.map(AddressText.normal)
         self.isSubscribed = isSubscribed
         self.filter = filter
     }

@@ -3,7 +3,6 @@ import WorkflowModel
 
 /// A file of contacts on its way in: `append` its bytes as they come, then `begin`.
 package struct ContactUpload: Sendable {
-    private let context: EngineContext
     private let projectID: Identifier
     private let options: ImportPlan.Options
     private let sink: any ContactSpoolSink
@@ -18,7 +17,6 @@ package struct ContactUpload: Sendable {
     /// - Throws: `StoreError` when the file cannot be made.
     package init(context: EngineContext, projectID: Identifier, options: ImportPlan.Options) throws {
         guard let spool = context.spool else { throw StoreError(.unusable, "there is no place for uploaded files") }
-        self.context = context
         self.projectID = projectID
         self.options = options
         self.spool = spool
@@ -37,7 +35,8 @@ package struct ContactUpload: Sendable {
 
     /// Reads the header and begins the job. The file is safe when it returns; whatever is thrown, it is gone.
     /// - Throws: `UseCaseError`: `invalid` for a file that is no such CSV.
-    package func begin() async throws -> ContactJob {
+    /// - Parameter context: whose transaction begins the job.
+    package func begin(_ context: EngineContext) async throws -> ContactJob {
         do {
             let head = try spool.read(id, at: 0, count: Self.headLimit)
             let (plan, position) = try Self.readHead(head, isWhole: size <= Self.headLimit, options: options)

@@ -53,7 +53,8 @@ package struct Contacts: Sendable {
     }
 
     /// For a query that is asked of many contacts one by one. Segments that a filter names must be there: nobody is in one
-    /// that is not, and everybody is not. Events that it looks back on are kept from now on, with what happened before.
+    /// that is not, and everybody is not. Events that it looks back on are kept from now on; what happened
+    /// before is found before a job goes by it.
     /// - Parameter path: where the filter stands, for the problems.
     /// - Throws: `UseCaseError.invalid` with every segment that is not there.
     func prepare(_ query: ContactQuery, path: String) async throws {
@@ -64,7 +65,9 @@ package struct Contacts: Sendable {
         try await context.transact { transaction in
             try SegmentCheck(transaction.catalog, projectID).refuseUnlessKnown(filter, path: path)
             let missing = names.filter { !transaction.catalog.isKept($0, in: projectID) }
-            if !missing.isEmpty { try transaction.store.keepEvents(missing, in: projectID) }
+            if missing.isEmpty { return }
+            try transaction.store.keepEvents(missing, in: projectID)
+            transaction.wakes.history = true
         }
     }
 
@@ -89,8 +92,8 @@ package struct Contacts: Sendable {
         return try await context.store.read { reader in
             var lookup = Lookup(found: [], missing: [])
             var seen: Set<String> = []
-            for email in emails where seen.insert(email.lowercased()).inserted {
-                if let contact = try reader.contact(email: email.lowercased(), in: projectID) {
+            for email in emails where seen.insert(AddressText.normal(email)).inserted {
+                if let contact = try reader.contact(email: AddressText.normal(email), in: projectID) {
                     lookup.found.append(contact)
                 } else {
                     lookup.missing.append(email)
@@ -113,7 +116,7 @@ package struct Contacts: Sendable {
     package func upsert(email: String, subscribed: Bool?, data: JSONObject) async throws -> Upserted {
         let projectID = projectID
         return try await context.transact { transaction in
-            let before = try transaction.store.contact(email: email.lowercased(), in: projectID)
+            let before = try transaction.store.contact(email: AddressText.normal(email), in: projectID)
             let isNew = before == nil
             let contact = try EventRecorder(transaction: transaction, projectID: projectID).upsert(
                 email: email, subscribed: subscribed, subscribedWhenNew: subscribed ?? true, data: data)
@@ -147,7 +150,7 @@ package struct Contacts: Sendable {
             guard let before = try transaction.store.contact(id, in: projectID) else { throw Self.unknown }
             let recorder = EventRecorder(transaction: transaction, projectID: projectID)
             var contact = before
-            if let email = changes.email?.lowercased(), email != before.email {
+            if let email = changes.email.map(AddressText.normal), email != before.email {
                 guard try transaction.store.contact(email: email, in: projectID) == nil else {
                     throw UseCaseError(
                         .conflict, "another contact has this address",

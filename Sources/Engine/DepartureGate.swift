@@ -9,7 +9,7 @@ import WorkflowModel
 /// or, after a moment, anywhere.
 final class DepartureGate: Sendable {
     private let context: EngineContext
-    private let look: @Sendable (any StoreReader) throws -> String?
+    private let look: @Sendable (any WithdrawalReader) throws -> String?
     /// How many withdrawals there had been before the first look.
     private let known: Int
     private let firstLook: ContinuousClock.Instant
@@ -28,7 +28,7 @@ final class DepartureGate: Sendable {
 
     /// To be made before the first look.
     /// - Parameter look: why the mail must not leave; nil when nothing is against it.
-    init(_ context: EngineContext, look: @escaping @Sendable (any StoreReader) throws -> String?) {
+    init(_ context: EngineContext, look: @escaping @Sendable (any WithdrawalReader) throws -> String?) {
         self.context = context
         self.look = look
         known = context.signals.withdrawals
@@ -47,9 +47,11 @@ final class DepartureGate: Sendable {
     func letsThrough() -> Bool {
         guard isDoubtful else { return true }
         let answer = DispatchSemaphore(value: 0)
-        Task {
-            let reason = try? await context.store.read(look)
-            state.withLock { state in if !state.isOpen { state.reason = reason } }
+        // By the writer: it has everything that is committed, and needs no task, of which none may be free.
+        context.store.submit { [look] transaction in
+            try look(transaction)
+        } completion: { result in
+            self.state.withLock { state in if !state.isOpen { state.reason = (try? result.get()) ?? nil } }
             answer.signal()
         }
         _ = answer.wait(timeout: .now() + Self.patience)

@@ -1,4 +1,5 @@
 import JSONValue
+import Liquid
 import MailFormat
 import MailModel
 import WorkflowModel
@@ -87,7 +88,7 @@ package struct DirectMail: Sendable {
             let attachments = try Self.keep(request.attachments, in: transaction)
             var sent: [String: Sent.Mail] = [:]
             let mails = try request.recipients.indices.map { position in
-                let email = request.recipients[position].email.lowercased()
+                let email = AddressText.normal(request.recipients[position].email)
                 if let mail = sent[email] { return mail }
                 transaction.beginCause()
                 let mail = try Self.send(
@@ -175,10 +176,12 @@ package struct DirectMail: Sendable {
         var problems: [WorkflowProblem] = []
         for (path, text) in [("subject", request.subject), ("body", request.body)] {
             guard let text else { continue }
-            do {
-                _ = try CompiledTemplate(TemplateContent(subject: text, html: nil, text: nil))
+            do throws(TemplateSyntaxError) {
+                _ = try Template(parsing: text, name: path)
             } catch {
-                problems.append(.init(path: path, message: "\(error)"))
+                problems.append(
+                    .init(
+                        path: path, message: "\(error)", place: .init(line: error.line, column: error.column)))
             }
         }
         guard problems.isEmpty else { throw UseCaseError(.invalid, "the mail has errors", problems: problems) }
@@ -261,7 +264,10 @@ private struct MailContent {
             transaction.catalog, project: request.projectID, templates: transaction.context.templates)
         let problems = check.problems(of: content, kind: kind, slug: "").map { problem in
             var problem = problem
-            if problem.path == "html" { problem.path = "body" }
+            // The client knows the HTML by another name, also where a sentence begins with it.
+            guard problem.path == "html" || problem.path.hasPrefix("html.") else { return problem }
+            problem.path = "body" + problem.path.dropFirst(4)
+            if problem.message.hasPrefix("html:") { problem.message = "body" + problem.message.dropFirst(4) }
             return problem
         }
         guard problems.isEmpty else { throw UseCaseError(.invalid, "the mail has errors", problems: problems) }

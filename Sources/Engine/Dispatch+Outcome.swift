@@ -34,6 +34,8 @@ extension Dispatch {
                 }
                 try EventRecorder(transaction: transaction, projectID: entry.projectID).record(
                     event, data: data, generation: entry.generation, contact: contact)
+                // The relay's log may have been faster.
+                if context.relayWatch?.followsLog == true { try transaction.tellFate(of: entry.id) }
             }
             log(decided, entry)
         }

@@ -220,6 +220,7 @@ package struct Dispatch: Sendable {
         _ entry: OutboxEntry, _ taken: DispatchBoard.Seat, _ material: Result<Material, any Error>,
         places: DeliveryPlaces?
     ) async {
+        if entry.uncertainAttempts > 0, await needsNoAttempt(entry, taken, places) { return }
         var seat = taken
         let outcome: DeliveryOutcome
         var subject = ""
@@ -278,7 +279,7 @@ package struct Dispatch: Sendable {
 
     /// Gives the seat up: others may go while the outcome is being written.
     /// - Parameter outcome: nil when no attempt was made.
-    private func finish(_ seat: DispatchBoard.Seat, with outcome: DeliveryOutcome?, _ entry: OutboxEntry) {
+    func finish(_ seat: DispatchBoard.Seat, with outcome: DeliveryOutcome?, _ entry: OutboxEntry) {
         let now = context.clock.now()
         let consequence = state.use { board in
             guard let outcome else {
@@ -307,7 +308,7 @@ package struct Dispatch: Sendable {
     /// From the id's own random bits.
     private static func jitter(_ entry: OutboxEntry) -> Double { Double(entry.id.low & 0xFF) / 255 }
 
-    private func putOff(_ entry: OutboxEntry, until time: Timestamp, _ places: DeliveryPlaces?) async {
+    func putOff(_ entry: OutboxEntry, until time: Timestamp, _ places: DeliveryPlaces?) async {
         await persist("claim not given back", entry, places) {
             try await context.transact { transaction in
                 try transaction.store.unclaim([entry.id], until: time)
@@ -403,13 +404,18 @@ package struct Dispatch: Sendable {
             let (failed, alreadyTried, held) = (attempt.outcome, tried, seat)
             let next = state.use { board in
                 var seat = held
-                let relay = board.failOver(
+                let next = board.failOver(
                     &seat, from: failed, tried: alreadyTried, sender: built.sender, at: now,
                     jitter: Self.jitter(entry))
-                return (relay, seat)
+                return (relay: next.relay, changed: next.changed, seat: seat)
             }
-            seat = next.1
-            guard let relay = next.0 else { break }
+            seat = next.seat
+            if let changed = next.changed { tell(of: changed) }
+            guard let relay = next.relay else { break }
+            // That took its time, and what is committed by now counts.
+            if let reason = try await context.store.read({ try self.withdrawal(of: entry, at: now, in: $0) }) {
+                throw Withdrawn(reason: reason)
+            }
             tried.insert(relay)
             attempt = await self.attempt(built.mail, by: relays[relay].transport, gate)
         }

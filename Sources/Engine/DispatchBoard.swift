@@ -230,12 +230,22 @@ struct DispatchBoard: Sendable {
     mutating func failOver(
         _ seat: inout Seat, from outcome: DeliveryOutcome, tried: Set<Int>, sender: String, at now: Timestamp,
         jitter: Double
-    ) -> Int? {
-        guard relays.relays.count > tried.count, seat.relay >= 0 else { return nil }
-        relays.end(seat.relay, outcome, lane: seat.lane, gates: &gates, at: now, jitter: jitter)
+    ) -> (relay: Int?, changed: RelayHealth?) {
+        guard relays.relays.count > tried.count, seat.relay >= 0 else { return (nil, nil) }
+        let changed = end(relay: seat.relay, outcome, lane: seat.lane, at: now, jitter: jitter)
         seat.relay = -1
-        guard case .go(let relay) = admit(&seat, sender: sender, tried: tried, at: now) else { return nil }
-        return relay
+        guard case .go(let relay) = admit(&seat, sender: sender, tried: tried, at: now) else { return (nil, changed) }
+        return (relay, changed)
+    }
+
+    /// - Returns: the relay's state, when it is in order and was not, or the other way round.
+    private mutating func end(
+        relay index: Int, _ outcome: DeliveryOutcome, lane: Int64, at now: Timestamp, jitter: Double
+    ) -> RelayHealth? {
+        let wasInOrder = relays.relays[index].breaker.isClosed
+        relays.end(index, outcome, lane: lane, gates: &gates, at: now, jitter: jitter)
+        let relay = relays.relays[index]
+        return relay.breaker.isClosed == wasInOrder ? nil : RelayHealth(relay)
     }
 
     /// What an attempt has changed for others.
@@ -252,10 +262,7 @@ struct DispatchBoard: Sendable {
     ) -> Consequence {
         var consequence = Consequence()
         if seat.relay >= 0 {
-            let wasInOrder = relays.relays[seat.relay].breaker.isClosed
-            relays.end(seat.relay, outcome, lane: seat.lane, gates: &gates, at: now, jitter: jitter)
-            let relay = relays.relays[seat.relay]
-            if relay.breaker.isClosed != wasInOrder { consequence.relay = RelayHealth(relay) }
+            consequence.relay = end(relay: seat.relay, outcome, lane: seat.lane, at: now, jitter: jitter)
         }
         consequence.domainIsLeftAlone = noteDomain(seat.lane, outcome, at: now, jitter: jitter)
         gates.leave(seat.gates)

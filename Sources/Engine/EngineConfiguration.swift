@@ -29,6 +29,8 @@ package struct EngineConfiguration: Sendable {
     package var suppression = SuppressionPolicy()
     /// Where mail of ours comes back to.
     package var returnAddresses = ReturnAddresses()
+    /// Whether our own mail is noted on its way into the MTA's queue.
+    package var notesSubmissions = true
     /// A pixel fetched sooner than this after the relay took the mail was fetched by a machine, and a link that is
     /// followed within twice that time too; seconds.
     package var prefetchWindow: Int64 = 5

@@ -14,6 +14,8 @@ package struct EngineContext: Sendable {
     var idempotency: IdempotentRequest?
     /// Nil when the DNS is not to be asked.
     package var mailServers: (any MailServerLookup)?
+    /// Nil when nothing but its answers is known of the relay.
+    package var relayWatch: RelayWatch?
     private let parts: Parts
 
     private final class Parts: Sendable {
@@ -216,6 +218,7 @@ package final class EngineTransaction {
         self.context = context
         catalog = try context.catalogs.current(store, logger: context.logger)
         now = context.clock.now()
+        if !catalog.unfinishedEvents.isEmpty { wakes.history = true }
         try checkKey()
     }
 

@@ -9,7 +9,7 @@ extension EventRecorder {
     func upsert(
         email: String, subscribed: Bool?, subscribedWhenNew: Bool, data: JSONObject, generation: Int = 0
     ) throws -> Contact {
-        let email = email.lowercased()
+        let email = AddressText.normal(email)
         guard let before = try store.contact(email: email, in: projectID) else {
             let isSubscribed = try subscribedWhenNew && (subscribed == true || !isSuppressed(email))
             var contact = Contact(
@@ -88,7 +88,7 @@ extension EventRecorder {
         }
         guard target.importedBy != job else { return .duplicate }
         var contact = target.contact
-        contact.merge(entry.data)
+        contact.merge(entry.data(for: contact))
         if let subscribed = entry.subscribed, try !subscribed || contact.isSubscribed || !isSuppressed(entry.email) {
             contact.isSubscribed = subscribed
         }

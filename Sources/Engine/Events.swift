@@ -34,6 +34,12 @@ package struct Events: Sendable {
         package var contactID: Identifier
         package var eventID: Identifier
         package var at: Timestamp
+
+        package init(contactID: Identifier, eventID: Identifier, at: Timestamp) {
+            self.contactID = contactID
+            self.eventID = eventID
+            self.at = at
+        }
     }
 
     /// Records a client's event; the contact is made or brought up to date first. Durable when it returns.
@@ -41,28 +47,54 @@ package struct Events: Sendable {
         try await context.transact { try Self.record(request, in: $0) }
     }
 
-    /// Records several events in their order, in as few commits as do not keep others waiting. Each succeeds or fails on
-    /// its own.
-    package func track(_ requests: [TrackRequest]) async -> [Result<Tracked, any Error>] {
-        var results: [Result<Tracked, any Error>] = []
-        for start in stride(from: 0, to: requests.count, by: Self.batchSize) {
-            results += await trackTogether(requests[start..<min(start + Self.batchSize, requests.count)])
+    /// One event of a request that has several.
+    package struct BatchItem: Sendable {
+        /// In the request.
+        package var position: Int
+        package var request: TrackRequest
+
+        package init(position: Int, request: TrackRequest) {
+            self.position = position
+            self.request = request
         }
-        return results
+    }
+
+    /// Records several events in their order, in as few commits as do not keep others waiting. Each succeeds or fails on
+    /// its own. Of a request with an idempotency key that was cut off, those that were recorded are found again, and the
+    /// others are recorded now.
+    package func track(_ items: [BatchItem]) async throws -> [Result<Tracked, any Error>] {
+        let done = try await recordedParts()
+        let open = items.filter { done[$0.position] == nil }
+        var results: [Int: Result<Tracked, any Error>] = [:]
+        for start in stride(from: 0, to: open.count, by: Self.batchSize) {
+            let part = open[start..<min(start + Self.batchSize, open.count)]
+            for (item, result) in zip(part, await trackTogether(part)) { results[item.position] = result }
+        }
+        return items.compactMap { item in done[item.position].map { .success($0) } ?? results[item.position] }
+    }
+
+    private func recordedParts() async throws -> [Int: Tracked] {
+        guard let request = context.idempotency, request.isResumed else { return [:] }
+        return try await context.store.write { try $0.idempotencyParts(of: request.id) }
     }
 
     /// Events of a batch that are handed to the writer at once: everybody else waits behind them.
     private static let batchSize = 250
 
-    private func trackTogether(_ requests: ArraySlice<TrackRequest>) async -> [Result<Tracked, any Error>] {
+    private func trackTogether(_ items: ArraySlice<BatchItem>) async -> [Result<Tracked, any Error>] {
         await withCheckedContinuation { continuation in
-            let answers = BatchAnswers<Tracked>(count: requests.count) { continuation.resume(returning: $0) }
+            let answers = BatchAnswers<Tracked>(count: items.count) { continuation.resume(returning: $0) }
             // The writer takes them in the order in which they are handed over, each in a savepoint of its own.
-            for (position, request) in requests.enumerated() {
-                context.submit {
-                    try Self.record(request, in: $0)
+            for (place, item) in items.enumerated() {
+                context.submit { transaction in
+                    let tracked = try Self.record(item.request, in: transaction)
+                    if let request = transaction.context.idempotency {
+                        try transaction.store.insert(tracked, at: item.position, of: request.id)
+                        request.noteParts()
+                    }
+                    return tracked
                 } completion: {
-                    answers.set($0, at: position)
+                    answers.set($0, at: place)
                 }
             }
         }

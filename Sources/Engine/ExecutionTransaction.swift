@@ -42,8 +42,11 @@ package protocol ExecutionTransaction: AnyObject {
 
     // MARK: History
 
-    /// Keeps occurrences of these events from now on, and finds those that were before.
+    /// Keeps occurrences of these events from now on. Those that were before are found by `continueKeeping`; until then the
+    /// answers about one contact are the same, and take longer.
     func keepEvents(_ names: Set<String>, in project: Identifier) throws
+    /// Finds a bounded part of the kept events that happened before they were kept.
+    func continueKeeping(_ sizes: HistorySizes) throws -> KeepingProgress
     func insertOccurrence(of event: Event, contact: Identifier) throws
     /// The oldest event of a kept name that came later than the event `trigger`, or not before `time` where there is none.
     func firstOccurrence(

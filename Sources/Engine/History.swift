@@ -1,8 +1,8 @@
 import Logging
 import WorkflowModel
 
-/// Keeps the index of what happened to each contact up to date, and removes what hangs on erased contacts: work that
-/// nobody waits for, in transactions of some milliseconds.
+/// Keeps the index of what happened to each contact up to date, finds the past of events that are newly kept, and removes
+/// what hangs on erased contacts: work that nobody waits for, in transactions of some milliseconds.
 package struct History: Sendable {
     package let context: EngineContext
     package static let sizes = HistorySizes()
@@ -31,12 +31,19 @@ package struct History: Sendable {
         }
     }
 
-    /// One bounded piece of work.
+    /// One bounded piece of each kind of work, so that none waits for the end of another.
     /// - Returns: whether there was something to do.
     package func step(_ sizes: HistorySizes = sizes) async throws -> Bool {
-        try await context.store.write {
-            if try $0.continueErasure(sizes) { return true }
-            return try $0.indexHistory(sizes, isUrgent: false)
+        let erased = try await context.store.write { try $0.continueErasure(sizes) }
+        let kept = try await context.store.write { try $0.continueKeeping(sizes) }
+        if kept == .finished {
+            // Whoever asks for the events has waited for this.
+            var wakes = EngineSignals.Wakes()
+            wakes.segments = true
+            wakes.jobs = true
+            context.signals.send(wakes)
         }
+        let indexed = try await context.store.write { try $0.indexHistory(sizes, isUrgent: false) }
+        return erased || kept != .idle || indexed
     }
 }

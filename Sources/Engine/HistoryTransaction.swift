@@ -33,6 +33,9 @@ package protocol HistoryTransaction: AnyObject {
     func isSuppressed(_ hash: [UInt8], in project: Identifier) throws -> Bool
     /// Keeps what stands against mail to an address now, without the address.
     func keepSuppressions(of address: String, as hash: [UInt8], in project: Identifier, at time: Timestamp) throws
+    /// Forgets at most so many of what was kept so and has ended before that time.
+    /// - Returns: how many.
+    func pruneKeptSuppressions(before time: Timestamp, limit: Int) throws -> Int
 }
 
 /// Reads of what happened to one contact, and the events of a project, on a snapshot.
@@ -73,10 +76,25 @@ package struct HistorySizes: Sendable {
     package var fanIn = 16
     /// Rows of each of them that one transaction looks at.
     package var merge = 96
-    /// Rows of an erased contact that one transaction removes.
+    /// Rows of erased contacts that one transaction removes.
     package var erase = 400
+    /// Erased contacts that one transaction looks at, and for how long it goes on to the next one.
+    package var contacts = 100
+    package var eraseTime = Duration.milliseconds(15)
+    /// Events that one transaction looks at for those that are newly kept, and how many of these it keeps.
+    package var look = 10_000
+    package var keep = 1000
 
     package init() {}
+}
+
+/// What a piece of the search for newly kept events has come to.
+package enum KeepingProgress: Sendable {
+    /// There was nothing to find.
+    case idle
+    case more
+    /// All events of one name are found.
+    case finished
 }
 
 /// Why an address gets no mail when it comes back.

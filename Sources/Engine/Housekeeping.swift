@@ -2,8 +2,8 @@ import Dispatch
 import Logging
 import WorkflowModel
 
-/// Forgets what has had its time: idempotency records, texts of keys that have ended, files and bodies of mails that are
-/// gone. A little at a time, because everybody else waits for the writer meanwhile.
+/// Forgets what has had its time: idempotency records, texts of keys that have ended, what stood against mail to an
+/// erased address and has ended, files and bodies of mails that are gone. A little at a time, because everybody else waits for the writer meanwhile.
 package struct Housekeeping: Sendable {
     package let context: EngineContext
     private static let batchSize = 500
@@ -17,6 +17,10 @@ package struct Housekeeping: Sendable {
     private static let keyMemory: Int64 = 30 * 86_400
     /// Seconds for which it is kept that mail became no event.
     private static let outcomeMemory: Int64 = 30 * 86_400
+
+    /// Seconds for which it is kept what went into the relay's queue, and which mails came in past us: longer than a mail
+    /// stays in any queue.
+    private static let queueMemory: Int64 = 60 * 86_400
 
     package init(context: EngineContext) { self.context = context }
 
@@ -47,19 +51,23 @@ package struct Housekeeping: Sendable {
     package func sweep() async throws -> Int {
         let now = context.clock.now()
         let ended = now.adding(seconds: -IdempotentRequest.lifetime)
-        try await context.store.write { try $0.pruneKeys(before: now.adding(seconds: -Self.keyMemory)) }
         let oldest = now.adding(seconds: -Self.outcomeMemory)
-        while try await context.store.write({
-            try $0.pruneInboundOutcomes(before: oldest, limit: Self.batchSize) == Self.batchSize
-        }) {}
-        var forgotten = 0
-        forgotten += try await context.store.write {
-            try $0.pruneReports(before: now.adding(seconds: -InboundReport.lifetime), limit: Self.batchSize)
+        try await context.store.write { store in
+            try store.pruneKeys(before: now.adding(seconds: -Self.keyMemory))
+            try store.pruneQueue(before: now.adding(seconds: -Self.queueMemory))
         }
+        _ = try await repeating { try $0.pruneInboundOutcomes(before: oldest, limit: Self.batchSize) }
+        let records = try await repeating { try $0.pruneIdempotency(before: ended, limit: Self.batchSize) }
+        let parts = try await repeating { try $0.pruneIdempotencyParts(before: ended, limit: Self.batchSize) }
+        let kept = try await repeating { try $0.pruneKeptSuppressions(before: now, limit: Self.batchSize) }
+        let old = now.adding(seconds: -InboundReport.lifetime)
+        return try await records + parts + kept + repeating { try $0.pruneReports(before: old, limit: Self.batchSize) }
+    }
+
+    private func repeating(_ prune: @escaping @Sendable (any StoreTransaction) throws -> Int) async throws -> Int {
+        var forgotten = 0
         while !Task.isCancelled {
-            let count = try await context.store.write {
-                try $0.pruneIdempotency(before: ended, limit: Self.batchSize)
-            }
+            let count = try await context.store.write(prune)
             forgotten += count
             if count < Self.batchSize { break }
         }

@@ -11,12 +11,24 @@ package final class IdempotentRequest: Sendable {
     private struct State {
         var render: (@Sendable (any Sendable) -> IdempotencyRecord.Answer?)?
         var hasCommitted = false
+        var hasParts = false
     }
 
     private let record: IdempotencyRecord
+    /// Whether a part of it took effect before, and this is the rest.
+    let isResumed: Bool
     private let state = Mutex(State())
 
-    package init(_ record: IdempotencyRecord) { self.record = record }
+    /// - Parameter isResumed: the record is that of an earlier request of the same kind that came to no end.
+    package init(_ record: IdempotencyRecord, isResumed: Bool = false) {
+        self.record = record
+        self.isResumed = isResumed
+        state.withLock { $0.hasParts = isResumed }
+    }
+
+    var id: Identifier { record.requestID }
+
+    func noteParts() { state.withLock { $0.hasParts = true } }
 
     /// Whether a transaction of the request is durable.
     package var hasCommitted: Bool { state.withLock { $0.hasCommitted } }
@@ -52,7 +64,12 @@ package final class IdempotentRequest: Sendable {
         let record = final
         let expiry = context.clock.now().adding(seconds: -Self.lifetime)
         if answer != nil {
-            try await context.store.write { _ = try $0.insert(record, replacingOlderThan: expiry) }
+            let hasParts = state.withLock { $0.hasParts }
+            try await context.store.write {
+                _ = try $0.insert(record, replacingOlderThan: expiry)
+                // The answer has them all.
+                if hasParts { try $0.deleteIdempotencyParts(of: record.requestID) }
+            }
         } else if hasCommitted {
             try await context.store.write { try $0.release(record) }
         }

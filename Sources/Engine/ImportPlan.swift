@@ -101,6 +101,16 @@ package struct ImportPlan: Hashable, Sendable {
         var email: String
         var subscribed: Bool?
         var data: JSONObject
+        /// What the cells of values were that are no texts now.
+        var texts: [String: String] = [:]
+
+        /// A key that is a text already stays one: digits may well be no number, as those of a postcode.
+        func data(for contact: Contact) -> JSONObject {
+            guard !texts.isEmpty else { return data }
+            var data = data
+            for (key, text) in texts where contact.data[key]?.stringValue != nil { data[key] = .string(text) }
+            return data
+        }
     }
 
     enum Reading: Hashable, Sendable {
@@ -130,14 +140,17 @@ package struct ImportPlan: Hashable, Sendable {
                 guard let address = AddressText.accepted(FormulaGuard.unguarded(cell)) else {
                     return fault(index, .email, cell.isEmpty ? "is missing" : "is no mail address")
                 }
-                entry.email = address.lowercased()
+                entry.email = AddressText.normal(address)
             case .subscribed:
                 if cell.isEmpty { break }
                 guard let flag = Self.flag(cell) else { return fault(index, .subscribed, "must be true or false") }
                 entry.subscribed = flag
             case .data(let key):
                 // As everywhere, an empty text says nothing about a key.
-                if !cell.isEmpty { entry.data[key] = value(cell, of: key) }
+                guard !cell.isEmpty else { break }
+                let value = value(cell, of: key)
+                if value.stringValue == nil { entry.texts[key] = cell }
+                entry.data[key] = value
             }
         }
         return .entry(entry)

@@ -39,14 +39,37 @@ package struct Intake: MessageIntake {
     package var routes: InboundRoutes { configuration.routes }
 
     package func wants(recipient: String) -> Bool {
+        records(recipient: recipient) || configuration.routes.ruleForUnknown(recipient) == .discard
+    }
+
+    /// Whether mail to this recipient is recorded, and missed when it is not.
+    package func records(recipient: String) -> Bool {
         !configuration.routes.found(for: recipient).isEmpty
-            || configuration.routes.ruleForUnknown(recipient) == .discard
             || context.configuration.returnAddresses.match(recipient) != nil
     }
 
     package func read(_ message: ReceivedMessage) -> MessageRecording {
+        let recording = recording(of: message)
+        guard let arrivals = context.relayWatch?.arrivals else { return recording }
+        return { completion in
+            recording { verdict in
+                switch verdict {
+                // Kept by the MTA, or gone with our knowledge: either way it came to us.
+                case .continue, .discard, .quarantine: arrivals.note(message.queueID)
+                case .reject, .tempfail: break
+                }
+                completion(verdict)
+            }
+        }
+    }
+
+    private func recording(of message: ReceivedMessage) -> MessageRecording {
         let bearsMarker = bearsMarker(message)
-        guard !isOurs(message, bearsMarker) else { return { $0(.continue) } }
+        if isOurs(message, bearsMarker) {
+            // What cleanup(8) shows us was queued before, and is only moved.
+            if message.isInternal { return { $0(.continue) } }
+            return read(OwnSubmission(message))
+        }
         if let canary = CanaryMail.token(of: message, tokens: context.tokens) {
             return recording(ofCanary: canary, message)
         }
@@ -157,6 +180,10 @@ package struct Intake: MessageIntake {
             returned: Return(message, facts, key: key, ownAddresses: replies.ownAddresses, context: context),
             raw: manner == nil ? rawMail.plan(for: arrivals.map(\.route), now: now) : .init(keep: .never),
             manner: manner, pending: pending)
+    }
+
+    package func read(_ submission: OwnSubmission) -> MessageRecording {
+        Submissions(context: context).read(submission)
     }
 
     /// - Parameter completion: with no outcome for a message that somebody else has taken out of those that wait.
@@ -322,5 +349,14 @@ package struct Intake: MessageIntake {
         if !outcomes.isEmpty, outcomes.allSatisfy({ if case .duplicate = $0 { true } else { false } }) {
             meters.count(.repeated)
         }
+    }
+}
+
+extension OwnSubmission {
+    fileprivate init(_ message: ReceivedMessage) {
+        self.init(
+            marker: message.header(MailBuilder.markerField) ?? "", queueID: message.queueID,
+            reversePath: message.reversePath, recipients: message.recipients, clientAddress: message.clientAddress,
+            authenticatedUser: message.authenticatedUser)
     }
 }

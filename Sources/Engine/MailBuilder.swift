@@ -52,7 +52,7 @@ struct MailBuilder {
 
     /// Marks our own submissions, so that the milter knows them when the MTA shows them to it. The value is a signed
     /// token of the outbox entry.
-    static let markerField = "X-Postrider-Delivery"
+    static let markerField = OwnSubmission.markerField
 
     let context: EngineContext
     /// Whose mail it is; nil asks the configuration alone what is recorded of readers.

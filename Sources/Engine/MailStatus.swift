@@ -11,10 +11,12 @@ package struct MailStatus: Sendable {
     package var lastReply: String?
     /// What has come back of it.
     package var returns: [MailReturn]
+    /// What the relay's log says of it; nil while nothing is known.
+    package var fate: MailFate?
 
     package init(
         entry: OutboxEntry, contactEmail: String?, completedAt: Timestamp?, openedAt: Timestamp?, opens: Int,
-        lastReply: String?, returns: [MailReturn] = []
+        lastReply: String?, returns: [MailReturn] = [], fate: MailFate? = nil
     ) {
         self.entry = entry
         self.contactEmail = contactEmail
@@ -23,6 +25,7 @@ package struct MailStatus: Sendable {
         self.opens = opens
         self.lastReply = lastReply
         self.returns = returns
+        self.fate = fate
     }
 
     /// The gravest that has become of it.

@@ -12,6 +12,10 @@ package protocol MessageIntake: Sendable {
     /// Reads one whole message: all that can be done with it before the database. Nothing has happened when nobody calls
     /// what it returns.
     func read(_ message: ReceivedMessage) -> MessageRecording
+
+    /// The same for a mail that nobody here wants and that bears the mark of our own (`OwnSubmission.markerField`): the adapter keeps
+    /// nothing of it but that.
+    func read(_ submission: OwnSubmission) -> MessageRecording
 }
 
 /// What is left to do with a message that was read. Returns at once; the completion is called exactly once, from any thread,

@@ -51,6 +51,8 @@ struct PaceGates: Sendable {
     private var gates: [GateName: PaceGate] = [:]
     private var countsOfDay: [String: Int] = [:]
     private var day: Int64 = 0
+    private static let usualLimit = 50_000
+    private var limit = usualLimit
 
     private var byProject: [String: [Int]] = [:]
     private var byLane: [Int64: [Int]] = [:]
@@ -161,10 +163,12 @@ struct PaceGates: Sendable {
     func pace(of name: GateName) -> Pace { rules[name.rule].pace }
 
     /// Forgets gates that are as new, when there are many: those of domains that get a mail a month.
-    mutating func tidy(at now: Timestamp, above limit: Int = 50_000) {
+    mutating func tidy(at now: Timestamp) {
         guard gates.count > limit else { return }
         gates = gates.filter { name, gate in
             gate.running > 0 || gate.pace.hasCeiling || gate.opening(at: now) != .now
         }
+        // What must be kept is not gone through again for every mail.
+        limit = max(Self.usualLimit, 2 * gates.count)
     }
 }

@@ -158,6 +158,8 @@ package struct Segmenter: Sendable {
             try store.finish(job)
             return false
         }
+        // Who is woken when all is found: see `History`.
+        guard !transaction.catalog.isUnfinished(filter, in: segment.projectID) else { return false }
         let keeper = SegmentKeeper(transaction: transaction, projectID: segment.projectID)
         let cause = SegmentKeeper.Cause(announces: job.announces)
         let isDone: Bool

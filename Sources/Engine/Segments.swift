@@ -431,6 +431,6 @@ package struct Segments: Sendable {
 
     private static func unique(_ emails: [String]) -> [String] {
         var seen: Set<String> = []
-        return emails.map { $0.lowercased() }.filter { seen.insert($0).inserted }
+        return emails.map(AddressText.normal).filter { seen.insert($0).inserted }
     }
 }

@@ -107,16 +107,19 @@ struct SimulationSnapshot: Sendable {
             stored = try reader.contact(id, in: project)
             guard stored != nil else { throw UseCaseError(.notFound, "there is no contact \(id)") }
         } else {
-            stored = try request.contact.email.flatMap { try reader.contact(email: $0.lowercased(), in: project) }
+            stored = try request.contact.email.flatMap {
+                try reader.contact(email: AddressText.normal($0), in: project)
+            }
         }
         isStoredContact = stored != nil
         contact =
             stored
             ?? Contact(
-                id: SimulatedIdentifiers.contact, email: request.contact.email?.lowercased() ?? "", isSubscribed: true,
+                id: SimulatedIdentifiers.contact, email: request.contact.email.map(AddressText.normal) ?? "",
+                isSubscribed: true,
                 data: [:], createdAt: request.startAt ?? Timestamp(seconds: 0),
                 updatedAt: request.startAt ?? Timestamp(seconds: 0))
-        if let email = request.contact.email?.lowercased() { contact.email = email }
+        if let email = request.contact.email.map(AddressText.normal) { contact.email = email }
         if let isSubscribed = request.contact.isSubscribed { contact.isSubscribed = isSubscribed }
         if let data = request.contact.data { contact.data = data.unwrappingTransientValues() }
         suppressions =

@@ -65,7 +65,7 @@ extension SimulationRequest {
                 if contact.id == nil { report("contact.id", "must be a contact's id") }
             }
             if let value = object["email"] {
-                contact.email = value.stringValue?.lowercased()
+                contact.email = value.stringValue.map(AddressText.normal)
                 if contact.email?.contains("@") != true { report("contact.email", "must be a mail address") }
             }
             if object["id"] == nil, object["email"] == nil {

@@ -4,7 +4,7 @@ import WorkflowModel
 enum SuppressedAddress {
     /// HMAC-SHA-256 with this installation's secret: without it, nobody can try out addresses.
     static func hash(_ email: String, _ context: EngineContext) -> [UInt8] {
-        context.tokens.fingerprint("suppressed address", of: email.lowercased())
+        context.tokens.fingerprint("suppressed address", of: AddressText.normal(email))
     }
 
     /// What the audit log calls an address: the log outlives the contact that has it.

@@ -26,7 +26,7 @@ enum RecipientAddress {
             default: byte > 0x20
             }
         }
-        if isPlain { return recipient.lowercased() }
-        return (MailBuilder.address(in: recipient) ?? recipient).lowercased()
+        if isPlain { return AddressText.normal(recipient) }
+        return AddressText.normal(MailBuilder.address(in: recipient) ?? recipient)
     }
 }

@@ -106,14 +106,16 @@ extension Templates {
 
     private func contact(_ request: PreviewRequest, _ reader: any StoreReader, _ now: Timestamp) throws -> Contact {
         var contact = Contact(
-            id: SimulatedIdentifiers.contact, email: request.email?.lowercased() ?? PreviewRequest.sampleEmail,
+            id: SimulatedIdentifiers.contact,
+            email: request.email.map(AddressText.normal) ?? PreviewRequest.sampleEmail,
             isSubscribed: true, data: [:], createdAt: now, updatedAt: now)
         if let id = request.contactID {
             guard let stored = try reader.contact(id, in: projectID) else {
                 throw UseCaseError(.notFound, "there is no contact \(id)")
             }
             contact = stored
-        } else if let email = request.email?.lowercased(), let stored = try reader.contact(email: email, in: projectID)
+        } else if let email = request.email.map(AddressText.normal),
+            let stored = try reader.contact(email: email, in: projectID)
         {
             contact = stored
         }

@@ -44,6 +44,8 @@ package enum TimelineItem: Sendable {
         package var lastReply: String?
         /// What has come back of it.
         package var returns: [MailReturn.Kind]
+        /// What the relay's log says of it; nil while nothing is known.
+        package var fate: MailFate?
 
         /// The gravest that has become of it.
         package var state: String { MailReturn.state(of: status, returns) }
@@ -51,7 +53,7 @@ package enum TimelineItem: Sendable {
         package init(
             id: Identifier, executionID: Identifier?, status: OutboxEntry.Status, kind: TemplateSummary.Kind,
             recipient: String, messageID: String, createdAt: Timestamp, completedAt: Timestamp?, opens: Int,
-            openedAt: Timestamp?, lastReply: String?, returns: [MailReturn.Kind] = []
+            openedAt: Timestamp?, lastReply: String?, returns: [MailReturn.Kind] = [], fate: MailFate? = nil
         ) {
             self.id = id
             self.executionID = executionID
@@ -65,6 +67,7 @@ package enum TimelineItem: Sendable {
             self.openedAt = openedAt
             self.lastReply = lastReply
             self.returns = returns
+            self.fate = fate
         }
     }
 

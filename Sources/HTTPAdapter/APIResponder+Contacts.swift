@@ -66,7 +66,11 @@ extension APIResponder {
         let project = try await authorize(exchange).projectID
         let contacts = Contacts(context: context, projectID: project)
         switch (endpoint, exchange.request.method) {
-        case (.contactImport, _): return try await takeFile(&exchange, for: project)
+        case (.contactImport, _):
+            if let upload = exchange.takeUpload() { return Self.accepted(try await upload.begin(context)) }
+            try await receiveFile(&exchange) { _ in }
+            guard let upload = exchange.takeUpload() else { throw APIError.unexpected }
+            return Self.accepted(try await upload.begin(context))
         case (.contactExport, _): return try export(exchange, of: project)
         case (.contactJobs, _):
             let jobs = try await contacts.jobs(limit: ContactListRequest.limitLimit)
@@ -93,19 +97,23 @@ extension APIResponder {
         return response
     }
 
-    private func takeFile(_ exchange: inout Exchange, for project: Identifier) async throws -> Response {
+    /// Takes the file in and holds it in the exchange; whoever takes it from there begins its import or discards it.
+    /// - Parameter note: sees the bytes.
+    func receiveFile(_ exchange: inout Exchange, _ note: ([UInt8]) -> Void) async throws {
+        let project = try await authorize(exchange).projectID
         let options = try ImportPlan.Options(exchange)
         try exchange.checkCSV()
         var upload = try ContactUpload(context: context, projectID: project, options: options)
         do {
             try await exchange.readBody(upTo: configuration.importLimit, within: configuration.uploadTimeout) {
+                note($0)
                 try upload.append($0)
             }
         } catch {
             upload.discard()
             throw error
         }
-        return Self.accepted(try await upload.begin())
+        exchange.hold(upload)
     }
 
     private func export(_ exchange: Exchange, of project: Identifier) throws -> Response {

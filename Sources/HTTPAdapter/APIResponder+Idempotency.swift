@@ -15,8 +15,8 @@ import WorkflowModel
 //   known, anything else                            409 idempotency_key_reused
 //   refused (4xx)                                   the key is free again
 //   failed (5xx)                                    the key is free again, unless something had taken effect
-//   a batch with an item that failed (5xx)          the key is free again
-//   a file of contacts without Content-Length       400 bad_request
+//   a batch with an item that failed (5xx)          sent again, what is missing is recorded
+//   a batch whose answer was lost                   the same
 //
 // The record is written by the transaction of the effect (see `IdempotentRequest`): after a crash there is either both
 // or neither.
@@ -41,6 +41,8 @@ extension APIResponder {
         else {
             return try await route(&exchange, at: endpoint)
         }
+        // Of a file that was received, nothing is left when its import has not begun.
+        defer { exchange.discardUpload() }
         guard (1...Self.idempotencyKeyLimit).contains(text.utf8.count),
             text.utf8.allSatisfy({ (0x20...0x7E).contains($0) })
         else {
@@ -48,13 +50,17 @@ extension APIResponder {
                 .badRequest, "the Idempotency-Key must be 1 to \(Self.idempotencyKeyLimit) printable ASCII characters")
         }
         let name = IdempotencyRecord.Name(projectID: key.projectID, kind: key.kind, key: text)
-        let fingerprint = try await fingerprint(of: &exchange, at: endpoint)
         guard shared.underWay.begin(name) else {
             throw APIError(
                 .conflict, "the first request with this idempotency key is under way", headers: [.retryAfter: "1"])
         }
         defer { shared.underWay.end(name) }
+        let fingerprint = try await fingerprint(of: &exchange, at: endpoint)
         if let known = try await IdempotentRequest.known(name, context: context) {
+            // What a batch has recorded is known by its place: the rest can follow.
+            if endpoint == .trackBatch, known.answer == nil, known.fingerprint == fingerprint {
+                return try await answer(&exchange, at: endpoint, as: IdempotentRequest(known, isResumed: true))
+            }
             return try Self.replay(known, fingerprint: fingerprint)
         }
         let record = IdempotencyRecord(
@@ -68,10 +74,8 @@ extension APIResponder {
     ) async throws -> Response {
         do {
             var response = try await acting(for: request).route(&exchange, at: endpoint)
-            guard !exchange.deservesRepetition else {
-                await end(request, nil, exchange)
-                return response
-            }
+            // The record stays without an answer, and what is missing can follow.
+            if exchange.deservesRepetition { return response }
             let body = try await Self.bytes(of: &response)
             await end(request, .init(status: response.status.code, body: body), exchange)
             return response
@@ -98,11 +102,11 @@ extension APIResponder {
     private func fingerprint(of exchange: inout Exchange, at endpoint: Endpoint) async throws -> [UInt8] {
         let line = "\(exchange.request.method.rawValue) \(exchange.request.uri.string)\n"
         if endpoint == .contactImport {
-            // A file of any size is never held: it counts by its length.
-            guard let length = exchange.request.headers[.contentLength] else {
-                throw APIError(.badRequest, "a file with an Idempotency-Key needs a Content-Length: it is known by it")
-            }
-            return context.cryptography.digest(Array("\(line)\(length)".utf8))
+            // A file of any size is never held in memory: it is received first, and known by what was received.
+            let digest = context.cryptography.makeDigest()
+            digest.update(Array(line.utf8))
+            try await receiveFile(&exchange) { digest.update($0) }
+            return digest.finish()
         }
         let body = try await exchange.holdBody(upTo: bodyLimit(at: endpoint), within: configuration.bodyTimeout)
         return context.cryptography.digest(Array(line.utf8) + body)

@@ -74,8 +74,19 @@ extension MailStatus {
                 "complainedAt": time(returned(.complained)?.at), "repliedAt": time(returned(.replied)?.at),
                 "bounce": returned(.bounced).map { .object($0.details) } ?? .null,
                 "complaint": returned(.complained).map { .object($0.details) } ?? .null,
-                "reply": lastReply.map { .string($0) } ?? .null,
+                "reply": lastReply.map { .string($0) } ?? .null, "delivery": fate?.shape ?? .null,
             ],
+        ]
+    }
+}
+
+extension MailFate {
+    /// As clients read it.
+    var shape: JSON {
+        func text(_ text: String?) -> JSON { text.map { .string($0) } ?? .null }
+        return [
+            "status": .string(status.rawValue), "at": .string("\(at)"), "queueId": .string(queueID),
+            "relay": text(relay), "enhancedCode": text(enhancedCode), "reply": text(reply),
         ]
     }
 }

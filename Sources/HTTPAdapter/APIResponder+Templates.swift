@@ -18,6 +18,7 @@ extension APIResponder {
             return Self.response(json: ["deleted": .int(Int64(try await templates.delete(ids)))])
         case (.templatePreviewUnsaved, _):
             let request = try UnsavedPreview(try await json(&exchange))
+            try Self.checkContact(request.preview, key)
             let preview = try await templates.preview(request.content, kind: request.kind, request.preview)
             return Self.response(json: preview.json)
         case (_, .patch):
@@ -53,9 +54,11 @@ extension APIResponder {
             return Self.response(json: try await templates.restore(try versionNumber(exchange), of: id).json)
         case .templatePreview:
             let request = try PreviewRequest(try await json(&exchange))
+            try Self.checkContact(request, key)
             return Self.response(json: try await templates.preview(id, request).json)
         default:
             let request = try TestRequest(try await json(&exchange))
+            try Self.checkContact(request.preview, key)
             return Self.response(
                 .accepted, json: try await templates.sendTest(id, to: request.recipient, request.preview).json)
         }
@@ -66,6 +69,14 @@ extension APIResponder {
         let (rows, total) = try await templates.list(
             try Templates.Selection(exchange), limit: request.size, offset: request.offset)
         return Self.response(json: request.page(rows.map(\.listing), total: total))
+    }
+
+    /// Who reads a contact through a template reads a contact.
+    private static func checkContact(_ request: PreviewRequest, _ key: APIKey) throws {
+        let scope = KeyScope(.contacts, .read)
+        guard request.contactID == nil && request.email == nil || key.allows(scope) else {
+            throw APIError.forbidden(scope)
+        }
     }
 
     private func templateID(_ exchange: Exchange) throws -> Identifier {

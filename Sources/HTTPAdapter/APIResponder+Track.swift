@@ -31,11 +31,16 @@ extension APIResponder {
                     item, dataLimit: context.configuration.eventDataLimit, path: "events[\(position)]")
             }
         }
-        let requests = read.compactMap { try? $0.get() }.map {
-            Events.TrackRequest(
-                projectID: key.projectID, event: $0.event, email: $0.email, subscribed: $0.subscribed, data: $0.data)
+        let batch = read.enumerated().compactMap { position, item in
+            (try? item.get()).map { fields in
+                Events.BatchItem(
+                    position: position,
+                    request: Events.TrackRequest(
+                        projectID: key.projectID, event: fields.event, email: fields.email,
+                        subscribed: fields.subscribed, data: fields.data))
+            }
         }
-        var recorded = await Events(context: context).track(requests)[...]
+        var recorded = try await Events(context: context).track(batch)[...]
         var results: [JSON] = []
         for (position, item) in read.enumerated() {
             let outcome = item.flatMap { _ in recorded.popFirst() ?? .failure(APIError.unexpected) }

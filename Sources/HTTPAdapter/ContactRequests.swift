@@ -232,8 +232,12 @@ extension BodyReader {
         do {
             var inner = try BodyReader(.object(object), keys: ["filter", "search", "subscribed", "all"])
             let query = inner.query()
-            if query == ContactQuery(), inner.flag("all") != true {
+            let isEverybody = inner.flag("all") == true
+            if query == ContactQuery(), !isEverybody {
                 inner.report("", "must have a filter, a search or subscribed; all: true means everybody")
+            }
+            if query != ContactQuery(), isEverybody {
+                inner.report("all", "means everybody, and stands without a filter, a search or subscribed")
             }
             try inner.finish()
             return query

@@ -132,8 +132,13 @@ package enum Endpoint: String, CaseIterable, Sendable {
     /// Everything a key must be allowed for this; empty where no key is asked for.
     func scopes(for method: HTTPRequest.Method) -> [KeyScope] {
         guard let scope = scope(for: method) else { return [] }
+        switch self {
         // A test is a mail to whoever is named.
-        return self == .templateTest ? [scope, KeyScope(.send, .write)] : [scope]
+        case .templateTest: return [scope, KeyScope(.send, .write)]
+        // What is answered is contacts, or about them.
+        case .segmentContacts, .segmentPreview, .simulate: return [scope, KeyScope(.contacts, .read)]
+        default: return [scope]
+        }
     }
 
     /// Whether anything is different afterwards.

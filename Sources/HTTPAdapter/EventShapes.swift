@@ -73,6 +73,7 @@ extension TimelineItem {
                 "to": .string(mail.recipient), "messageId": .string(mail.messageID),
                 "completedAt": JSON(mail.completedAt), "opens": .int(Int64(mail.opens)),
                 "openedAt": JSON(mail.openedAt), "lastReply": JSON(mail.lastReply),
+                "delivery": mail.fate?.shape ?? .null,
             ]
         }
         return .object(fields)

@@ -31,6 +31,8 @@ struct Exchange {
     private(set) var isBodyRead = false
     /// The body, when it was read before its route asked for it.
     private var heldBody: ByteBuffer?
+    /// The same for a file.
+    private var heldUpload: ContactUpload?
 
     init(request: Request, channel: any Channel, deadlines: BodyDeadlines, id: String, parameters: [String]) {
         self.deadlines = deadlines
@@ -162,6 +164,16 @@ struct Exchange {
         heldBody = body
         return Array(buffer: body)
     }
+
+    mutating func hold(_ upload: ContactUpload) { heldUpload = upload }
+
+    mutating func takeUpload() -> ContactUpload? {
+        defer { heldUpload = nil }
+        return heldUpload
+    }
+
+    /// Nobody wants the file that was received.
+    mutating func discardUpload() { takeUpload()?.discard() }
 
     private mutating func readBody(upTo limit: Int, within timeout: Int64) async throws -> ByteBuffer {
         if let heldBody { return heldBody }

@@ -260,6 +260,12 @@ enum MilterCallbacks {
         let message: ReceivedMessage
         switch box.session.endOfMessage(queueID: queueID) {
         case .message(let whole): message = whole
+        case .submission(let submission):
+            switch box.context.decide(submission) {
+            case .discard: return SMFIS_DISCARD
+            case .tempfail(let reply): return tempfail(context, box, reply)
+            case .continue, .reject, .quarantine: return SMFIS_CONTINUE
+            }
         case .answer(let answer): return status(answer, context, box)
         }
         let verdict = box.context.decide(message, recording: recording)

@@ -38,10 +38,20 @@ final class MilterContext: Sendable {
             if isTruncated { gauges.truncated += 1 }
         }
         defer { meters.count { $0.messagesWaiting -= 1 } }
+        return verdict(of: recording ?? read(message), queueID: message.queueID)
+    }
+
+    /// The same for a mail of our own.
+    func decide(_ submission: OwnSubmission) -> Verdict {
+        meters.count { $0.messagesWaiting += 1 }
+        defer { meters.count { $0.messagesWaiting -= 1 } }
+        return verdict(of: intake.read(submission), queueID: submission.queueID)
+    }
+
+    private func verdict(of recording: MessageRecording, queueID: String) -> Verdict {
         let wait = CommitWait()
-        let (queueID, meters, logger) = (message.queueID, self.meters, self.logger)
-        let record = recording ?? read(message)
-        record { verdict in
+        let (meters, logger) = (self.meters, self.logger)
+        recording { verdict in
             guard !wait.fulfil(verdict) else { return }
             meters.count { $0.lateCommits += 1 }
             logger.warning("commit came after the deadline", metadata: ["queueID": "\(queueID)"])

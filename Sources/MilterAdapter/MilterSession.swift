@@ -13,8 +13,11 @@ import MailModel
 //     collecting  body               collecting   continue; skip once the limit is passed
 //     collecting  refuse             passing      –   (too much mail under way: the next answer says so)
 //     collecting  end of message     idle         the message, for the intake
+//     passing     our own mark       own          –
 //     passing     body               idle         the same again  (for an MTA that did not want DATA answered)
 //     passing     end of message     idle         the same again
+//     own         body               own          skip
+//     own         end of message     idle         the submission, for the intake
 //     any         abort, connect     idle         –
 //
 // An MTA that sends no DATA is met at its first header, body chunk or end of message: those open the collection
@@ -35,7 +38,7 @@ struct MilterSession: Sendable {
     }
 
     /// Where the connection is between two inputs.
-    enum Phase: Hashable, Sendable { case idle, envelope, collecting, passing }
+    enum Phase: Hashable, Sendable { case idle, envelope, collecting, passing, own }
 
     private(set) var phase = Phase.idle
     private let limits: MilterConfiguration
@@ -49,6 +52,8 @@ struct MilterSession: Sendable {
     private var refusal: Reply?
     private var headerBytes = 0
     private var declaredSize = 0
+    /// The value of our own mark, in a message nobody here wants.
+    private var marker = ""
 
     init(limits: MilterConfiguration) { self.limits = limits }
 
@@ -95,7 +100,10 @@ struct MilterSession: Sendable {
         let isWantedHere = wants(address)
         if isDraining {
             let isRefused = isWantedHere && !message.isInternal && limits.fallback == .tempfail
-            return isRefused ? .tempfail(Self.shuttingDown) : .continue
+            if isRefused { return .tempfail(Self.shuttingDown) }
+            // Our own mail still goes out, and is known by its envelope.
+            if message.recipients.count < limits.recipientLimit { message.recipients.append(address) }
+            return .continue
         }
         let isBeyondLimit = message.recipients.count >= limits.recipientLimit
         if isBeyondLimit && !isWantedHere {
@@ -114,9 +122,7 @@ struct MilterSession: Sendable {
     mutating func data() -> Answer {
         guard phase == .envelope else { return .continue }
         guard isWanted, refusal == nil else {
-            let refusal = refusal
-            reset()
-            self.refusal = refusal
+            if refusal != nil { message = ReceivedMessage() }
             phase = .passing
             return passing
         }
@@ -127,7 +133,7 @@ struct MilterSession: Sendable {
     /// One header field, `value` as it travelled but for the line end that closes it. Fields come in order, so the
     /// first one that does not fit closes the header: what is kept is a true beginning of it.
     mutating func header(name: String, value: UnsafeRawBufferPointer) {
-        guard isCollecting() else { return }
+        guard isCollecting() else { return noteMarker(name: name, value: value) }
         let size = name.utf8.count + value.count
         let isFull = message.headers.count >= limits.headerCountLimit || size > limits.headerBytesLimit - headerBytes
         if message.areHeadersTruncated || isFull {
@@ -138,9 +144,25 @@ struct MilterSession: Sendable {
         message.headers.append(HeaderField(name: name, value: Array(value)))
     }
 
+    /// Of a message that is not collected, our own mark is all that counts. Mail from sendmail(1), and what the MTA
+    /// itself moves, is no submission of ours.
+    private mutating func noteMarker(name: String, value: UnsafeRawBufferPointer) {
+        guard phase == .passing, name.utf8.count == Self.markerLength, refusal == nil, !message.isInternal,
+            value.count <= Self.markerLimit, name.lowercased() == Self.markerName
+        else { return }
+        marker = String(decoding: value, as: UTF8.self)
+        phase = .own
+    }
+
+    private static let markerName = OwnSubmission.markerField.lowercased()
+    private static let markerLength = OwnSubmission.markerField.utf8.count
+    /// Bytes of a value that may be a mark.
+    private static let markerLimit = 200
+
     /// One chunk of the body.
     mutating func body(_ chunk: UnsafeRawBufferPointer) -> Answer {
         guard isCollecting() else {
+            if phase == .own { return .skip }
             guard phase == .passing else { return .continue }
             defer { reset() }
             return passing
@@ -163,6 +185,8 @@ struct MilterSession: Sendable {
     enum End: Sendable {
         /// For the intake.
         case message(ReceivedMessage)
+        /// It says that it is our own.
+        case submission(OwnSubmission)
         /// It is none of ours; what to tell the MTA.
         case answer(Answer)
     }
@@ -170,6 +194,12 @@ struct MilterSession: Sendable {
     /// End of message: hands the message over and is ready for the next.
     mutating func endOfMessage(queueID: String) -> End {
         defer { reset() }
+        if phase == .own {
+            return .submission(
+                OwnSubmission(
+                    marker: marker, queueID: queueID, reversePath: message.reversePath, recipients: message.recipients,
+                    clientAddress: message.clientAddress, authenticatedUser: message.authenticatedUser))
+        }
         return message(queueID: queueID).map { .message($0) } ?? .answer(passing)
     }
 
@@ -199,6 +229,7 @@ struct MilterSession: Sendable {
         refusal = nil
         headerBytes = 0
         declaredSize = 0
+        marker = ""
     }
 
     /// The client's address, for whoever counts what it sends.

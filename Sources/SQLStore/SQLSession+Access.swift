@@ -114,6 +114,34 @@ extension SQLSession {
         return changeCount
     }
 
+    func insert(_ part: Events.Tracked, at position: Int, of request: Identifier) throws {
+        try run(
+            "INSERT INTO idempotency_parts (request_id, position, contact_id, event_id, at) VALUES (?, ?, ?, ?, ?)",
+            request, position, part.contactID, part.eventID, part.at)
+    }
+
+    func idempotencyParts(of request: Identifier) throws -> [Int: Events.Tracked] {
+        let parts = try rows(
+            "SELECT position, contact_id, event_id, at FROM idempotency_parts WHERE request_id = ?", request
+        ) { row -> (Int, Events.Tracked) in (row[0], Events.Tracked(contactID: row[1], eventID: row[2], at: row[3])) }
+        return Dictionary(uniqueKeysWithValues: parts)
+    }
+
+    func deleteIdempotencyParts(of request: Identifier) throws {
+        try run("DELETE FROM idempotency_parts WHERE request_id = ?", request)
+    }
+
+    func pruneIdempotencyParts(before time: Timestamp, limit: Int) throws -> Int {
+        // A UUIDv7 begins with its milliseconds (RFC 9562 section 5.7).
+        let end = Identifier(high: UInt64(clamping: time.microseconds / 1000) << 16, low: 0)
+        try run(
+            """
+            DELETE FROM idempotency_parts WHERE (request_id, position) IN (
+                SELECT request_id, position FROM idempotency_parts WHERE request_id < ? LIMIT ?)
+            """, end, limit)
+        return changeCount
+    }
+
     // MARK: Mails of requests
 
     func unnamedVersion(hash: [UInt8], in project: Identifier) throws -> Identifier? {
@@ -189,13 +217,13 @@ extension SQLSession {
         let returns = try returns(of: id)
         return try first(
             """
-            SELECT o.completed_at, o.opened_at, o.opens, o.last_reply, c.email
+            SELECT o.completed_at, o.opened_at, o.opens, o.last_reply, c.email, o.fate
             FROM outbox o LEFT JOIN contacts c ON c.id = o.contact_id WHERE o.id = ?
             """, id
         ) {
             MailStatus(
                 entry: entry, contactEmail: $0[4], completedAt: $0[0], openedAt: $0[1], opens: $0[2],
-                lastReply: $0[3], returns: returns)
+                lastReply: $0[3], returns: returns, fate: Self.fate($0, 5))
         }
     }
 

@@ -40,6 +40,7 @@ extension SQLSession {
                 }
             }.compactMap(\.self),
             templates: try templates(damaged: &damagedTemplates), keptEvents: try keptEvents(),
+            unfinishedEvents: try unfinishedEvents(),
             damagedWorkflows: damagedWorkflows,
             damagedTemplates: damagedTemplates, segments: segments, damagedSegments: damagedSegments,
             subscriptions: try webhookSubscriptions())

@@ -2,8 +2,8 @@ import Engine
 import WorkflowModel
 
 // Erasing a contact. The contact is gone at once, with what can bring it back to life; what hangs on it is found by the
-// index of its history and follows in bounded transactions, one contact after the other. An erasure is durable from its
-// first transaction on and goes on after a restart.
+// index of its history and follows in bounded transactions. Contacts with little go many at a time, one with much goes in
+// parts, and every project has its turn. An erasure is durable from its first transaction on and goes on after a restart.
 //
 // Deleted content is overwritten with zeroes: SQLite does that for rows all the time (`secure_delete = FAST`), and in
 // these transactions for whole pages too. What remains for a while: the log (until it is written over), pages that were
@@ -52,32 +52,76 @@ extension SQLSession {
         var contact: Identifier
         var email: String
         var stage: ErasureStage
+        var hasCursor: Bool
     }
 
     func continueErasure(_ sizes: HistorySizes) throws -> Bool {
-        let next = try first("SELECT contact_id, email, stage FROM erasures ORDER BY contact_id LIMIT 1") {
-            Erasure(contact: $0[0], email: $0[1], stage: ErasureStage(rawValue: $0[2]) ?? .occurrences)
-        }
-        guard let next else { return false }
+        let projects = try projectsWithErasures()
+        guard !projects.isEmpty else { return false }
+        let deadline = ContinuousClock.now + sizes.eraseTime
+        var worked = false
         try overwritingWhatIsDeleted {
-            let isLeft =
-                switch next.stage {
-                case .occurrences: try eraseOccurrences(of: next.contact, limit: sizes.erase)
-                case .events: try eraseHistory(.event, of: next.contact, limit: sizes.erase)
-                case .executions: try eraseHistory(.execution, of: next.contact, limit: sizes.erase)
-                case .mails: try eraseHistory(.mail, of: next.contact, limit: sizes.erase)
-                case .index: try eraseIndex(of: next.contact, limit: sizes.erase)
-                case .recipients: try eraseRecipient(next, limit: 10 * sizes.erase)
+            var whole = try WholeErasures(self)
+            for project in projects {
+                var left = max(1, sizes.erase / projects.count)
+                for erasure in try erasures(of: project, limit: max(1, sizes.contacts / projects.count)) {
+                    if worked, left <= 0 || ContinuousClock.now >= deadline { break }
+                    worked = true
+                    if let rows = try whole.add(erasure, limit: left) {
+                        left -= rows
+                    } else {
+                        try erasePart(of: erasure, limit: left)
+                        left = 0
+                    }
                 }
-            if isLeft { return }
-            if let stage = ErasureStage(rawValue: next.stage.rawValue + 1) {
-                try run(
-                    "UPDATE erasures SET stage = ?, cursor = NULL WHERE contact_id = ?", stage.rawValue, next.contact)
-            } else {
-                try run("DELETE FROM erasures WHERE contact_id = ?", next.contact)
             }
+            try whole.finish()
+            if !worked { worked = try eraseRecipients(limit: 10 * sizes.erase, contacts: 20 * sizes.contacts) }
         }
-        return true
+        return worked
+    }
+
+    /// Found by a seek for each.
+    private func projectsWithErasures() throws -> [Identifier] {
+        var projects: [Identifier] = []
+        while let next = try first(
+            "SELECT project_id FROM erasures WHERE project_id > ? ORDER BY project_id LIMIT 1",
+            projects.last?.bytes ?? [], decode: { row -> Identifier in row[0] })
+        {
+            projects.append(next)
+        }
+        return projects
+    }
+
+    /// Those that have yet to come to the recipients; who was begun with waits for who has little.
+    private func erasures(of project: Identifier, limit: Int) throws -> [Erasure] {
+        try rows(
+            """
+            SELECT contact_id, email, stage, cursor IS NOT NULL FROM erasures
+            WHERE project_id = ? AND stage < 5 ORDER BY stage, contact_id LIMIT ?
+            """, project, limit
+        ) {
+            Erasure(
+                contact: $0[0], email: $0[1], stage: ErasureStage(rawValue: $0[2]) ?? .occurrences, hasCursor: $0[3])
+        }
+    }
+
+    // MARK: In parts
+
+    private func erasePart(of erasure: Erasure, limit: Int) throws {
+        let contact = erasure.contact
+        let isLeft =
+            switch erasure.stage {
+            case .occurrences: try eraseOccurrences(of: contact, limit: limit)
+            case .events: try eraseHistory(.event, of: contact, limit: limit)
+            case .executions: try eraseHistory(.execution, of: contact, limit: limit)
+            case .mails: try eraseHistory(.mail, of: contact, limit: limit)
+            case .index: try eraseIndex(of: contact, limit: limit)
+            case .recipients: false
+            }
+        if isLeft { return }
+        let next = ErasureStage(rawValue: erasure.stage.rawValue + 1) ?? .recipients
+        try run("UPDATE erasures SET stage = ?, cursor = NULL WHERE contact_id = ?", next.rawValue, contact)
     }
 
     private func moveErasure(of contact: Identifier, to cursor: some SQLValue) throws {
@@ -173,36 +217,138 @@ extension SQLSession {
             }
             try run("DELETE FROM contact_history WHERE run = ? AND contact_id = ?", number, contact)
         }
+        try eraseFromJournal([contact])
+        return false
+    }
+
+    private func eraseFromJournal(_ contacts: Set<Identifier>) throws {
         let journal = try rows("SELECT sequence, entries FROM contact_journal") {
             row -> (sequence: Int64, entries: [HistoryEntry]) in (row[0], HistoryJournal.entries(row[1]))
         }
-        for (sequence, entries) in journal where entries.contains(where: { $0.contact == contact }) {
+        for (sequence, entries) in journal where entries.contains(where: { contacts.contains($0.contact) }) {
             var rest = HistoryJournal()
-            for entry in entries where entry.contact != contact {
+            for entry in entries where !contacts.contains(entry.contact) {
                 if case .id(let id) = entry.ref { rest.add(entry.kind, id, contact: entry.contact) }
             }
             try run("UPDATE contact_journal SET entries = ? WHERE sequence = ?", rest.bytes, sequence)
         }
-        return false
     }
 
-    /// Mail to an address of ours that is the contact's too: what says that it came stays, the address goes.
-    private func eraseRecipient(_ erasure: Erasure, limit: Int) throws -> Bool {
-        let cursor: [UInt8] =
-            try first(
-                "SELECT cursor FROM erasures WHERE contact_id = ? AND cursor IS NOT NULL", erasure.contact
-            ) { $0[0] } ?? []
+    // MARK: As wholes
+
+    /// Contacts with little, erased together: what is new to the index is read once for all of them, and their events go in
+    /// one go.
+    private struct WholeErasures {
+        private let session: SQLSession
+        /// Nil where what the journal does not have is too much to be read.
+        private let recent: [Identifier: [HistoryEntry]]?
+        private var contacts: Set<Identifier> = []
+        private var events: [Int64] = []
+
+        init(_ session: SQLSession) throws {
+            self.session = session
+            recent = try session.recentEntries(limit: 8 * History.sizes.run)
+        }
+
+        /// - Returns: how many rows it was, at least one; nil when there are more than `limit`.
+        mutating func add(_ erasure: Erasure, limit: Int) throws -> Int? {
+            guard let recent, erasure.stage == .occurrences, !erasure.hasCursor else { return nil }
+            let contact = erasure.contact
+            let indexed = try session.rows(
+                """
+                SELECT h.run, h.kind, h.ref FROM contact_runs r
+                CROSS JOIN contact_history h ON h.run = r.run AND h.contact_id = ?
+                LIMIT ?
+                """, contact, limit + 1
+            ) { row -> (run: Int64, kind: Int, ref: HistoryRef) in (row[0], row[1], row[2]) }
+            var entries = Set(
+                indexed.compactMap { row in
+                    HistoryKind(rawValue: row.kind).map { HistoryEntry(contact: contact, kind: $0, ref: row.ref) }
+                })
+            entries.formUnion(recent[contact] ?? [])
+            guard indexed.count <= limit, entries.count <= limit else { return nil }
+            for entry in entries {
+                switch entry.kind {
+                case .event: try addEvent(entry.ref, of: contact)
+                case .execution: try session.eraseExecution(entry.ref, of: contact)
+                case .mail: try session.eraseMail(entry.ref, of: contact)
+                }
+            }
+            try session.run("DELETE FROM event_occurrences WHERE contact_id = ?", contact)
+            for number in Set(indexed.map(\.run)) {
+                try session.run("DELETE FROM contact_history WHERE run = ? AND contact_id = ?", number, contact)
+            }
+            try session.run(
+                "UPDATE erasures SET stage = ?, cursor = NULL WHERE contact_id = ?", ErasureStage.recipients.rawValue,
+                contact)
+            contacts.insert(contact)
+            return entries.count + 1
+        }
+
+        private mutating func addEvent(_ ref: HistoryRef, of contact: Identifier) throws {
+            // The place may have been taken by another event since.
+            let row: Int64? = try session.first(
+                "SELECT rowid FROM events WHERE rowid = ? AND contact_id = ?", ref, contact
+            ) { $0[0] }
+            if let row { events.append(row) }
+        }
+
+        func finish() throws {
+            if !events.isEmpty { _ = try session.deleteEvents(events, isErasure: true) { _ in true } }
+            if !contacts.isEmpty { try session.eraseFromJournal(contacts) }
+        }
+    }
+
+    /// What no run has yet, by contact; nil when that is more than `limit` events, or has not even begun to be indexed.
+    private func recentEntries(limit: Int) throws -> [Identifier: [HistoryEntry]]? {
+        guard try backlog(.execution) == nil, try backlog(.mail) == nil else { return nil }
+        let indexed = try indexedEvents()
+        guard try newestEventRow() - indexed <= limit else { return nil }
+        var entries = try rows("SELECT rowid, contact_id FROM events WHERE rowid > ?", indexed) {
+            row -> HistoryEntry? in
+            let contact: Identifier? = row[1]
+            return contact.map { HistoryEntry(contact: $0, kind: .event, ref: .row(row[0])) }
+        }.compactMap(\.self)
+        entries += try rows("SELECT entries FROM contact_journal") { HistoryJournal.entries($0[0]) }.flatMap(\.self)
+        return Dictionary(grouping: entries, by: \.contact)
+    }
+
+    // MARK: Recipients
+
+    /// Mail to an address of ours that is the contact's too: what says that it came stays, the address goes. All contacts
+    /// that have come so far are looked for at once, so that the receptions are gone through once for many.
+    /// - Returns: whether there was anything to do.
+    private func eraseRecipients(limit: Int, contacts: Int) throws -> Bool {
+        let known = try first(
+            "SELECT cursor FROM erasures WHERE stage = 5 AND cursor IS NOT NULL ORDER BY cursor DESC LIMIT 1"
+        ) { row -> [UInt8] in row[0] }
+        let cursor = known ?? []
+        if known == nil {
+            try run(
+                """
+                UPDATE erasures SET cursor = x'' WHERE contact_id IN (
+                    SELECT contact_id FROM erasures WHERE stage = 5 AND cursor IS NULL LIMIT ?)
+                """, contacts)
+            guard changeCount > 0 else { return false }
+        }
         let last: [UInt8]? = try first(
             "SELECT key FROM receptions WHERE key > ? ORDER BY key LIMIT 1 OFFSET ?", cursor, limit
         ) { $0[0] }
         try run(
-            "UPDATE receptions SET recipient = '' WHERE key > ? AND key <= ? AND recipient = ? COLLATE NOCASE",
-            cursor, last ?? [UInt8](repeating: 255, count: 64), erasure.email)
-        guard let last else {
-            try run("DELETE FROM inbound_outcomes WHERE sender = ? COLLATE NOCASE", erasure.email)
-            return false
+            """
+            UPDATE receptions SET recipient = '' WHERE key > ?1 AND key <= ?2
+                AND recipient COLLATE NOCASE IN (SELECT email FROM erasures WHERE stage = 5 AND cursor = ?1)
+            """, cursor, last ?? [UInt8](repeating: 255, count: 64))
+        if let last {
+            try run("UPDATE erasures SET cursor = ? WHERE stage = 5 AND cursor = ?", last, cursor)
+        } else {
+            try run(
+                """
+                DELETE FROM inbound_outcomes
+                WHERE sender COLLATE NOCASE IN (SELECT email FROM erasures WHERE stage = 5 AND cursor = ?)
+                """, cursor)
+            try run("DELETE FROM erasures WHERE stage = 5 AND cursor = ?", cursor)
         }
-        try moveErasure(of: erasure.contact, to: last)
         return true
     }
 
@@ -233,6 +379,16 @@ extension SQLSession {
                 expires_at = CASE WHEN expires_at IS NULL OR excluded.expires_at IS NULL THEN NULL
                     ELSE max(expires_at, excluded.expires_at) END
             """, project, address, hash, time)
+    }
+
+    func pruneKeptSuppressions(before time: Timestamp, limit: Int) throws -> Int {
+        try run(
+            """
+            DELETE FROM suppressed_addresses WHERE (project_id, hash, reason) IN (
+                SELECT project_id, hash, reason FROM suppressed_addresses
+                WHERE expires_at IS NOT NULL AND expires_at <= ? ORDER BY expires_at LIMIT ?)
+            """, time, limit)
+        return changeCount
     }
 
     func keptSuppressions(of address: String, hash: [UInt8], in project: Identifier) throws -> [Suppression] {

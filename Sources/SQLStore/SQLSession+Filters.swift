@@ -26,8 +26,9 @@ extension SQLSession {
     func expression(of filter: Filter, in project: Identifier, at now: Timestamp) throws -> SQLText {
         let kept = try Set(
             filter.lookedBackEvents.filter { name in
-                try first("SELECT 1 FROM kept_events WHERE project_id = ? AND name = ?", project, name) { _ in true }
-                    ?? false
+                try first(
+                    "SELECT 1 FROM kept_events WHERE project_id = ? AND name = ? AND last IS NULL", project, name
+                ) { _ in true } ?? false
             })
         let surroundings = SQLFilter.Surroundings(project: project, now: now, keptEvents: kept) { reference in
             try self.segment(reference, in: project)

@@ -68,7 +68,7 @@ extension SQLSession {
             try first(
                 """
                 SELECT id, execution_id, status, request, message_id, created_at, completed_at, opens, opened_at,
-                    last_reply
+                    last_reply, fate
                 FROM outbox WHERE id = ? AND contact_id = ? AND project_id = ?
                 """, ref, contact, project
             ) { row in
@@ -79,7 +79,8 @@ extension SQLSession {
                         id: row[0], executionID: row[1], status: try row.decoded(2, as: OutboxEntry.Status.self),
                         kind: request["kind"]?.stringValue.flatMap(TemplateSummary.Kind.init) ?? .marketing,
                         recipient: request["to"]?.stringValue ?? "", messageID: row[4], createdAt: row[5],
-                        completedAt: row[6], opens: row[7], openedAt: row[8], lastReply: row[9], returns: returns))
+                        completedAt: row[6], opens: row[7], openedAt: row[8], lastReply: row[9], returns: returns,
+                        fate: Self.fate(row, 10)))
             }
         }
     }

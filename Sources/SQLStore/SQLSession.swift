@@ -24,6 +24,8 @@ final class SQLSession {
         var usedVersions: Set<Identifier> = []
         /// The execution last read or written, as the database has it.
         var execution: KnownExecution?
+        /// Names of events whose past is still to be found.
+        var unfinishedNames: Set<String>?
     }
 
     /// - Parameter statements: those of this connection.

@@ -21,6 +21,7 @@ package final class SQLiteStore: Store {
             // One name for one file, so that a symbolic link is no way around the lock.
             let path = URL(fileURLWithPath: path).resolvingSymlinksInPath().path
             lock = exclusively ? try DatabaseLock(path: path + ".lock") : nil
+            try DatabaseFile.protect(path)
             pool = try DatabasePool(path: path, configuration: Self.configuration)
             // GRDB sets NORMAL when it opens the pool; only the writer's setting matters.
             try pool.writeWithoutTransaction { database in

@@ -47,6 +47,7 @@ extension Configuration {
         milter = Milter(&reading)
         http = HTTP(&reading)
         smtp = SMTP(&reading)
+        postfix = Postfix(&reading)
         webhooks = Webhooks(&reading)
         mail = Mail(
             defaultFrom: reading.optional(Schema.Mail.defaultFrom),

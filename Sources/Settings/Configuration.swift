@@ -11,6 +11,8 @@ package struct Configuration: Sendable {
     package let http: HTTP
     /// Section `smtp`.
     package let smtp: SMTP
+    /// Section `postfix`.
+    package let postfix: Postfix
     /// Section `webhooks`.
     package let webhooks: Webhooks
     /// Section `mail`.
@@ -147,6 +149,9 @@ package struct Configuration: Sendable {
         package let firstRetry: Duration
         /// `smtp.max_retry`.
         package let maxRetry: Duration
+
+        /// Whether the relay is on this machine.
+        package var isLocal: Bool { Hostname.isLoopback(host) }
     }
 
     /// Name and password for the relay.

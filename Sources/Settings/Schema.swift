@@ -27,6 +27,9 @@ package enum Schema {
             name: "smtp", meaning: "The relay that outgoing mail is handed to, usually the Postfix of this machine.",
             settings: SMTP.settings),
         Section(
+            name: "postfix", meaning: "The Postfix of this machine, as far as it is looked at.",
+            settings: Postfix.settings),
+        Section(
             name: "webhooks", meaning: "The HTTP calls that WEBHOOK steps make.", settings: Webhooks.settings),
         Section(name: "mail", meaning: "What outgoing mail says about itself.", settings: Mail.settings),
         Section(

@@ -2,6 +2,7 @@
 package enum EventName {
     package static let emailReceived = "email.received"
     package static let emailSent = "email.sent"
+    package static let emailDelivered = "email.delivered"
     package static let emailOpened = "email.opened"
     package static let emailClicked = "email.clicked"
     package static let contactUpdated = "contact.updated"
@@ -21,7 +22,7 @@ package enum EventName {
 
     /// What may happen to a mail: every name that begins with `email.`.
     package static let ofMail: Set<String> = [
-        emailReceived, emailSent, "email.delivered", emailOpened, "email.clicked", emailBounced, emailComplained,
+        emailReceived, emailSent, emailDelivered, emailOpened, "email.clicked", emailBounced, emailComplained,
         emailReplied, emailAutoReplied, emailFailed,
     ]
 

@@ -4,6 +4,7 @@ import Foundation
 import HTTPAdapter
 import Logging
 import MailFormat
+import MailLogAdapter
 import MailModel
 import MilterAdapter
 import ResolverAdapter
@@ -12,6 +13,7 @@ import SQLStore
 import ScannerAdapter
 import Settings
 import WebhookAdapter
+import WorkflowModel
 
 /// Turns the configuration into the plain values and objects that the rooms need. The only place that knows them all.
 struct Assembly {
@@ -42,6 +44,7 @@ struct Assembly {
             fetchLog: exclusively ? try FetchLogFile(besideDatabase: configuration.database.path) : nil,
             spool: ContactSpoolFiles(besideDatabase: configuration.database.path), rawMail: rawMail, logger: logger)
         context.mailServers = mailServers
+        if exclusively { context.relayWatch = makeRelayWatch(startedAt: clock.now()) }
         return (store, exclusively ? context : context.acting(as: .account(Self.account)))
     }
 
@@ -105,6 +108,7 @@ struct Assembly {
         engine.returnAddresses = returnAddresses
         engine.replies = replyLimits
         engine.rawMail = rawMailPolicy
+        engine.notesSubmissions = configuration.postfix.isExactlyOnce
         engine.hitLimit = configuration.tracking.maxHitsPerMail
         engine.ownAddresses = Set(configuration.ownAddresses.map { $0.lowercased() })
         let strangers = configuration.rates.unknownKeys
@@ -119,6 +123,29 @@ struct Assembly {
     var mailServers: (any MailServerLookup)? {
         configuration.verify.dns
             ? SystemMailServerLookup(timeout: configuration.verify.timeout.components.seconds) : nil
+    }
+
+    /// What tells of the relay's queue. A relay on another machine has neither listing nor log here.
+    private func makeRelayWatch(startedAt: Timestamp) -> RelayWatch {
+        let postfix = configuration.postfix
+        let relays = configuration.relays.map(\.smtp)
+        let isLocal = (relays.isEmpty ? [configuration.smtp] : relays).contains { $0.isLocal }
+        let listing = postfix.postqueue.flatMap { program in
+            isLocal
+                ? PostqueueListing(program: program, configuration: postfix.configurationDirectory) : nil
+        }
+        return RelayWatch(
+            listing: listing, followsLog: postfix.log != nil, patience: postfix.proofWait.components.seconds,
+            startedAt: startedAt)
+    }
+
+    /// The log to follow; nil for none.
+    var mailLog: (any MailLogSource)? {
+        switch configuration.postfix.log {
+        case .file(let path): LogFile(path: path)
+        case .journal: JournalLog()
+        case nil: nil
+        }
     }
 
     var rates: RequestRates {

@@ -1,5 +1,7 @@
 import ArgumentParser
 import Engine
+import Foundation
+import Glibc
 import Logging
 import SMTPAdapter
 import ScannerAdapter
@@ -48,14 +50,38 @@ struct CheckCommand: ParsableCommand {
         for warning in configuration.warnings { print(warning) }
         print("\(option.config): ok")
         if relays { try checkRelays(configuration) }
-        var isBad = false
-        if let postfix {
-            let findings = PostfixCheck(directory: postfix, configuration: configuration).findings()
-            for finding in findings { print(finding) }
-            isBad = findings.contains { $0.severity == .error }
-        }
+        let problems = Self.logFindings(configuration, file: option.config)
+        for problem in problems { print(problem) }
+        try reportGaps(configuration)
+        let findings = postfix.map { PostfixCheck(directory: $0, configuration: configuration).findings() } ?? []
+        for finding in findings { print(finding) }
+        var isBad = (problems + findings).contains { $0.severity == .error }
         if let canary { isBad = try !runCanary(canary, configuration) || isBad }
         if isBad { throw ExitCode(1) }
+    }
+
+    /// Whether the log can be read by whoever asks; to be asked as the daemon's user.
+    private static func logFindings(_ configuration: Configuration, file: String) -> [Finding] {
+        guard case .file(let path)? = configuration.postfix.log, access(path, R_OK) != 0 else { return [] }
+        let reason = String(cString: strerror(errno))
+        return [
+            Finding(
+                .error, file: file, key: "postfix.log", message: "\(path): \(reason)",
+                mend:
+                    "name the file Postfix logs to (postconf maillog_file; without it /var/log/mail.log), and let this user read it"
+            )
+        ]
+    }
+
+    /// Mail that came in past us is known only to a database that is there.
+    private func reportGaps(_ configuration: Configuration) throws {
+        guard configuration.postfix.log != nil, FileManager.default.fileExists(atPath: configuration.database.path)
+        else { return }
+        try option.withEngine { context in
+            let count = try await InboundGaps(context: context).openCount()
+            guard count > 0 else { return }
+            print("\(count) mails for the routes became no event: see `postrider inbound gaps`")
+        }
     }
 
     /// One line for each relay.

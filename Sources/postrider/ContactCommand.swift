@@ -71,7 +71,7 @@ struct ContactCommand: ParsableCommand {
                 throw error
             }
             let begun: ContactJob
-            do { begun = try await upload.begin() } catch let error as UseCaseError {
+            do { begun = try await upload.begin(context) } catch let error as UseCaseError {
                 throw CommandFailure("\(path): \(error.problems.map(\.message).joined(separator: "; "))")
             }
             let isTerminal = isatty(STDERR_FILENO) == 1

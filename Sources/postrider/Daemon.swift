@@ -57,6 +57,9 @@ final class Daemon: Sendable {
             configuration: assembly.milter(routes: intake.routes), intake: intake, logger: logger)
         context.gauges.register("milter") { milter.gauges.numbers }
         if let rawMail = context.rawMail { context.gauges.register("rawMail") { rawMail.numbers } }
+        let log = assembly.mailLog.map { source in
+            DeliveryLog(context: context, source: source) { intake.records(recipient: $0) }
+        }
         let ready = Readiness(logger: logger)
         let http = makeHTTP(context, pages: try assembly.makePages(), ready: ready)
         try milter.open()
@@ -73,6 +76,7 @@ final class Daemon: Sendable {
                     // Without scanners too: mail may wait from before they were taken out of the configuration.
                     .init(service: LoopService { await scans.run() }),
                     .init(service: LoopService { await Housekeeping(context: context).run() }),
+                    .init(service: LoopService { await log?.run() }),
                     .init(
                         service: LoopService {
                             await ready.waitForHTTP()

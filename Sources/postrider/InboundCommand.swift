@@ -9,7 +9,7 @@ import WorkflowModel
 struct InboundCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "inbound", abstract: "Handles mail that came in: what was kept, and what is in files.",
-        subcommands: [List.self, Show.self, Replay.self, Import.self])
+        subcommands: [List.self, Show.self, Replay.self, Import.self, InboundGapsCommand.self])
 
     /// How a command takes mail in.
     struct Manner: ParsableArguments {

@@ -78,7 +78,16 @@ package struct EngineFixture: Sendable {
     /// Works on contact jobs until all have ended.
     package func runJobs() async throws {
         let jobs = ContactJobs(context: context)
-        while try await jobs.pass() {}
+        repeat { while try await jobs.pass() {} } while try await findKeptEvents()
+    }
+
+    /// Finds what is newly kept and happened before.
+    /// - Returns: whether there was anything.
+    @discardableResult
+    package func findKeptEvents() async throws -> Bool {
+        var found = false
+        while try await context.store.write({ try $0.continueKeeping(History.sizes) }) != .idle { found = true }
+        return found
     }
 
     /// Claims and delivers everything that is due in the outbox.

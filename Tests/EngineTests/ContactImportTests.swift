@@ -25,7 +25,7 @@ extension EngineFixture {
         configure(&options)
         var upload = try ContactUpload(context: context, projectID: project.id, options: options)
         try upload.append(bytes)
-        return try await upload.begin()
+        return try await upload.begin(context)
     }
 
     func eventCount(_ name: String) async throws -> Int {

@@ -182,8 +182,8 @@ private let down = DeliveryOutcome.unreachable(reason: "no connection")
         // Three in a row open it; others were under way.
         #expect(relay.count(of: "slow.example") <= 8)
         // For an hour: one probe each time, at growing intervals.
-        for _ in 0..<360 {
-            stage.engine.clock.advance(seconds: 10)
+        for _ in 0..<120 {
+            stage.engine.clock.advance(seconds: 30)
             await stage.send(dispatch)
         }
         #expect(relay.count(of: "slow.example") <= 20)
@@ -192,8 +192,8 @@ private let down = DeliveryOutcome.unreachable(reason: "no connection")
         }
         #expect(untouched >= 480)
         relay.acceptAll()
-        for _ in 0..<2000 {
-            stage.engine.clock.advance(seconds: 10)
+        for _ in 0..<60 {
+            stage.engine.clock.advance(seconds: 300)
             await stage.send(dispatch)
         }
         #expect(relay.taken("slow.example") == 500)

@@ -324,3 +324,114 @@ private struct ErasingTransport: MailTransport {
 
     func stop() {}
 }
+
+/// Many at once.
+@Suite struct BulkErasureTests {
+    private static func fill(_ engine: EngineFixture, _ count: Int) async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for number in 0..<count {
+                group.addTask { try await engine.track("signed_up", "c\(number)@example.org", data: ["n": 1]) }
+            }
+            try await group.waitForAll()
+        }
+    }
+
+    private static func left(_ database: TemporaryDatabase) throws -> Int? {
+        try Rows(database.path).count(
+            """
+            SELECT (SELECT count(*) FROM erasures) + (SELECT count(*) FROM events WHERE contact_id IS NOT NULL)
+                + (SELECT count(*) FROM executions) + (SELECT count(*) FROM outbox)
+                + (SELECT count(*) FROM contact_history) + (SELECT count(*) FROM receptions WHERE recipient LIKE 'c%')
+            """)
+    }
+
+    @Test func contactsWithLittleAreErasedManyAtATime() async throws {
+        let (engine, database) = try await makeEngine()
+        try await engine.apply(
+            document(steps: ["mail": ["type": "SEND_EMAIL", "config": ["template": "hello"]]]))
+        let count = 600
+        try await Self.fill(engine, count)
+        let project = engine.project.id
+        try await engine.context.store.write { store in
+            for number in 0..<count {
+                _ = try store.insert(
+                    Reception(
+                        key: [UInt8](repeating: UInt8(number % 251), count: 30) + [
+                            UInt8(number / 256), UInt8(number % 256),
+                        ],
+                        projectID: project, eventID: Identifier(high: 1, low: UInt64(number)),
+                        recipient: "C\(number)@Example.org", queueID: "q", receivedAt: Timestamp(seconds: 0)))
+            }
+        }
+        _ = try await engine.contacts.begin(.delete, on: ContactQuery())
+        try await engine.runJobs()
+        var sizes = HistorySizes()
+        sizes.erase = 1000
+        sizes.eraseTime = .seconds(3600)
+        var steps = 0
+        while try Rows(database.path).count("SELECT count(*) FROM erasures") != 0 {
+            _ = try await History(context: engine.context).step(sizes)
+            steps += 1
+        }
+        #expect(steps <= 12, "\(steps)")
+        #expect(try Self.left(database) == 0)
+    }
+
+    @Test func aProjectWithManyKeepsNoOtherWaiting() async throws {
+        let (engine, database) = try await makeEngine()
+        try await Self.fill(engine, 300)
+        let other = Project(id: Identifier(high: .max, low: 5), slug: "other", name: "Other")
+        try await engine.context.store.write { try $0.insert(other, at: Timestamp(seconds: 0)) }
+        _ = try await Events(context: engine.context).track(
+            .init(projectID: other.id, event: "signed_up", email: "zoe@example.org"))
+        _ = try await engine.contacts.begin(.delete, on: ContactQuery())
+        try await engine.runJobs()
+        let zoe = try #require(
+            try await engine.context.store.read { try $0.contact(email: "zoe@example.org", in: other.id) })
+        try await Contacts(context: engine.context, projectID: other.id).delete(zoe.id)
+        var sizes = HistorySizes()
+        sizes.erase = 20
+        sizes.eraseTime = .seconds(3600)
+        _ = try await History(context: engine.context).step(sizes)
+        let rows = Rows(database.path)
+        #expect(try rows.count("SELECT count(*) FROM erasures WHERE stage < 5 AND email LIKE 'zoe%'") == 0)
+        #expect(try rows.count("SELECT count(*) FROM erasures WHERE stage < 5") ?? 0 > 200)
+    }
+
+    /// One of them in the middle of a merge, some of them with more than a step takes.
+    @Test(arguments: 1...6 as ClosedRange<UInt64>) func whateverTheSizesAndEndsNothingIsLeft(_ seed: UInt64)
+        async throws
+    {
+        let database = try TemporaryDatabase()
+        var engine = try await EngineFixture(
+            store: try SQLiteStore(path: database.path, exclusively: false), seed: seed)
+        var random = SeededGenerator(seed: seed)
+        var sizes = HistorySizes()
+        sizes.run = 8
+        sizes.fanIn = 2
+        sizes.merge = 5
+        sizes.erase = 1 + Int(random.next() % 12)
+        sizes.contacts = 1 + Int(random.next() % 4)
+        for number in 0..<120 {
+            try await engine.track("e\(number % 3)", "c\(random.next() % (random.next() % 30 + 1))@example.org")
+            if number.isMultiple(of: 3) {
+                _ = try await History(context: engine.context).step(sizes)
+            }
+        }
+        _ = try await engine.contacts.begin(.delete, on: ContactQuery())
+        try await engine.runJobs()
+        var round: UInt64 = 0
+        while try Rows(database.path).count("SELECT count(*) FROM erasures") != 0 {
+            round += 1
+            if random.next() % 5 == 0 {
+                try (engine.context.store as? SQLiteStore)?.close()
+                engine = try await EngineFixture(
+                    store: try SQLiteStore(path: database.path, exclusively: false), clock: engine.clock,
+                    seed: 1000 * seed + round)
+            }
+            _ = try await History(context: engine.context).step(sizes)
+        }
+        #expect(try Self.left(database) == 0)
+        try (engine.context.store as? SQLiteStore)?.close()
+    }
+}

@@ -11,7 +11,8 @@ import WorkflowModel
         let store = InterruptedStore(try SQLiteStore(path: database.path, exclusively: false))
         let engine = try await EngineFixture(store: store)
         let request = Events.TrackRequest(projectID: engine.project.id, event: "free", email: "ann@example.org")
-        _ = await Events(context: engine.context).track(Array(repeating: request, count: 401))
+        _ = try await Events(context: engine.context).track(
+            (0..<401).map { Events.BatchItem(position: $0, request: request) })
         let events = RecordedEvents(context: engine.context, projectID: engine.project.id)
         store.interrupt(after: 1) {
             try await engine.apply(document(event: "free", slug: "late", steps: ["end": ["type": "EXIT"]]))

@@ -41,7 +41,9 @@ struct SegmentStage: Sendable {
 
     /// Everything that the loop of segments has to do now.
     func run() async throws {
-        while try await Segmenter(context: engine.context).pass() {}
+        repeat {
+            while try await Segmenter(context: engine.context).pass() {}
+        } while try await engine.findKeptEvents()
     }
 
     /// Slugs of the segments that the contact is in.

@@ -53,6 +53,43 @@ import WorkflowModel
         }
     }
 
+    /// Whoever reads contacts by a detour reads contacts.
+    @Test func contactsAreReadByNoDetour() async throws {
+        try await withEngine { server in
+            let list = try await server.send("GET", "/templates")
+            let template = "/templates/\(list.body["data"]?.arrayValue?.first?["id"]?.stringValue ?? "")"
+            let condition: JSON = ["field": "data.plan", "operator": "equals", "value": "pro"]
+            let filter: JSON = ["logic": "AND", "groups": [["filters": [condition]]]]
+            let segment = try await server.send(
+                "POST", "/segments", ["name": "All", "type": "DYNAMIC", "filter": filter])
+            let made = try await server.send("POST", "/workflows", ["name": "Flow", "eventName": "e"])
+            let id = made.body["id"]?.stringValue ?? ""
+            let unsaved: JSON = ["subject": "S", "html": "H", "email": "ann@example.org"]
+            let detours: [(String, String, String, JSON?)] = [
+                ("segments:read", "GET", "/segments/\(segment.body["id"]?.stringValue ?? "")/contacts", nil),
+                ("segments:read", "POST", "/segments/preview", ["filter": filter]),
+                ("workflows:read", "POST", "/workflows/\(id)/simulate", ["contact": ["email": "ann@example.org"]]),
+                ("templates:read", "POST", "\(template)/preview", ["email": "ann@example.org"]),
+                ("templates:read", "POST", "/templates/preview", unsaved),
+                ("templates,send", "POST", "\(template)/test", ["to": "a@example.net", "email": "ann@example.org"]),
+            ]
+            for (scopes, method, path, body) in detours {
+                for more in [false, true] {
+                    let key = try await Authentication(context: server.engine.context).create(
+                        .secret, project: Project.defaultSlug,
+                        scopes: try KeyScopes(scopes + (more ? ",contacts:read" : "")))
+                    let reply = try await server.send(method, path, body, key: key)
+                    #expect(more ? reply.status < 300 : reply.status == 403, "\(path) \(reply.body)")
+                    if !more { #expect(reply.message == "this key lacks the scope contacts:read", "\(path)") }
+                }
+            }
+            // A preview that names nobody is no contact's.
+            let key = try await Authentication(context: server.engine.context).create(
+                .secret, project: Project.defaultSlug, scopes: try KeyScopes("templates:read"))
+            #expect(try await server.send("POST", "\(template)/preview", [:], key: key).status == 200)
+        }
+    }
+
     @Test func everyPathWithAKeyHasAScope() {
         for endpoint in Endpoint.allCases {
             for method in endpoint.methods where method != .options {

@@ -197,6 +197,8 @@ import WorkflowModel
                     ["query.filter.logic", "query.filter.groups", "query"]
                 ),
                 (["action": "update", "query": ["all": true]], ["data"]),
+                (["action": "delete", "query": ["all": true, "search": "c1"]], ["query.all"]),
+                (["action": "delete", "query": ["all": true, "subscribed": false]], ["query.all"]),
                 (["action": "update", "ids": [.string(ids[0])], "data": ["id": 1]], ["data.id"]),
             ] as [(JSON, [String])] {
                 let refused = try await server.send("POST", "/contacts/bulk", body)

@@ -16,6 +16,10 @@ extension FakeSession {
     }
     func release(_ record: IdempotencyRecord) throws { throw Unsupported() }
     func pruneIdempotency(before time: Timestamp, limit: Int) throws -> Int { throw Unsupported() }
+    func insert(_ part: Events.Tracked, at position: Int, of request: Identifier) throws { throw Unsupported() }
+    func idempotencyParts(of request: Identifier) throws -> [Int: Events.Tracked] { throw Unsupported() }
+    func deleteIdempotencyParts(of request: Identifier) throws { throw Unsupported() }
+    func pruneIdempotencyParts(before time: Timestamp, limit: Int) throws -> Int { throw Unsupported() }
     func idempotencyRecord(_ name: IdempotencyRecord.Name) throws -> IdempotencyRecord? { throw Unsupported() }
     func unnamedVersion(hash: [UInt8], in project: Identifier) throws -> Identifier? { throw Unsupported() }
     func insertUnnamed(

@@ -12,6 +12,7 @@ extension FakeSession {
         return tables.workflows.first { $0.id == workflow }?.graph
     }
     func keepEvents(_ names: Set<String>, in project: Identifier) throws {}
+    func continueKeeping(_ sizes: HistorySizes) throws -> KeepingProgress { throw Unsupported() }
 
     // MARK: What no route touches
 

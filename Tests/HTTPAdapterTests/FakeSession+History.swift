@@ -11,6 +11,7 @@ extension FakeSession {
     func erase(_ contact: Contact, in project: Identifier, replyKey: String, at time: Timestamp) throws {
         throw Unsupported()
     }
+    func pruneKeptSuppressions(before time: Timestamp, limit: Int) throws -> Int { throw Unsupported() }
     func continueErasure(_ sizes: HistorySizes) throws -> Bool { throw Unsupported() }
     func suppress(_ hash: [UInt8], reason: SuppressionReason, in project: Identifier, at time: Timestamp) throws {
         throw Unsupported()

@@ -204,6 +204,9 @@ import WorkflowModel
         (#"{"subject":null}"#, "subject"),
         (#"{"subject":"{{ a"}"#, "subject"),
         (#"{"body":""}"#, "body"),
+        (#"{"to":"ren\u00e9@example.org"}"#, "to"),
+        (#"{"from":"ren\u00e9@example.org"}"#, "from"),
+        (#"{"reply":"ren\u00e9@example.org"}"#, "reply"),
         (#"{"body":null}"#, "body"),
         (#"{"body":"{% for a in b %}"}"#, "body"),
         (#"{"body":1}"#, "body"),
@@ -363,6 +366,10 @@ import WorkflowModel
         Looked(email: "ann@a.b"),
         Looked(email: "ann@mailinator.com", isDisposable: true, reasons: ["disposable_domain"]),
         Looked(email: "ann@x.mailinator.com", isDisposable: true, reasons: ["disposable_domain"]),
+        Looked(email: "ann@1.2.3.4", isValid: false, reasons: ["domain_not_public"]),
+        Looked(email: "ann@[1.2.3.4]", isValid: false, reasons: ["domain_not_public"]),
+        Looked(email: "ann@example.123", isValid: false, reasons: ["domain_not_public"]),
+        Looked(email: "ann@4.example.de"),
         Looked(email: "ann@localhost", isValid: false, reasons: ["domain_not_public"]),
     ]
 
@@ -376,6 +383,29 @@ import WorkflowModel
             #expect(data?["suggestedEmail"]?.stringValue == wanted.suggestion)
             #expect(data?["reasons"]?.arrayValue?.compactMap(\.stringValue) == wanted.reasons)
             #expect(data?["hasMxRecords"] == .null)
+        }
+    }
+
+    @Test func aFaultOfTheBodyNamesTheBody() async throws {
+        try await withEngine { server in
+            for (key, text) in [("body", "{% for a in b %}"), ("subject", "{{ a"), ("body", "{% render 'none' %}")] {
+                var mail: JSONObject = ["to": "ann@example.org", "subject": "S", "body": "B"]
+                mail[key] = .string(text)
+                let reply = try await server.send("POST", "/v1/send", .object(mail))
+                #expect(reply.status == 422 && reply.fields == [key], "\(reply.body)")
+                let message = reply.body[path: "error.errors.0.message"]?.stringValue ?? ""
+                let other = key == "body" ? "subject" : "body"
+                #expect(!message.contains(other) && !message.contains("html"), "\(message)")
+            }
+        }
+    }
+
+    /// The domain alone may be outside ASCII: it has a form that every server takes.
+    @Test func aDomainOutsideASCIIIsTaken() async throws {
+        try await withEngine { server in
+            let mail: JSON = ["to": "ann@b\u{fc}cher.example", "subject": "S", "body": "B"]
+            let reply = try await server.send("POST", "/v1/send", mail)
+            #expect(reply.status == 200)
         }
     }
 

@@ -65,7 +65,7 @@ import WorkflowModel
                         [
                             "id": .string("\(Identifier(high: 10, low: 1))"), "slug": "w1", "name": "Workflow 1",
                             "description": nil,
-                            "enabled": true, "allowReentry": false, "triggerType": "EVENT",
+                            "enabled": true, "allowReentry": false, "reentryKey": nil, "triggerType": "EVENT",
                             "triggerConfig": ["eventName": "email.received"], "timers": nil, "version": 3,
                             "projectId": .string("\(ServerFixture.project.id)"),
                             "createdAt": .string("\(Self.start.adding(seconds: 1))"),
@@ -142,7 +142,7 @@ import WorkflowModel
                     "id": .string(Self.executionID), "workflowId": .string("\(Identifier(high: 10, low: 1))"),
                     "contactId": .string("\(Self.contact)"), "status": "WAITING", "currentStepId": "pause",
                     "exitReason": nil, "context": ["a": 1], "dueAt": .string("\(Self.start.adding(seconds: 60))"),
-                    "startedAt": .string("\(Self.start)"), "completedAt": nil,
+                    "startedAt": .string("\(Self.start)"), "completedAt": nil, "reentryValue": nil,
                     "contact": ["id": .string("\(Self.contact)"), "email": "ann@example.com"],
                     "currentStep": ["id": "pause", "name": "A day off", "type": "DELAY"],
                 ])

@@ -20,11 +20,12 @@ final class StorySite: Sendable {
     ///   - hasScanner: rspamd in front, declared trusted; without it there are no verdicts.
     ///   - verdicts: further lines of the section `verdicts`, indented by two blanks.
     ///   - milter: the same of the section `milter`.
+    ///   - milterSettings: of the daemon's milter in Postfix.
     ///   - directory: where servers of the story's own live already.
     init(
         relayPort: UInt16?, workflows: [StoryWorkflow] = [.answerAndWait], example: String? = nil,
         routes: [String] = [], hasScanner: Bool = false, settings: String = "", verdicts: String = "",
-        in directory: ServerDirectory? = nil, milter: String = ""
+        in directory: ServerDirectory? = nil, milter: String = "", milterSettings: String? = nil
     ) async throws {
         let directory = try directory ?? ServerDirectory.temporary()
         self.directory = directory
@@ -32,6 +33,7 @@ final class StorySite: Sendable {
         plan.hasScanner = hasScanner
         plan.verdictLines = verdicts
         plan.milterLines = milter
+        if let milterSettings { plan.milterSettings = milterSettings }
         plan.workflows = try workflows.map { try directory.write("\($0.slug).yaml", $0.text) }
         if let example { plan.workflows.append("\(BuiltProduct.packageRoot)/\(example)") }
         plan.smtpLines = "  first_retry: 1s\n  max_retry: 1s"
@@ -42,8 +44,9 @@ final class StorySite: Sendable {
     }
 
     /// Starts the daemon.
-    func start() async throws -> RunningDaemon {
-        try await site.startDaemon(environment: ["POSTRIDER_SMTP_PORT": "\(relayPort)"])
+    /// - Parameter other: where it submits this time.
+    func start(relayPort other: UInt16? = nil) async throws -> RunningDaemon {
+        try await site.startDaemon(environment: ["POSTRIDER_SMTP_PORT": "\(other ?? relayPort)"])
     }
 
     /// Stops the servers and removes their files; to be called when all went well. Otherwise they go with their objects.

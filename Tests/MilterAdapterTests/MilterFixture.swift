@@ -13,6 +13,7 @@ final class ScriptedIntake: MessageIntake {
         var messages: [String: ReceivedMessage] = [:]
         var readings: [String] = []
         var pending: [@Sendable (Verdict) -> Void] = []
+        var submissions: [String: OwnSubmission] = [:]
     }
 
     private let state = Mutex(State())
@@ -26,6 +27,20 @@ final class ScriptedIntake: MessageIntake {
         state.withLock { $0.readings.append(message.queueID) }
         return { [self] in record(message, completion: $0) }
     }
+
+    func read(_ submission: OwnSubmission) -> MessageRecording {
+        { [self] completion in
+            state.withLock { $0.submissions[submission.queueID] = submission }
+            switch submission.recipients.first?.prefix(while: { $0 != "@" }) {
+            case "nobody-twice": completion(.discard)
+            case "nobody-later":
+                completion(.tempfail(Reply(code: 451, enhancedCode: "4.3.0", text: "later")))
+            default: completion(.continue)
+            }
+        }
+    }
+
+    func submission(_ queueID: String) -> OwnSubmission? { state.withLock { $0.submissions[queueID] } }
 
     private func record(_ message: ReceivedMessage, completion: @escaping @Sendable (Verdict) -> Void) {
         state.withLock { $0.messages[message.queueID] = message }

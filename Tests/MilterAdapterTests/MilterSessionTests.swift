@@ -80,6 +80,55 @@ extension MilterSession.End {
         #expect(session.phase == .idle)
     }
 
+    @Test func ourOwnMailIsHandedOverWithItsMarkAndWithoutItsBody() throws {
+        var session = session()
+        session.connect(clientName: "localhost", clientAddress: "127.0.0.1")
+        session.mail("<robot@b.example>", authenticatedUser: nil, isDraining: false)
+        _ = session.recipient("<x@c.example>", wants: wanting("in"))
+        #expect(session.data() == .accept)
+        session.field("Subject", " s")
+        session.field("x-postrider-delivery", " TOKEN")
+        #expect(session.chunk([1]) == .skip)
+        #expect(session.chunk([2]) == .skip, "for an MTA that sends the rest all the same")
+        guard case .submission(let submission) = session.endOfMessage(queueID: "Q1") else {
+            Issue.record("no submission")
+            return
+        }
+        #expect(submission.marker == " TOKEN" && submission.queueID == "Q1")
+        #expect(submission.reversePath == "robot@b.example" && submission.recipients == ["x@c.example"])
+        #expect(submission.clientAddress == "127.0.0.1" && submission.isFromHere)
+        #expect(session.phase == .idle)
+        session.mail("<robot@b.example>", authenticatedUser: nil, isDraining: false)
+        _ = session.recipient("<x@c.example>", wants: wanting("in"))
+        _ = session.data()
+        #expect(session.chunk([1]) == .accept, "the next message has no mark of its own")
+    }
+
+    /// sendmail(1), and what Postfix itself moves from one queue to another.
+    @Test(arguments: [("robot@b.example", " TOKEN"), ("<robot@b.example>", String(repeating: "x", count: 201))])
+    func whatIsNoSubmissionPasses(reversePath: String, mark: String) {
+        var session = session()
+        session.mail(reversePath, authenticatedUser: nil, isDraining: false)
+        _ = session.recipient("x@c.example", wants: wanting("in"))
+        _ = session.data()
+        session.field("X-Postrider-Delivery", mark)
+        #expect(session.phase == .passing)
+        #expect(session.chunk([1]) == .accept)
+    }
+
+    @Test func ourOwnMailIsKnownWhileTheServerDrains() {
+        var session = session()
+        session.mail("<robot@b.example>", authenticatedUser: nil, isDraining: true)
+        #expect(session.recipient("<x@c.example>", wants: wanting("in")) == .continue)
+        _ = session.data()
+        session.field("X-Postrider-Delivery", " TOKEN")
+        guard case .submission(let submission) = session.endOfMessage(queueID: "Q1") else {
+            Issue.record("no submission")
+            return
+        }
+        #expect(submission.recipients == ["x@c.example"])
+    }
+
     @Test func collectionStartsWithoutDataWhenTheMTASendsNone() {
         var session = session()
         session.mail("<a@b.example>", authenticatedUser: nil, isDraining: false)

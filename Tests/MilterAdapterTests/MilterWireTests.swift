@@ -45,6 +45,23 @@ import Testing
         #expect(message.authenticatedUser == "ann")
     }
 
+    /// The body of our own mail is not asked for, and its end is answered by the intake.
+    @Test(arguments: [("nobody-once", "c"), ("nobody-twice", "d"), ("nobody-later", "y")] as [(String, Character)])
+    func ourOwnMailIsAnsweredAtItsEnd(recipient: String, answer: Character) throws {
+        let client = try MilterClient.greeted(unix: milter.path)
+        _ = try client.mail("<robot@here.example>")
+        #expect(try client.recipient("<\(recipient)@there.example>").code == "c")
+        _ = try client.data()
+        try client.header("Subject", Array(" s".utf8))
+        try client.header("X-Postrider-Delivery", Array(" TOKEN".utf8))
+        try client.endOfHeader()
+        #expect(try client.body(Array("line\r\n".utf8)).code == "s")
+        #expect(try client.endOfMessage(queueID: "OWN-\(recipient)").code == answer)
+        let submission = try #require(milter.intake.submission("OWN-\(recipient)"))
+        #expect(submission.marker == " TOKEN" && submission.recipients == ["\(recipient)@there.example"])
+        #expect(milter.intake.message("OWN-\(recipient)") == nil)
+    }
+
     @Test func localMailComesWithoutBrackets() throws {
         let client = try MilterClient.greeted(unix: milter.path)
         _ = try client.mail("")

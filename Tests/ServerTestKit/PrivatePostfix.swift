@@ -132,6 +132,11 @@ package final class PrivatePostfix: Sendable, CustomStringConvertible {
         try await waitForLog(containing: "reload -- version", from: before)
     }
 
+    /// Renames the log and has everybody write into a new one (`postfix logrotate`, MAILLOG_README).
+    package func rotateLog() async throws {
+        try await command(["/usr/sbin/postfix", "-c", place.configuration, "logrotate"])
+    }
+
     /// Submits a mail through sendmail(1), which no smtpd and so no `smtpd_milters` sees.
     package func sendmail(from reversePath: String, to recipients: [String], _ text: String) async throws {
         let file = "\(place.state)/../mail-\(UInt64.random(in: 0...UInt64.max))"

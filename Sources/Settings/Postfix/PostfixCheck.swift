@@ -28,6 +28,7 @@ package struct PostfixCheck: Sendable {
         let findings =
             listeners(services, parameters) + internalMail(services, parameters)
             + socketAccess(services, parameters) + border(parameters) + returns(parameters)
+            + submission(services, parameters)
         let order: [Finding.Severity] = [.error, .warning, .ok]
         return order.flatMap { severity in findings.filter { $0.severity == severity } }
     }

@@ -1,0 +1,19 @@
+import Foundation
+
+extension AddressText {
+    /// The form under which an address is one contact: in lower case, and with letters and their marks composed, so that
+    /// what looks the same is the same (Unicode Standard Annex 15, NFC; RFC 6532 section 3.1).
+    package static func normal(_ email: String) -> String {
+        let lower = email.lowercased()
+        return lower.utf8.allSatisfy { $0 < 0x80 } ? lower : lower.precomposedStringWithCanonicalMapping
+    }
+
+    /// Whether its local part is outside ASCII: mail to it needs a server that offers SMTPUTF8 (RFC 6531) on the whole way,
+    /// which ours does not ask for.
+    package static func needsSMTPUTF8(_ email: String) -> Bool {
+        email.utf8.prefix { $0 != UInt8(ascii: "@") }.contains { $0 >= 0x80 }
+    }
+
+    /// A sentence without its subject.
+    package static let smtpUTF8Rule = "must have an ASCII local part: mail for others needs SMTPUTF8, which is not used"
+}

@@ -1,0 +1,36 @@
+import Logging
+import WorkflowModel
+
+extension Dispatch {
+    /// Looks, before a mail goes out of which an earlier attempt has ended in the dark, whether the relay has it already.
+    ///
+    /// - Returns: whether no attempt is to be made now: it is settled, or proof may still come.
+    func needsNoAttempt(
+        _ entry: OutboxEntry, _ seat: DispatchBoard.Seat, _ places: DeliveryPlaces?
+    ) async -> Bool {
+        let finding: Submissions.Finding
+        do {
+            finding = try await Submissions(context: context).look(for: entry)
+        } catch {
+            context.logger.error("outbox waits for the database", metadata: ["error": "\(error)"])
+            finding = .open(until: context.clock.now().adding(seconds: EngineContext.longestPause))
+        }
+        switch finding {
+        case .queued(let queueID):
+            finish(seat, with: nil, entry)
+            var record = AttemptRecord(
+                status: .delivered, at: context.clock.now(), reply: "found in the relay's queue", relayQueueID: queueID)
+            record.isAttempt = false
+            await self.record(record, of: entry, subject: "", places)
+            await persist("second copy not counted", entry, places) {
+                try await context.store.write { try $0.count("duplicates_prevented", by: 1) }
+            }
+            return true
+        case .open(let time):
+            finish(seat, with: nil, entry)
+            await putOff(entry, until: time, places)
+            return true
+        case .none: return false
+        }
+    }
+}
