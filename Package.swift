@@ -59,6 +59,9 @@ let package = Package(
         .target(
             name: "WebhookAdapter", dependencies: ["Engine", "WorkflowModel", "CLibcurl"], swiftSettings: strict),
         .target(
+            name: "ScannerAdapter", dependencies: ["Engine", "JSONValue", "MailModel", "CLibcurl"],
+            swiftSettings: strict),
+        .target(
             name: "HTTPAdapter",
             dependencies: [
                 "Engine", "JSONValue", "WorkflowModel",
@@ -94,9 +97,9 @@ let package = Package(
             name: "postrider",
             dependencies: [
                 "WorkflowFiles",
-                "Settings", "MilterAdapter", "SMTPAdapter", "WebhookAdapter", "HTTPAdapter", "SQLStore",
-                "CryptoAdapter", "ResolverAdapter", "MailLogAdapter", "Engine", "JSONValue", "MailModel", "MailFormat",
-                "WorkflowModel", "Yams", "CAllocator",
+                "Settings", "MilterAdapter", "ScannerAdapter", "SMTPAdapter", "WebhookAdapter", "HTTPAdapter",
+                "SQLStore", "CryptoAdapter", "ResolverAdapter", "MailLogAdapter", "Engine", "JSONValue", "MailModel",
+                "MailFormat", "WorkflowModel", "Yams", "CAllocator",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -160,6 +163,9 @@ let package = Package(
                 "MilterAdapter", "Engine", "MailModel", "CLibmilter", .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "ScannerAdapterTests", dependencies: ["ScannerAdapter", "Engine", "JSONValue", "MailModel"],
             swiftSettings: strict),
         .testTarget(
             name: "MailLogAdapterTests", dependencies: ["MailLogAdapter", "Engine", "MailModel", "WorkflowModel"],

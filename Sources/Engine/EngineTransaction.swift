@@ -271,6 +271,7 @@ package final class EngineSignals: Sendable {
         var jobs = false
         /// Something was stored that may keep a mail back.
         var withdraws = false
+        var scans = false
         /// Mail was paused or goes on.
         var pauses = false
 
@@ -306,6 +307,7 @@ package final class EngineSignals: Sendable {
     }
 
     func takePauses() -> Bool { havePausesChanged.exchange(false, ordering: .acquiringAndReleasing) }
+    package let scans = Wakeup()
 
     func send(_ wakes: Wakes) {
         if wakes.withdraws { withdrawalCount.add(1, ordering: .releasing) }
@@ -321,6 +323,7 @@ package final class EngineSignals: Sendable {
         if wakes.schedule { schedule.signal() }
         if wakes.webhooks { webhooks.signal() }
         if wakes.jobs { jobs.signal() }
+        if wakes.scans { scans.signal() }
         if wakes.segments { segments.signal() }
         if wakes.events > 0 { noteEvents(wakes.events) }
         if wakes.history { history.signal() }

@@ -15,6 +15,8 @@ package struct Housekeeping: Sendable {
     private static let pause: Int64 = 60
     /// Seconds for which keys that have ended stay to be seen in the database.
     private static let keyMemory: Int64 = 30 * 86_400
+    /// Seconds for which it is kept that mail became no event.
+    private static let outcomeMemory: Int64 = 30 * 86_400
 
     /// Seconds for which it is kept what went into the relay's queue, and which mails came in past us: longer than a mail
     /// stays in any queue.
@@ -49,10 +51,12 @@ package struct Housekeeping: Sendable {
     package func sweep() async throws -> Int {
         let now = context.clock.now()
         let ended = now.adding(seconds: -IdempotentRequest.lifetime)
+        let oldest = now.adding(seconds: -Self.outcomeMemory)
         try await context.store.write { store in
             try store.pruneKeys(before: now.adding(seconds: -Self.keyMemory))
             try store.pruneQueue(before: now.adding(seconds: -Self.queueMemory))
         }
+        _ = try await repeating { try $0.pruneInboundOutcomes(before: oldest, limit: Self.batchSize) }
         let records = try await repeating { try $0.pruneIdempotency(before: ended, limit: Self.batchSize) }
         let parts = try await repeating { try $0.pruneIdempotencyParts(before: ended, limit: Self.batchSize) }
         let kept = try await repeating { try $0.pruneKeptSuppressions(before: now, limit: Self.batchSize) }

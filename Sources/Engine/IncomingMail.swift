@@ -18,14 +18,15 @@ struct IncomingMail: Sendable {
     private static let fieldLimit = 998
     private static let listLimit = 50
     /// Bytes that the recipient's own part may add to the common data.
-    private static let recipientPart = 1024
+    private static let recipientPart = 2048
 
     /// - Parameters:
     ///   - textLimit: bytes of text in the event.
     ///   - dataLimit: bytes of JSON that the event's data may have: longer data lose text first, then lists.
+    ///   - receivedAt: when the message came; `now` is later where its verdicts were waited for.
     init(
         _ message: ReceivedMessage, verdicts: ScanVerdicts, limits: ReadingLimits, textLimit: Int, dataLimit: Int,
-        now: Timestamp
+        receivedAt: Timestamp, now: Timestamp
     ) {
         self.message = message
         self.verdicts = verdicts
@@ -35,7 +36,8 @@ struct IncomingMail: Sendable {
         replyRule = AutomaticReplyRule(message)
         commonData = Self.commonData(
             message, read: read, recognition: recognition, verdicts: verdicts, textLimit: textLimit,
-            limit: dataLimit - Self.recipientPart, now: now)
+            limit: dataLimit - Self.recipientPart, receivedAt: receivedAt,
+            milliseconds: (now.microseconds - receivedAt.microseconds) / 1000)
     }
 
     /// Who wrote: the mailbox of From; the reverse path when From names nobody; nil when that is empty too.
@@ -47,11 +49,12 @@ struct IncomingMail: Sendable {
     /// The data of `email.received` for one recipient.
     /// - Parameter replyAddress: where an automatic reply goes instead of the reverse path.
     func eventData(
-        recipient: String, route: String, refusal: AutomaticReplyRule.Refusal?, replyAddress: String? = nil
+        for arrival: Arrival, refusal: AutomaticReplyRule.Refusal?, replyAddress: String? = nil
     ) -> JSONObject {
         var data = commonData
-        data["to"] = .string(recipient)
-        data["route"] = .string(route)
+        data["to"] = .string(arrival.recipient)
+        data["route"] = .string(arrival.route.name)
+        data.merge(arrival.data(message, verdicts))
         data["replyRefusal"] = refusal.map { .string($0.rawValue) }
         data["replyAddress"] = replyAddress.map { .string($0) }
         return data
@@ -71,20 +74,30 @@ struct IncomingMail: Sendable {
         "virusVerdict", "spfVerdict", "dkimVerdict", "dmarcVerdict",
     ]
 
+    /// What is kept of mail that became no event.
+    var outcomeDetail: JSONObject {
+        var detail = VerdictData.object(verdicts)
+        detail["subject"] = commonData["subject"]
+        detail["messageId"] = commonData["messageId"]
+        return detail
+    }
+
     private static func commonData(
         _ message: ReceivedMessage, read: ReadMessage, recognition: Recognition, verdicts: ScanVerdicts,
-        textLimit: Int, limit: Int, now: Timestamp
+        textLimit: Int, limit: Int, receivedAt: Timestamp, milliseconds: Int64
     ) -> JSONObject {
-        var data = facts(message, read: read, now: now)
+        var data = facts(message, read: read, now: receivedAt)
+        data["processingTimeMillis"] = .int(milliseconds)
         data.merge(RecognitionData.object(recognition))
-        data.merge(verdictData(verdicts))
+        data.merge(VerdictData.object(verdicts))
         data.merge(listData(message, read: read))
         let text = truncated(read.text, bytes: textLimit)
         data["text"] = .string(text)
         data["isTextTruncated"] = .bool(text.utf8.count < read.text.utf8.count)
         let stripped = truncated(read.strippedText, bytes: textLimit)
         if stripped != text { data["strippedText"] = .string(stripped) }
-        for key in ["text", "strippedText", "report", "recipients", "attachments", "references", "inReplyTo"] {
+        data["body"] = html(read, limit: textLimit).map { .string($0) }
+        for key in ["body", "text", "strippedText", "report", "recipients", "attachments", "references", "inReplyTo"] {
             if JSONWriter.largestCount(.object(data)) <= limit || JSONWriter.bytes(.object(data)).count <= limit {
                 break
             }
@@ -112,17 +125,30 @@ struct IncomingMail: Sendable {
         return data
     }
 
-    private static func verdictData(_ verdicts: ScanVerdicts) -> JSONObject {
-        var data: JSONObject = [
-            "spamVerdict": .string(verdicts.spam.rawValue), "virusVerdict": .string(verdicts.virus.rawValue),
-            "spfVerdict": .string(verdicts.spf.rawValue), "dkimVerdict": .string(verdicts.dkim.rawValue),
-            "dmarcVerdict": .string(verdicts.dmarc.rawValue),
-        ]
-        data["spamAction"] = verdicts.spamAction.map { .string(truncated($0, bytes: 64)) }
-        data["spamScore"] = verdicts.spamScore.map { .double($0) }
-        data["spamThreshold"] = verdicts.spamThreshold.map { .double($0) }
-        if verdicts.isConflicting { data["isVerdictConflicting"] = true }
-        return data
+    /// What a page may show of the message: its HTML, sanitised, or its text as HTML. Nil when there is neither, or more
+    /// than the limit: half an element is no HTML.
+    private static func html(_ read: ReadMessage, limit: Int) -> String? {
+        let html =
+            if let body = read.htmlBody { body.utf8.count <= 4 * limit ? HTMLSanitizer.sanitize(body) : "" } else {
+                paragraphs(read.text, limit: limit)
+            }
+        return html.isEmpty || html.utf8.count > limit ? nil : html
+    }
+
+    private static func paragraphs(_ text: String, limit: Int) -> String {
+        guard text.utf8.count <= limit else { return "" }
+        var html: [UInt8] = []
+        html.reserveCapacity(text.utf8.count + 64)
+        for byte in text.utf8 {
+            switch byte {
+            case UInt8(ascii: "&"): html += "&amp;".utf8
+            case UInt8(ascii: "<"): html += "&lt;".utf8
+            case UInt8(ascii: ">"): html += "&gt;".utf8
+            case 0x0A: html += "<br>\n".utf8
+            default: html.append(byte)
+            }
+        }
+        return String(decoding: html, as: UTF8.self)
     }
 
     private static func listData(_ message: ReceivedMessage, read: ReadMessage) -> JSONObject {

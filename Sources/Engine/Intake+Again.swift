@@ -17,6 +17,8 @@ extension Intake {
     /// What became of a message for one of its recipients.
     package enum Taken: Hashable, Sendable {
         case recorded(event: Identifier)
+        /// Its route keeps it from being one.
+        case kept(InboundOutcome.Kind)
         /// It had become an event before.
         case duplicate
     }
@@ -31,6 +33,7 @@ extension Intake {
         }.map { outcome in
             switch outcome {
             case .recorded(let event): .recorded(event: event)
+            case .kept(let kind): .kept(kind)
             case .duplicate: .duplicate
             }
         }

@@ -29,6 +29,9 @@ extension Intake {
                 }
         }
 
+        /// The recipient whose mail is done with when it is recorded: nobody has a mailbox of that name.
+        var consumedRecipient: String? { mail?.isConsumed == true ? mail?.recipient : nil }
+
         /// How far the message is from the outside world: what a machine says of our mail follows from our mail.
         func generation(
             _ correlation: ReturnedMail.Correlation?, in transaction: EngineTransaction

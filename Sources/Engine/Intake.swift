@@ -9,8 +9,10 @@ import WorkflowModel
 package struct Intake: MessageIntake {
     package struct Configuration: Sendable {
         package var routes = InboundRoutes([])
-        /// How rspamd's header fields are read; nil when nobody declared them trusted.
-        package var rspamd: RspamdHeaders?
+        /// Whose header fields are believed; nobody's unless declared trusted.
+        package var sources = PassiveSources([])
+        /// How long an event waits for scanners that are asked; nil when none is.
+        package var scanDeadline: Duration?
         /// How much of a message is read.
         package var readingLimits = ReadingLimits()
         /// Bytes of text that travel in the event.
@@ -20,7 +22,8 @@ package struct Intake: MessageIntake {
     }
 
     let context: EngineContext
-    private let configuration: Configuration
+    let configuration: Configuration
+    let meters = IntakeMeters()
     private let replies: ReplyJudge
     private let rawMail: RawMailKeeper
 
@@ -29,37 +32,103 @@ package struct Intake: MessageIntake {
         self.configuration = configuration
         replies = ReplyJudge(context.configuration, routes: configuration.routes)
         rawMail = RawMailKeeper(context)
+        context.gauges.register("intake") { [meters] in meters.numbers }
     }
 
+    /// Which recipients' mail becomes events.
+    package var routes: InboundRoutes { configuration.routes }
+
     package func wants(recipient: String) -> Bool {
-        !configuration.routes.routes(for: recipient).isEmpty
+        records(recipient: recipient) || configuration.routes.ruleForUnknown(recipient) == .discard
+    }
+
+    /// Whether mail to this recipient is recorded, and missed when it is not.
+    package func records(recipient: String) -> Bool {
+        !configuration.routes.found(for: recipient).isEmpty
             || context.configuration.returnAddresses.match(recipient) != nil
     }
 
     package func read(_ message: ReceivedMessage) -> MessageRecording {
-        if bearsMarker(message), isFromHere(message) {
-            context.logger.debug("own mail", metadata: ["queueId": "\(message.queueID)"])
-            context.relayWatch?.arrivals.note(message.queueID)
+        let recording = recording(of: message)
+        guard let arrivals = context.relayWatch?.arrivals else { return recording }
+        return { completion in
+            recording { verdict in
+                switch verdict {
+                // Kept by the MTA, or gone with our knowledge: either way it came to us.
+                case .continue, .discard, .quarantine: arrivals.note(message.queueID)
+                case .reject, .tempfail: break
+                }
+                completion(verdict)
+            }
+        }
+    }
+
+    private func recording(of message: ReceivedMessage) -> MessageRecording {
+        let bearsMarker = bearsMarker(message)
+        if isOurs(message, bearsMarker) {
             // What cleanup(8) shows us was queued before, and is only moved.
             if message.isInternal { return { $0(.continue) } }
             return read(OwnSubmission(message))
         }
-        guard let prepared = prepare(message) else { return { $0(.continue) } }
+        if let canary = CanaryMail.token(of: message, tokens: context.tokens) {
+            return recording(ofCanary: canary, message)
+        }
+        let verdicts = configuration.sources.verdicts(of: message)
+        let isReturned = isReturned(message)
+        let identity = isReturned || hasRoute(message) ? identity(of: message) : []
+        let arrivals = identity.isEmpty ? [] : arrivals(of: message, identity)
+        // Whatever needs no database is done here, once for the message: the writer is one for all.
+        let now = context.clock.now()
+        func prepared() -> Prepared {
+            prepare(message, arrivals, verdicts, key: identity, receivedAt: now, bearsMarker: bearsMarker)
+        }
+        let returned = isReturned ? prepared() : nil
+        let verdict = verdict(message, arrivals, verdicts, consumed: returned?.returned.consumedRecipient)
+        // Nothing is counted or logged before the recording is called: a message may be read in vain.
+        if case .reject = verdict {
+            return { completion in
+                completion(verdict)
+                count(verdict)
+                let metadata: Logger.Metadata = ["queueId": "\(message.queueID)", "spam": "\(verdicts.spam.rawValue)"]
+                context.logger.info("mail refused", metadata: metadata)
+            }
+        }
+        guard !arrivals.isEmpty || isReturned else {
+            return { completion in
+                completion(verdict)
+                count(verdict)
+            }
+        }
+        if let deadline = configuration.scanDeadline, !arrivals.isEmpty {
+            return recording(ofPending: message, arrivals, verdict: verdict, deadline: deadline)
+        }
+        let ready = returned ?? prepared()
         return { completion in
-            submit(prepared) { result in
+            submit(ready) { result in
                 switch result {
                 case .success(let outcomes):
-                    context.relayWatch?.arrivals.note(message.queueID)
                     // The MTA waits, the log does not.
-                    completion(isConsumed(message, by: prepared.arrivals, prepared.returned) ? .discard : .continue)
-                    log(outcomes, prepared.facts)
-                case .failure(let error):
-                    context.logger.error(
-                        "mail not recorded", metadata: ["queueId": "\(message.queueID)", "error": "\(error)"])
-                    completion(
-                        .tempfail(Reply(code: 451, enhancedCode: "4.3.0", text: "Temporary failure, try again later")))
+                    completion(verdict)
+                    count(verdict)
+                    log(outcomes, ready.facts)
+                case .failure(let error): completion(notRecorded(message, error))
                 }
             }
+        }
+    }
+
+    func notRecorded(_ message: ReceivedMessage, _ error: any Error) -> Verdict {
+        context.logger.error(
+            "mail not recorded", metadata: ["queueId": "\(message.queueID)", "error": "\(error)"])
+        return .tempfail(Reply(code: 451, enhancedCode: "4.3.0", text: "Temporary failure, try again later"))
+    }
+
+    func count(_ verdict: Verdict) {
+        switch verdict {
+        case .reject: meters.count(.rejected)
+        case .discard: meters.count(.discarded)
+        case .quarantine: meters.count(.quarantined)
+        case .continue, .tempfail: break
         }
     }
 
@@ -72,50 +141,60 @@ package struct Intake: MessageIntake {
         var returned: Return
         var raw: RawMailKeeper.Plan
         var manner: Manner?
+        /// The message waited for its verdicts under this id: its receptions are stored already.
+        var pending: Identifier?
+    }
+
+    /// Mail from a file.
+    /// - Returns: nil for what is nobody's, or our own.
+    func prepare(_ message: ReceivedMessage, manner: Manner) -> Prepared? {
+        let bearsMarker = bearsMarker(message)
+        guard !isOurs(message, bearsMarker) else { return nil }
+        let now = context.clock.now()
+        var identity = identity(of: message)
+        if manner.isAgain { identity += context.identifiers.make(at: now).bytes }
+        let arrivals = arrivals(of: message, identity)
+        guard !arrivals.isEmpty || isReturned(message) else { return nil }
+        return prepare(
+            message, arrivals, configuration.sources.verdicts(of: message), key: identity, receivedAt: now,
+            bearsMarker: bearsMarker, manner: manner)
     }
 
     /// - Parameter manner: nil for mail that an MTA shows us now.
-    /// - Returns: nil for what is nobody's, or our own.
-    func prepare(_ message: ReceivedMessage, manner: Manner? = nil) -> Prepared? {
-        let bearsMarker = bearsMarker(message)
-        guard !(bearsMarker && isFromHere(message)) else {
-            context.logger.debug("own mail", metadata: ["queueId": "\(message.queueID)"])
-            return nil
-        }
+    func prepare(
+        _ message: ReceivedMessage, _ arrivals: [Arrival], _ verdicts: ScanVerdicts, key: [UInt8],
+        receivedAt: Timestamp, bearsMarker: Bool? = nil, manner: Manner? = nil, pending: Identifier? = nil
+    ) -> Prepared {
         let now = context.clock.now()
-        var identity = identity(of: message)
-        if manner?.isAgain == true { identity += context.identifiers.make(at: now).bytes }
-        let arrivals = arrivals(of: message, identity)
-        guard !arrivals.isEmpty || isReturned(message) else { return nil }
-        // Whatever needs no database is done here, once for the message: the writer is one for all.
         let facts = IncomingMail(
-            message, verdicts: verdicts(of: message), limits: configuration.readingLimits,
-            textLimit: configuration.textLimit, dataLimit: context.configuration.eventDataLimit, now: now)
+            message, verdicts: verdicts, limits: configuration.readingLimits, textLimit: configuration.textLimit,
+            dataLimit: context.configuration.eventDataLimit, receivedAt: receivedAt, now: now)
+        let isOwnMail = bearsMarker ?? self.bearsMarker(message) || comesFromMail(message)
         let refusals = arrivals.map { arrival in
             replies.refusal(
-                of: facts, to: arrival.recipient, by: arrival.route, isOwnMail: bearsMarker || comesFromMail(message),
-                now: now,
+                of: facts, to: arrival.recipient, by: arrival.route, isOwnMail: isOwnMail, now: receivedAt,
                 isAnyAge: manner?.answersOldMail ?? false)
         }
         return Prepared(
             arrivals: arrivals, refusals: refusals, facts: facts,
-            returned: Return(
-                message, facts, key: identity, ownAddresses: replies.ownAddresses, context: context),
+            returned: Return(message, facts, key: key, ownAddresses: replies.ownAddresses, context: context),
             raw: manner == nil ? rawMail.plan(for: arrivals.map(\.route), now: now) : .init(keep: .never),
-            manner: manner)
+            manner: manner, pending: pending)
     }
 
     package func read(_ submission: OwnSubmission) -> MessageRecording {
         Submissions(context: context).read(submission)
     }
 
+    /// - Parameter completion: with no outcome for a message that somebody else has taken out of those that wait.
     func submit(
         _ prepared: Prepared, completion: @escaping @Sendable (Result<[Outcome], any Error>) -> Void
     ) {
         var prepared = prepared
         let (facts, returned) = (prepared.facts, prepared.returned)
         prepared.raw = rawMail.begin(prepared.raw, facts.message, now: context.clock.now())
-        context.submit { [prepared] transaction in
+        context.submit { [prepared] transaction -> [Outcome] in
+            if let pending = prepared.pending, try !transaction.store.deletePendingMail(pending) { return [] }
             let correlation = try returned.mail?.correlate(in: transaction)
             let generation = try returned.generation(correlation, in: transaction)
             // What the message says of our mail counts for whatever the message itself brings about.
@@ -129,7 +208,8 @@ package struct Intake: MessageIntake {
             switch result {
             case .failure(let error): rawMail.fail(prepared.raw, facts.message, error: error)
             case .success(let outcomes):
-                if !outcomes.isEmpty, outcomes.allSatisfy({ $0.isDuplicate }) { rawMail.forget(prepared.raw) }
+                let isNothingNew = outcomes.allSatisfy(\.isDuplicate)
+                if isNothingNew, !outcomes.isEmpty || prepared.pending != nil { rawMail.forget(prepared.raw) }
             }
             completion(result)
         }
@@ -139,15 +219,10 @@ package struct Intake: MessageIntake {
 
     // MARK: Before the transaction
 
-    /// The MTA drops a discarded message for everybody, so every recipient must be one whose mail a workflow consumes.
-    private func isConsumed(_ message: ReceivedMessage, by arrivals: [Arrival], _ returned: Return) -> Bool {
-        var consumed = Set(arrivals.map { $0.recipient.lowercased() })
-        // A report about one mail is done with when it is recorded, and nobody has a mailbox of that name.
-        if let mail = returned.mail, mail.isConsumed, let recipient = mail.recipient {
-            consumed.insert(recipient.lowercased())
-        }
-        return !message.hasFurtherRecipients && arrivals.allSatisfy { $0.route.disposition == .discard }
-            && message.recipients.allSatisfy { consumed.contains($0.lowercased()) }
+    private func isOurs(_ message: ReceivedMessage, _ bearsMarker: Bool) -> Bool {
+        guard bearsMarker && isFromHere(message) else { return false }
+        context.logger.debug("own mail", metadata: ["queueId": "\(message.queueID)"])
+        return true
     }
 
     /// Our own submissions carry a signed marker. Whoever got a mail of ours has it too, and may put it into mail of his own.
@@ -161,20 +236,12 @@ package struct Intake: MessageIntake {
         message.authenticatedUser != nil || ClientNetwork(address: message.clientAddress) != .public
     }
 
-    /// Nobody's header field is believed unless its writer was declared trusted.
-    private func verdicts(of message: ReceivedMessage) -> ScanVerdicts {
-        configuration.rspamd?.verdicts(of: message) ?? ScanVerdicts()
-    }
-
-    /// A recipient with one of its routes, and the key by which a second copy is known.
-    struct Arrival: Sendable {
-        var recipient: String
-        var route: InboundRoutes.Route
-        var key: [UInt8]
+    private func hasRoute(_ message: ReceivedMessage) -> Bool {
+        message.recipients.contains { !configuration.routes.found(for: $0).isEmpty }
     }
 
     /// What makes the message the same message, whoever gets it; computed when somebody wants it.
-    private func identity(of message: ReceivedMessage) -> [UInt8] {
+    func identity(of message: ReceivedMessage) -> [UInt8] {
         // Nothing tells two mails without both apart from one sent twice; an event too many is better than a mail lost.
         let isNameless = message.header("Message-ID") == nil && message.header("Date") == nil
         return context.cryptography.digest { sink in
@@ -186,11 +253,13 @@ package struct Intake: MessageIntake {
     private func arrivals(of message: ReceivedMessage, _ base: [UInt8]) -> [Arrival] {
         var seen: Set<String> = []
         let wanted = message.recipients.filter { seen.insert($0.lowercased()).inserted }
-            .map { ($0, configuration.routes.routes(for: $0)) }.filter { !$0.1.isEmpty }
+            .map { ($0, configuration.routes.found(for: $0)) }.filter { !$0.1.isEmpty }
         return wanted.flatMap { recipient, routes in
-            routes.map { route in
-                let name = Array("\(route.project)\n\(recipient.lowercased())".utf8)
-                return Arrival(recipient: recipient, route: route, key: context.cryptography.digest(base + name))
+            routes.map { found in
+                let name = Array("\(found.route.project)\n\(recipient.lowercased())".utf8)
+                return Arrival(
+                    recipient: recipient, route: found.route, mailboxHash: found.mailboxHash,
+                    key: context.cryptography.digest(base + name))
             }
         }
     }
@@ -199,6 +268,7 @@ package struct Intake: MessageIntake {
 
     enum Outcome: Sendable {
         case recorded(Identifier)
+        case kept(InboundOutcome.Kind)
         case duplicate
 
         var isDuplicate: Bool {
@@ -206,21 +276,39 @@ package struct Intake: MessageIntake {
         }
     }
 
+    func project(of route: InboundRoutes.Route, in transaction: EngineTransaction) throws -> Project {
+        guard let project = transaction.catalog.project(slug: route.project) else {
+            throw StoreError(.unusable, "route to an unknown project: \(route.project)")
+        }
+        return project
+    }
+
     private func record(
         _ arrival: Arrival, of prepared: Prepared, refusal: AutomaticReplyRule.Refusal?,
         correlation: ReturnedMail.Correlation?, generation: Int, in transaction: EngineTransaction
     ) throws -> Outcome {
         let facts = prepared.facts
-        guard let project = transaction.catalog.project(slug: arrival.route.project) else {
-            throw StoreError(.unusable, "route to an unknown project: \(arrival.route.project)")
-        }
+        let project = try project(of: arrival.route, in: transaction)
         let eventID = transaction.makeID()
-        let reception = Reception(
-            key: arrival.key, projectID: project.id, eventID: eventID, recipient: arrival.recipient,
-            queueID: facts.message.queueID, receivedAt: transaction.now)
-        guard try transaction.store.insert(reception) else {
-            try transaction.store.count("receptions_repeated", by: 1)
-            return .duplicate
+        if prepared.pending != nil {
+            try transaction.store.setEvent(eventID, ofReception: arrival.key)
+        } else {
+            let reception = Reception(
+                key: arrival.key, projectID: project.id, eventID: eventID, recipient: arrival.recipient,
+                queueID: facts.message.queueID, receivedAt: transaction.now)
+            guard try transaction.store.insert(reception) else {
+                try transaction.store.count("receptions_repeated", by: 1)
+                return .duplicate
+            }
+        }
+        if let kind = arrival.objection(facts.message, facts.verdicts) {
+            try transaction.store.insert(
+                InboundOutcome(
+                    id: eventID, kind: kind, recipient: arrival.recipient,
+                    sender: facts.contactAddress ?? facts.message.reversePath, queueID: facts.message.queueID,
+                    at: transaction.now, detail: facts.outcomeDetail),
+                in: project.id)
+            return .kept(kind)
         }
         let events = EventRecorder(transaction: transaction, projectID: project.id)
         // Writing to us is no subscription, and it never changes one.
@@ -228,9 +316,7 @@ package struct Intake: MessageIntake {
             try events.upsert(
                 email: $0, subscribed: nil, subscribedWhenNew: false, data: [:], generation: generation)
         }
-        var data = facts.eventData(
-            recipient: arrival.recipient, route: arrival.route.name, refusal: refusal,
-            replyAddress: replies.replyAddress(of: facts))
+        var data = facts.eventData(for: arrival, refusal: refusal, replyAddress: replies.replyAddress(of: facts))
         data["rawMailId"] = prepared.raw.id.map { .string("\($0)") }
         data["source"] = prepared.manner.map { .string($0.source) }
         // Another project's mail is none of this one's business.
@@ -240,7 +326,7 @@ package struct Intake: MessageIntake {
         return .recorded(event.id)
     }
 
-    private func log(_ outcomes: [Outcome], _ facts: IncomingMail) {
+    func log(_ outcomes: [Outcome], _ facts: IncomingMail) {
         for outcome in outcomes {
             var metadata: Logger.Metadata = [
                 "queueId": "\(facts.message.queueID)", "spam": "\(facts.verdicts.spam.rawValue)",
@@ -249,9 +335,19 @@ package struct Intake: MessageIntake {
             case .recorded(let id):
                 metadata["event"] = "\(id)"
                 context.logger.info("mail received", metadata: metadata)
+            case .kept(let kind):
+                meters.count(kind == .held ? .held : .refused)
+                metadata["outcome"] = "\(kind.rawValue)"
+                context.logger.info("mail received, no event", metadata: metadata)
             case .duplicate:
                 context.logger.info("mail received again", metadata: metadata)
             }
+        }
+        if facts.read.defects.contains(.tooManyParts) { meters.count(.partsCut) }
+        if facts.read.defects.contains(.nestedTooDeeply) { meters.count(.nestingCut) }
+        if facts.verdicts.isConflicting { meters.count(.conflicts) }
+        if !outcomes.isEmpty, outcomes.allSatisfy({ if case .duplicate = $0 { true } else { false } }) {
+            meters.count(.repeated)
         }
     }
 }

@@ -6,6 +6,9 @@ package protocol MessageIntake: Sendable {
     /// the adapter asks for every recipient and does not collect a message nobody wants.
     func wants(recipient: String) -> Bool
 
+    /// Why this recipient is refused, whatever the message; nil when it is not. In memory, never blocks.
+    func refusal(of recipient: String) -> Reply?
+
     /// Reads one whole message: all that can be done with it before the database. Nothing has happened when nobody calls
     /// what it returns.
     func read(_ message: ReceivedMessage) -> MessageRecording
@@ -20,6 +23,8 @@ package protocol MessageIntake: Sendable {
 package typealias MessageRecording = @Sendable (_ completion: @escaping @Sendable (Verdict) -> Void) -> Void
 
 extension MessageIntake {
+    package func refusal(of recipient: String) -> Reply? { nil }
+
     /// Reads and records one whole message.
     package func receive(_ message: ReceivedMessage, completion: @escaping @Sendable (Verdict) -> Void) {
         read(message)(completion)

@@ -5,7 +5,7 @@ import WorkflowModel
 package protocol StoreTransaction: WebhookTransaction, ExecutionTransaction, ScheduleTransaction, ContactTransaction,
     HistoryTransaction, SegmentTransaction, TemplateTransaction, AccessTransaction, SubscriptionTransaction,
     OutboundTransaction, ReturnTransaction, ReplyTransaction, WithdrawalReader, OutboxQueueTransaction,
-    QueueTransaction
+    QueueTransaction, InboundTransaction
 {
     // MARK: Catalog
 
@@ -72,7 +72,7 @@ extension StoreTransaction {
 /// Reads for the API, on a snapshot.
 package protocol StoreReader: ExecutionReader, ContactReader, HistoryReader, SegmentReader, TemplateReader,
     AccessReader,
-    SubscriptionReader, WithdrawalReader, OutboxQueueReader, QueueReader
+    SubscriptionReader, WithdrawalReader, OutboxQueueReader, QueueReader, InboundReader
 {
     /// Runs `body`, and breaks off the query that it is at when that time has passed.
     /// - Throws: what `body` throws; `StoreError.tooSlow`.

@@ -20,6 +20,8 @@ package struct TokenSigner: Sendable {
         case bounce = 6
         /// The address where one mail is answered.
         case reply = 7
+        /// A mail that tests whose header fields can be forged.
+        case canary = 8
     }
 
     private let key: [UInt8]

@@ -19,6 +19,7 @@ package enum Endpoint: String, CaseIterable, Sendable {
     case contactEvents = "/events/contact/{contactId}"
     case eventUsage = "/events/{eventName}/usage"
     case event = "/events/{eventName}"
+    case inboundOutcomes = "/inbound/outcomes"
     case suppressions = "/suppressions"
     case inboundReports = "/inbound/reports"
     case contacts = "/contacts"
@@ -88,7 +89,7 @@ package enum Endpoint: String, CaseIterable, Sendable {
         switch self {
         case .health, .description, .pixel, .click, .workflowFields, .stats, .timeline, .events, .eventStats,
             .eventNames,
-            .contactEvents, .eventUsage, .contactJobs, .audit, .mail, .inboundReports, .outbox:
+            .contactEvents, .eventUsage, .contactJobs, .audit, .mail, .inboundReports, .outbox, .inboundOutcomes:
             [.get, .head]
         // A file is made while it is sent, and nothing is known of it before.
         case .contactExport, .contactJobErrors: [.get]
@@ -150,7 +151,8 @@ package enum Endpoint: String, CaseIterable, Sendable {
         case .contacts, .contactQuery, .contactLookup, .contactBulk, .contactImport, .contactExport, .contactJobs,
             .contactJob, .contactJobErrors, .contact, .timeline:
             .contacts
-        case .events, .eventTrack, .eventStats, .eventNames, .contactEvents, .eventUsage, .event: .events
+        case .events, .eventTrack, .eventStats, .eventNames, .contactEvents, .eventUsage, .event, .inboundOutcomes:
+            .events
         case .send, .verify, .mail, .outbox, .outboxPause, .outboxResume: .send
         case .audit: .audit
         case .suppressions, .inboundReports: .suppressions

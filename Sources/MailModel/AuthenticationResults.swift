@@ -8,6 +8,8 @@ package struct AuthenticationResults: Hashable, Sendable {
         package var result: String
         /// `ptype.property` and `reason`, names in lower case, in order.
         package var properties: [Property]
+        /// What stood in comments beside it, without the outer brackets: checkers put a domain's policy there.
+        package var comment: String
 
         /// The first property of that name, for example `header.d`.
         package func property(_ name: String) -> String? { properties.first { $0.name == name }?.value }
@@ -29,14 +31,15 @@ package struct AuthenticationResults: Hashable, Sendable {
     /// Nil when the text has not even a name. Comments may stand anywhere and nest; quoted values may hold semicolons.
     package init?(_ text: String) {
         var sections = AuthenticationResults.sections(of: text)
-        guard !sections.isEmpty, let first = sections.removeFirst().first else { return nil }
+        guard !sections.isEmpty, let first = sections.removeFirst().tokens.first else { return nil }
         guard first != "=", !first.isEmpty else { return nil }
         authservID = first.lowercased()
         checks = sections.compactMap(AuthenticationResults.check)
     }
 
     /// Tokens `method = result name = value …`; a method may bear `/version`.
-    private static func check(_ tokens: [String]) -> Check? {
+    private static func check(_ section: Section) -> Check? {
+        let tokens = section.tokens
         guard tokens.count >= 3, tokens[1] == "=" else { return nil }
         let method = tokens[0].lowercased().split(separator: "/").first.map(String.init) ?? ""
         guard !method.isEmpty else { return nil }
@@ -50,18 +53,24 @@ package struct AuthenticationResults: Hashable, Sendable {
                 index += 1
             }
         }
-        return Check(method: method, result: tokens[2].lowercased(), properties: properties)
+        let comment = String(decoding: section.comment, as: UTF8.self)
+        return Check(method: method, result: tokens[2].lowercased(), properties: properties, comment: comment)
     }
 
-    /// The field cut at semicolons into words and `=` signs, comments gone, quotes resolved.
-    private static func sections(of text: String) -> [[String]] {
+    /// Words and `=` signs between two semicolons, quotes resolved, and beside them what stood in comments.
+    private struct Section {
+        var tokens: [String] = []
+        var comment: [UInt8] = []
+    }
+
+    private static func sections(of text: String) -> [Section] {
         var cutter = Cutter()
         for byte in text.utf8 { cutter.take(byte) }
         return cutter.finish()
     }
 
     private struct Cutter {
-        private var sections: [[String]] = [[]]
+        private var sections = [Section()]
         private var word: [UInt8] = []
         private var hasWord = false
         private var depth = 0
@@ -71,12 +80,13 @@ package struct AuthenticationResults: Hashable, Sendable {
         mutating func take(_ byte: UInt8) {
             if isEscaped {
                 isEscaped = false
-                if depth == 0 { word.append(byte) }
+                if depth == 0 { word.append(byte) } else { comment(byte) }
             } else if byte == UInt8(ascii: "\\"), isQuoted || depth > 0 {
                 isEscaped = true
             } else if depth > 0 {
                 if byte == UInt8(ascii: "(") { depth += 1 }
                 if byte == UInt8(ascii: ")") { depth -= 1 }
+                comment(depth > 0 ? byte : 0x20)
             } else if isQuoted {
                 if byte == UInt8(ascii: "\"") { isQuoted = false } else { word.append(byte) }
             } else {
@@ -94,17 +104,17 @@ package struct AuthenticationResults: Hashable, Sendable {
                 hasWord = true
             case UInt8(ascii: ";"):
                 endWord()
-                sections.append([])
+                sections.append(Section())
             case UInt8(ascii: "="):
                 // Only the first `=` of a word is the sign; the rest belongs to the value (base64 ends with it).
-                if !hasWord, sections[sections.count - 1].last == "=" {
+                if !hasWord, sections[sections.count - 1].tokens.last == "=" {
                     word.append(byte)
                     hasWord = true
-                } else if hasWord, sections[sections.count - 1].last == "=" {
+                } else if hasWord, sections[sections.count - 1].tokens.last == "=" {
                     word.append(byte)
                 } else {
                     endWord()
-                    sections[sections.count - 1].append("=")
+                    sections[sections.count - 1].tokens.append("=")
                 }
             case 0...0x20: endWord()
             default:
@@ -114,12 +124,14 @@ package struct AuthenticationResults: Hashable, Sendable {
         }
 
         private mutating func endWord() {
-            if hasWord { sections[sections.count - 1].append(String(decoding: word, as: UTF8.self)) }
+            if hasWord { sections[sections.count - 1].tokens.append(String(decoding: word, as: UTF8.self)) }
             word.removeAll(keepingCapacity: true)
             hasWord = false
         }
 
-        mutating func finish() -> [[String]] {
+        private mutating func comment(_ byte: UInt8) { sections[sections.count - 1].comment.append(byte) }
+
+        mutating func finish() -> [Section] {
             endWord()
             return sections
         }

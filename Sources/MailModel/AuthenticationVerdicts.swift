@@ -23,6 +23,56 @@ package struct AuthenticationVerdicts: Hashable, Sendable {
         isConflicting = [spf, dmarc].contains { $0.contains(.pass) && $0.contains(.fail) }
     }
 
+    /// The name of this source in the configuration.
+    package static let name = "authres"
+
+    /// The verdicts of a message's fields, with what was said and by which domain.
+    package static func verdicts(of message: ReceivedMessage, trustedServices: Set<String>) -> ScanVerdicts {
+        let fields = message.headers(named: "Authentication-Results").compactMap(AuthenticationResults.init)
+        let judged = AuthenticationVerdicts(fields, trustedServices: trustedServices)
+        let trusted = Set(trustedServices.map { $0.lowercased() })
+        let checks = fields.filter { trusted.contains($0.authservID) }.flatMap(\.checks)
+        var verdicts = ScanVerdicts(isConflicting: judged.isConflicting)
+        for (check, verdict) in [(VerdictCheck.spf, judged.spf), (.dkim, judged.dkim), (.dmarc, judged.dmarc)] {
+            let words = checks.filter { $0.method == check.rawValue }.map(\.result)
+            verdicts.add(
+                VerdictFinding(check, source: name, verdict: verdict, value: words.joined(separator: ", ")))
+        }
+        if judged.dmarc == .fail {
+            verdicts.dmarcPolicy = checks.lazy.filter { $0.method == "dmarc" }.compactMap(policy).first
+        }
+        if judged.dkim == .pass {
+            let author = message.header("From").map(HeaderAddresses.parse)?.first?.domain.lowercased()
+            let signers = checks.filter { $0.method == "dkim" && $0.result == "pass" }
+                .compactMap { $0.property("header.d") ?? $0.property("header.i").map(domain) }
+            verdicts.isDKIMAligned = signers.contains { isAligned($0.lowercased(), with: author) }
+        }
+        return verdicts
+    }
+
+    /// A domain's policy: rspamd writes `policy=reject` into a comment, opendmarc `p=reject`; others have the property
+    /// `policy.dmarc`.
+    private static func policy(_ check: AuthenticationResults.Check) -> String? {
+        let words = check.comment.split(whereSeparator: { " ;,()\t".contains($0) }).map { $0.lowercased() }
+        let named = words.compactMap { word in
+            ["policy=", "p="].first { word.hasPrefix($0) }.map { String(word.dropFirst($0.count)) }
+        }
+        let said =
+            ([check.property("policy.dmarc"), check.property("policy.published-domain-policy")]
+                .compactMap { $0?.lowercased() } + named)
+        return said.first { ["none", "quarantine", "reject"].contains($0) }
+    }
+
+    /// RFC 7489 section 3.1.1, relaxed, as far as it can be told without the list of public suffixes.
+    private static func isAligned(_ signer: String, with author: String?) -> Bool {
+        guard let author, signer.contains(".") else { return false }
+        return signer == author || author.hasSuffix("." + signer) || signer.hasSuffix("." + author)
+    }
+
+    private static func domain(_ identity: String) -> String {
+        identity.lastIndex(of: "@").map { String(identity[identity.index(after: $0)...]) } ?? identity
+    }
+
     /// RFC 7208 section 2.6. `softfail` and `neutral` are no verdict of their publisher.
     package static func verdict(ofSPF result: String) -> ScanVerdict {
         switch result {

@@ -9,6 +9,20 @@ package enum MessageFingerprint {
     package static func feed(
         _ message: ReceivedMessage, recipients: [String], into sink: (UnsafeRawBufferPointer) -> Void
     ) {
+        feedHead(message, recipients: recipients, into: sink)
+        message.body.withUnsafeBytes(sink)
+    }
+
+    /// Everything but the bytes of the body, for whoever hashes those on their own.
+    package static func head(of message: ReceivedMessage, recipients: [String]) -> [UInt8] {
+        var bytes: [UInt8] = []
+        feedHead(message, recipients: recipients) { bytes.append(contentsOf: $0) }
+        return bytes
+    }
+
+    private static func feedHead(
+        _ message: ReceivedMessage, recipients: [String], into sink: (UnsafeRawBufferPointer) -> Void
+    ) {
         put("postrider-fingerprint-1", into: sink)
         let identifiers = message.headers(named: "Message-ID")
         put(list: identifiers, into: sink)
@@ -18,7 +32,6 @@ package enum MessageFingerprint {
         // sender left it out, Postfix writes one of its own for local clients, and another one for every retry.
         put(list: identifiers.isEmpty ? message.headers(named: "Date") : [], into: sink)
         put(String(message.body.count) + (message.isBodyTruncated ? "+" : ""), into: sink)
-        message.body.withUnsafeBytes(sink)
     }
 
     /// The same as one array.

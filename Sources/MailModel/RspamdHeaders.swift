@@ -21,8 +21,14 @@ package struct RspamdHeaders: Hashable, Sendable {
         self.scansPrivateNetworks = scansPrivateNetworks
     }
 
-    /// All five verdicts. `isLocalClient` is for networks that only the configuration knows as ours.
-    package func verdicts(of message: ReceivedMessage, isLocalClient: Bool = false) -> ScanVerdicts {
+    /// The name of this source in the configuration.
+    package static let name = "rspamd-headers"
+
+    /// All five verdicts. `isLocalClient` is for networks that only the configuration knows as ours;
+    /// `isBesideSpamAssassin`: an X-Spam-Status with `required` is somebody else's.
+    package func verdicts(
+        of message: ReceivedMessage, isLocalClient: Bool = false, isBesideSpamAssassin: Bool = false
+    ) -> ScanVerdicts {
         if isLocalClient || isSkipped(message) { return ScanVerdicts() }
         var verdicts = ScanVerdicts()
         let results = message.headers(named: "X-Spamd-Result")
@@ -30,13 +36,27 @@ package struct RspamdHeaders: Hashable, Sendable {
         verdicts.spamScore = result?.score
         verdicts.spamThreshold = result?.threshold
         readAction(of: message, result: result, resultCount: results.count, into: &verdicts)
+        readStatus(of: message, isBesideSpamAssassin: isBesideSpamAssassin, into: &verdicts)
         verdicts.virus = virusVerdict(result)
-        readAuthentication(of: message, into: &verdicts)
+        let authentication =
+            trustedServices.isEmpty
+            ? ScanVerdicts() : AuthenticationVerdicts.verdicts(of: message, trustedServices: trustedServices)
+        if authentication.isConflicting { verdicts.isConflicting = true }
         // A forged field stands somewhere in this header: nothing good may be concluded from its neighbours.
         if verdicts.isConflicting {
             if verdicts.spam == .pass { verdicts.spam = .gray }
             if verdicts.virus == .pass { verdicts.virus = .gray }
         }
+        let findings = [
+            VerdictFinding(
+                .spam, source: Self.name, verdict: verdicts.spam, value: verdicts.spamAction,
+                score: verdicts.spamScore, threshold: verdicts.spamThreshold),
+            VerdictFinding(
+                .virus, source: Self.name, verdict: verdicts.virus,
+                value: result?.symbols.first { symbol in virusSymbols.contains { symbol.hasPrefix($0) } }),
+        ]
+        verdicts.findings = findings.filter { $0.verdict != .disabled }
+        verdicts.merge(authentication)
         return verdicts
     }
 
@@ -79,6 +99,25 @@ package struct RspamdHeaders: Hashable, Sendable {
         return result.isRejected ? .fail : .gray
     }
 
+    /// X-Spam-Status: `Yes` means any action but none and greylisting, so it contradicts a claim of none; `No` adds nothing.
+    private func readStatus(
+        of message: ReceivedMessage, isBesideSpamAssassin: Bool, into verdicts: inout ScanVerdicts
+    ) {
+        let all = message.headers(named: "X-Spam-Status")
+        let own = isBesideSpamAssassin ? all.filter { !$0.contains("required=") } : all
+        guard own.count <= 1 else {
+            if verdicts.spam != .fail { verdicts.spam = .gray }
+            verdicts.isConflicting = true
+            return
+        }
+        guard let status = own.first.flatMap(SpamStatus.init) else { return }
+        if verdicts.spamScore == nil { verdicts.spamScore = status.score }
+        if status.isSpam, verdicts.spam != .fail {
+            verdicts.isConflicting = verdicts.isConflicting || verdicts.spam != .disabled
+            verdicts.spam = .fail
+        }
+    }
+
     /// What rspamd's actions mean; an action of the administrator's own making is no verdict.
     package static func verdict(ofAction action: String) -> ScanVerdict {
         switch action.lowercased() {
@@ -96,15 +135,5 @@ package struct RspamdHeaders: Hashable, Sendable {
         if virusSymbols.contains(where: { found.contains($0 + "_FAIL") }) { return .processingFailed }
         let uncertain = virusSymbols.contains { found.contains($0 + "_ENCRYPTED") || found.contains($0 + "_MACRO") }
         return uncertain ? .gray : .pass
-    }
-
-    private func readAuthentication(of message: ReceivedMessage, into verdicts: inout ScanVerdicts) {
-        guard !trustedServices.isEmpty else { return }
-        let fields = message.headers(named: "Authentication-Results").compactMap(AuthenticationResults.init)
-        let authentication = AuthenticationVerdicts(fields, trustedServices: trustedServices)
-        verdicts.spf = authentication.spf
-        verdicts.dkim = authentication.dkim
-        verdicts.dmarc = authentication.dmarc
-        if authentication.isConflicting { verdicts.isConflicting = true }
     }
 }

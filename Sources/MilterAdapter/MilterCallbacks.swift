@@ -24,6 +24,8 @@ private final class SessionBox {
     private var isMessageOpen = false
     /// The message under way, being read before its end.
     private var readAhead: (job: ReadAhead.Job, queueID: String)?
+    /// What the message under way holds of the room for all.
+    private var share: InFlight.Share?
 
     init(context: MilterContext, negotiation: MilterNegotiation) {
         self.context = context
@@ -41,8 +43,28 @@ private final class SessionBox {
         return isMessageOpen
     }
 
+    /// Takes the message's place among those under way; without one it is put off.
+    func takeShare() {
+        guard share == nil, session.phase == .collecting else { return }
+        share = InFlight.Share(of: context.inFlight, client: session.client)
+        if share == nil { putOff() }
+    }
+
+    /// Takes room for a chunk of the body.
+    func takeRoom(for count: Int) {
+        takeShare()
+        guard let share, session.phase == .collecting, !share.grow(by: min(count, session.room)) else { return }
+        putOff()
+    }
+
+    private func putOff() {
+        context.meters.count { $0.refusedBusy += 1 }
+        session.refuse(MilterContext.busy)
+    }
+
     func endMessage() {
         readAhead = nil
+        share = nil
         guard isMessageOpen else { return }
         isMessageOpen = false
         context.meters.count { $0.messagesInFlight -= 1 }
@@ -158,7 +180,8 @@ enum MilterCallbacks {
         let login = macro(context, "{auth_authen}")
         let isLetIn = box.beginMessage()
         box.session.mail(
-            text(arguments?.pointee), authenticatedUser: login.isEmpty ? nil : login, isDraining: !isLetIn)
+            text(arguments?.pointee), authenticatedUser: login.isEmpty ? nil : login, isDraining: !isLetIn,
+            declaredSize: declaredSize(arguments))
         return box.negotiation.has(SMFIP_NR_MAIL) ? SMFIS_NOREPLY : SMFIS_CONTINUE
     }
 
@@ -168,7 +191,15 @@ enum MilterCallbacks {
         guard let box = borrowBox(context) else { return SMFIS_CONTINUE }
         let intake = box.context.intake
         let isAnswered = !box.negotiation.has(SMFIP_NR_RCPT)
-        let answer = box.session.recipient(text(arguments?.pointee), isAnswered: isAnswered) {
+        let argument = text(arguments?.pointee)
+        // There is nobody to tell where the mail is the MTA's own.
+        if isAnswered, box.context.configuration.refusesRecipients, !box.session.isInternal,
+            let reply = intake.refusal(of: MilterSession.address(in: argument))
+        {
+            box.context.meters.count { $0.rejectedRecipients += 1 }
+            return refuse(context, .permanent(reply), SMFIS_REJECT)
+        }
+        let answer = box.session.recipient(argument, isAnswered: isAnswered) {
             intake.wants(recipient: $0)
         }
         guard isAnswered else { return SMFIS_NOREPLY }
@@ -183,6 +214,7 @@ enum MilterCallbacks {
         guard let box = borrowBox(context) else { return SMFIS_CONTINUE }
         let answer = box.session.data()
         if answer == .accept { box.context.meters.count { $0.unwanted += 1 } }
+        box.takeShare()
         // Where this is not answered, the first chunk of the body is.
         return box.negotiation.has(SMFIP_NR_DATA) ? SMFIS_NOREPLY : status(answer, context, box)
     }
@@ -212,7 +244,9 @@ enum MilterCallbacks {
         _ context: Context?, bytes: UnsafeMutablePointer<UInt8>?, count: Int
     ) -> sfsistat {
         guard let box = borrowBox(context) else { return SMFIS_CONTINUE }
-        let answer = box.session.body(UnsafeRawBufferPointer(start: bytes, count: bytes == nil ? 0 : count))
+        let chunk = UnsafeRawBufferPointer(start: bytes, count: bytes == nil ? 0 : count)
+        box.takeRoom(for: chunk.count)
+        let answer = box.session.body(chunk)
         if answer == .continue { box.readAhead(afterChunkOf: count, queueID: macro(context, "i")) }
         if answer == .skip, box.negotiation.has(SMFIP_SKIP) { return SMFIS_SKIP }
         return status(answer, context, box)
@@ -241,14 +275,19 @@ enum MilterCallbacks {
         switch verdict {
         case .continue: return SMFIS_CONTINUE
         case .discard: return SMFIS_DISCARD
-        case .reject(let reply): return refuse(context, .permanent(reply), SMFIS_REJECT)
+        case .reject(let reply):
+            box.context.meters.count { $0.rejected += 1 }
+            return refuse(context, .permanent(reply), SMFIS_REJECT)
         case .tempfail(let reply): return tempfail(context, box, reply)
         case .quarantine(let reason):
             let reason = ReplyLine.printable(reason, otherwise: "held by mail filter")
             let isHeld =
                 box.negotiation.mayQuarantine
                 && withMutableCString(reason) { smfi_quarantine(context, $0) } == MI_SUCCESS
-            if isHeld { return SMFIS_CONTINUE }
+            if isHeld {
+                box.context.meters.count { $0.quarantined += 1 }
+                return SMFIS_CONTINUE
+            }
             box.context.logger.error("quarantine is not allowed by the configuration or the MTA")
             return tempfail(context, box, MilterContext.cannotQuarantine)
         }
@@ -310,6 +349,18 @@ enum MilterCallbacks {
     /// A macro's value; empty when the MTA did not send it. The pointer dies with the next command: it is copied.
     private static func macro(_ context: Context?, _ name: String) -> String {
         text(withMutableCString(name) { smfi_getsymval(context, $0) })
+    }
+
+    /// The SIZE parameter of MAIL (RFC 1870); 0 when there is none.
+    private static func declaredSize(_ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?) -> Int {
+        guard let arguments else { return 0 }
+        var index = 1
+        while index <= 20, let argument = arguments[index] {
+            let word = String(cString: argument)
+            if word.utf8.count > 5, word.prefix(5).uppercased() == "SIZE=" { return Int(word.dropFirst(5)) ?? 0 }
+            index += 1
+        }
+        return 0
     }
 
     /// The client's address without port; empty for a client that has none (`getnameinfo(3)`, numeric, no lookup).

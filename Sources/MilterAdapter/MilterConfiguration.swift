@@ -47,6 +47,10 @@ package struct MilterConfiguration: Hashable, Sendable {
     /// transaction (RFC 5321 section 4.5.3.1.10); one nobody wants is not kept. From Postfix's own limit on the MTA is not
     /// made to wait for an answer to each recipient, and a message that passes the limit is put off as a whole.
     package var recipientLimit: Int
+    /// Bytes of bodies, and wanted messages, that are held at once, over all and for each client address.
+    package var inFlight: InFlightLimits
+    /// Whether the intake may refuse a recipient on its own.
+    package var refusesRecipients: Bool
     /// How long the end of a message waits for the intake before the fallback answers.
     package var commitDeadline: Duration
     /// What is answered when the intake cannot decide in time, fails, or the server is shutting down.
@@ -65,12 +69,14 @@ package struct MilterConfiguration: Hashable, Sendable {
     static let recipientsOfPostfix = 1000
 
     /// Whether a recipient may be refused on its own.
-    var answersRecipients: Bool { recipientLimit < Self.recipientsOfPostfix }
+    var answersRecipients: Bool { refusesRecipients || recipientLimit < Self.recipientsOfPostfix }
 
     package init(
         unixSocketPath: String, socketMode: UInt32 = 0o660, socketGroup: String? = nil, tcp: TCPEndpoint? = nil,
         backlog: Int = 1024, bodyLimit: Int = 10_485_760, headerCountLimit: Int = 1000,
-        headerBytesLimit: Int = 1_048_576, recipientLimit: Int = 1000, commitDeadline: Duration = .seconds(2),
+        headerBytesLimit: Int = 1_048_576, recipientLimit: Int = 1000,
+        inFlight: InFlightLimits = InFlightLimits(), refusesRecipients: Bool = false,
+        commitDeadline: Duration = .seconds(2),
         fallback: Fallback = .tempfail, allowsQuarantine: Bool = false, timeout: Int = 7210,
         drainDeadline: Duration = .seconds(20), syslogTag: String = "postrider"
     ) {
@@ -83,6 +89,8 @@ package struct MilterConfiguration: Hashable, Sendable {
         self.headerCountLimit = headerCountLimit
         self.headerBytesLimit = headerBytesLimit
         self.recipientLimit = recipientLimit
+        self.inFlight = inFlight
+        self.refusesRecipients = refusesRecipients
         self.commitDeadline = commitDeadline
         self.fallback = fallback
         self.allowsQuarantine = allowsQuarantine

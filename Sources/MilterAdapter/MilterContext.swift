@@ -1,3 +1,4 @@
+import Dispatch
 import Engine
 import Logging
 import MailModel
@@ -14,6 +15,9 @@ final class MilterContext: Sendable {
     let intake: any MessageIntake
     let meters = MilterMeters()
     let readAhead: ReadAhead
+    let inFlight: InFlight
+    /// Large messages are read two at a time: each takes as much again while it is.
+    private let largeReading = DispatchSemaphore(value: 2)
     let logger: Logger
 
     init(configuration: MilterConfiguration, intake: any MessageIntake, logger: Logger) {
@@ -21,6 +25,7 @@ final class MilterContext: Sendable {
         self.intake = intake
         self.logger = logger
         readAhead = ReadAhead(intake: intake)
+        inFlight = InFlight(limits: configuration.inFlight)
     }
 
     /// Hands one message to the intake and blocks the calling libmilter worker until the verdict or the deadline.
@@ -33,7 +38,7 @@ final class MilterContext: Sendable {
             if isTruncated { gauges.truncated += 1 }
         }
         defer { meters.count { $0.messagesWaiting -= 1 } }
-        return verdict(of: recording ?? intake.read(message), queueID: message.queueID)
+        return verdict(of: recording ?? read(message), queueID: message.queueID)
     }
 
     /// The same for a mail of our own.
@@ -61,6 +66,17 @@ final class MilterContext: Sendable {
         return withFallback(verdict)
     }
 
+    /// Bytes of a body that is large.
+    private static let largeBody = 1 << 20
+
+    private func read(_ message: ReceivedMessage) -> MessageRecording {
+        guard message.body.count > Self.largeBody else { return intake.read(message) }
+        // As many wait as there are large messages in flight, each for the reading of those before it.
+        largeReading.wait()
+        defer { largeReading.signal() }
+        return intake.read(message)
+    }
+
     /// Failing open: the administrator chose that mail flows when we cannot decide, and a tempfail of the intake is
     /// its word for "I could not".
     private func withFallback(_ verdict: Verdict) -> Verdict {
@@ -71,6 +87,9 @@ final class MilterContext: Sendable {
 
     /// RFC 3463 section 3.4: X.3.0, other or undefined mail system status.
     static let notCommitted = Reply(code: 451, enhancedCode: "4.3.0", text: "Message could not be recorded in time")
+
+    /// RFC 3463 section 3.4: X.3.1, mail system full.
+    static let busy = Reply(code: 452, enhancedCode: "4.3.1", text: "Too much mail at once, try again later")
 
     /// RFC 3463 section 3.8: X.7.1, refused by policy; the wish to hold the message cannot be fulfilled.
     static let cannotQuarantine = Reply(code: 451, enhancedCode: "4.7.1", text: "Message cannot be put on hold now")

@@ -24,6 +24,16 @@ package struct MilterGauges: Hashable, Sendable {
     package var truncated = 0
     /// Recipients refused, beyond the limit or during shutdown.
     package var refusedRecipients = 0
+    /// Bytes of bodies held now by messages that are not at their end.
+    package var bytesInFlight = 0
+    /// Messages put off because too much was under way, over all or from their client.
+    package var refusedBusy = 0
+    /// Recipients refused for good, because their domain does not know them.
+    package var rejectedRecipients = 0
+    /// Messages refused for good, by their routes.
+    package var rejected = 0
+    /// Messages put on hold.
+    package var quarantined = 0
     /// Messages that began during shutdown: wanted recipients were refused, or the message was let go unread.
     package var refusedWhileDraining = 0
     /// Connections of the TCP entrance that are open now.

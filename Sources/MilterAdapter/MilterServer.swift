@@ -40,6 +40,7 @@ package final class MilterServer: Service {
     /// What is going on; safe to read from anywhere at any time.
     package var gauges: MilterGauges {
         var gauges = context.meters.gauges
+        gauges.bytesInFlight = context.inFlight.bytes
         gauges.tcpConnections = entrance.withLock { $0?.connectionCount ?? 0 }
         return gauges
     }

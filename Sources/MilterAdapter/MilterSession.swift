@@ -11,6 +11,7 @@ import MailModel
 //                                                 refusal of a recipient that the MTA did not want to hear of
 //     collecting  header             collecting   –
 //     collecting  body               collecting   continue; skip once the limit is passed
+//     collecting  refuse             passing      –   (too much mail under way: the next answer says so)
 //     collecting  end of message     idle         the message, for the intake
 //     passing     our own mark       own          –
 //     passing     body               idle         the same again  (for an MTA that did not want DATA answered)
@@ -50,6 +51,7 @@ struct MilterSession: Sendable {
     /// Of a recipient that the MTA wanted no answer about: it concerns the message.
     private var refusal: Reply?
     private var headerBytes = 0
+    private var declaredSize = 0
     /// The value of our own mark, in a message nobody here wants.
     private var marker = ""
 
@@ -66,8 +68,12 @@ struct MilterSession: Sendable {
     mutating func greet(_ name: String) { helo = name }
 
     /// MAIL FROM. `isDraining`: the server is shutting down and takes no new message.
-    mutating func mail(_ argument: String, authenticatedUser: String?, isDraining: Bool) {
+    /// - Parameter declaredSize: bytes of the message as the client announces them; 0 when it does not.
+    mutating func mail(
+        _ argument: String, authenticatedUser: String?, isDraining: Bool, declaredSize: Int = 0
+    ) {
         reset()
+        self.declaredSize = declaredSize
         let isFromSMTP = argument.utf8.first == UInt8(ascii: "<")
         self.isDraining = isDraining
         phase = .envelope
@@ -161,11 +167,19 @@ struct MilterSession: Sendable {
             defer { reset() }
             return passing
         }
-        let room = max(0, limits.bodyLimit - message.body.count)
+        if message.isBodyTruncated { return .skip }
+        let room = room
+        // An array that grows by doubling would take thrice the room at the worst moment.
+        if message.body.isEmpty, chunk.count >= Self.fullChunk, declaredSize > 0 {
+            message.body.reserveCapacity(min(declaredSize, limits.bodyLimit))
+        }
         message.body.append(contentsOf: chunk.prefix(room))
         if chunk.count > room { message.isBodyTruncated = true }
         return message.isBodyTruncated ? .skip : .continue
     }
+
+    /// A body longer than this comes in several chunks (milter8.c).
+    private static let fullChunk = 65_535
 
     /// How a message ends.
     enum End: Sendable {
@@ -214,7 +228,30 @@ struct MilterSession: Sendable {
         isDraining = false
         refusal = nil
         headerBytes = 0
+        declaredSize = 0
         marker = ""
+    }
+
+    /// The client's address, for whoever counts what it sends.
+    var client: String { clientAddress }
+
+    /// Whether it is mail of the MTA itself or of sendmail(1).
+    var isInternal: Bool { message.isInternal }
+
+    /// Bytes of the body that are still kept.
+    var room: Int { max(0, limits.bodyLimit - message.body.count) }
+
+    /// There is no room for this message now. Its next answer says so; mail that nobody could be told about loses the rest
+    /// of its body instead.
+    mutating func refuse(_ reply: Reply) {
+        guard phase == .collecting else { return }
+        if message.isInternal {
+            message.isBodyTruncated = true
+            return
+        }
+        reset()
+        refusal = reply
+        phase = .passing
     }
 
     /// The address in an argument of MAIL or RCPT. smtpd(8) passes on what the client said, in angle brackets;

@@ -342,6 +342,11 @@ extension SQLSession {
         if let last {
             try run("UPDATE erasures SET cursor = ? WHERE stage = 5 AND cursor = ?", last, cursor)
         } else {
+            try run(
+                """
+                DELETE FROM inbound_outcomes
+                WHERE sender COLLATE NOCASE IN (SELECT email FROM erasures WHERE stage = 5 AND cursor = ?)
+                """, cursor)
             try run("DELETE FROM erasures WHERE stage = 5 AND cursor = ?", cursor)
         }
         return true

@@ -11,23 +11,25 @@ extension Configuration {
     private func checkVerdicts(_ reading: inout Reading) {
         guard !verdicts.strippedAtBorder else { return }
         let mend = "remove incoming copies with conf/postfix/header_checks, then set verdicts.stripped_at_border: true"
-        if verdicts.rspamdHeaders {
-            reading.complain(
-                at: reading.origin(of: "verdicts.rspamd_headers"),
-                """
-                any sender can write X-Rspamd-Action, and rspamd leaves forged ones on mail of local and authenticated \
-                clients
-                """,
-                mend)
-        }
-        if !verdicts.authservIDs.isEmpty {
-            reading.complain(
-                at: reading.origin(of: "verdicts.authserv_ids"),
-                """
-                any sender can write Authentication-Results with our name; only the border can remove it (RFC 8601 \
-                section 5)
-                """,
-                mend)
+        let claims: [VerdictSourceKind: String] = [
+            .rspamdHeaders:
+                "any sender can write X-Rspamd-Action, and rspamd leaves forged ones on mail of local and authenticated "
+                + "clients",
+            .spamAssassinHeaders: "any sender can write X-Spam-Status, and SpamAssassin's milter rewrites it in place",
+            .clamAVHeaders: "any sender can write X-Virus-Status",
+            .authres:
+                "any sender can write Authentication-Results with our name; only the border can remove it (RFC 8601 "
+                + "section 5)",
+            .receivedSPF:
+                "any sender can write Received-SPF, and it is the first one where no policy server added another",
+        ]
+        let short: [VerdictSourceKind: String] = [
+            .rspamdHeaders: "verdicts.rspamd_headers", .authres: "verdicts.authserv_ids",
+        ]
+        for source in verdicts.sources {
+            guard let claim = claims[source.kind] else { continue }
+            let path = short[source.kind].flatMap { reading.isSet($0) ? $0 : nil } ?? "verdicts.sources"
+            reading.complain(at: reading.origin(of: path), claim, mend)
         }
     }
 

@@ -56,10 +56,7 @@ extension Configuration {
         returns = Returns(&reading)
         autoReplies = AutoReplies(&reading)
         rawMail = RawMail(&reading)
-        verdicts = Verdicts(
-            rspamdHeaders: reading.value(Schema.Verdicts.rspamdHeaders),
-            strippedAtBorder: reading.value(Schema.Verdicts.strippedAtBorder),
-            authservIDs: reading.values(Schema.Verdicts.authservIDs))
+        verdicts = Verdicts(&reading)
         tracking = Tracking(
             opens: reading.value(Schema.Tracking.opens), clicks: reading.value(Schema.Tracking.clicks),
             isAnonymous: reading.value(Schema.Tracking.anonymous),
@@ -86,6 +83,8 @@ extension Configuration {
         relays = Relay.all(&reading, smtp: smtp)
         pacing = Pacing.all(&reading, relays: relays)
         routes = Route.all(&reading)
+        recipientDelimiter = reading.value(Schema.Route.delimiter).character
+        unknownRecipients = UnknownRecipients.all(&reading)
         ownAddresses = reading.values(Schema.ownAddresses)
     }
 }
@@ -105,6 +104,12 @@ extension Configuration.Milter {
         headerLimit = reading.value(Schema.Milter.headerLimit)
         headerBytesLimit = reading.value(Schema.Milter.headerBytesLimit)
         recipientLimit = reading.value(Schema.Milter.recipientLimit)
+        partLimit = reading.value(Schema.Milter.partLimit)
+        nestingLimit = reading.value(Schema.Milter.nestingLimit)
+        inFlightBytes = reading.value(Schema.Milter.inFlightBytes)
+        inFlightMessages = reading.value(Schema.Milter.inFlightMessages)
+        clientBytes = reading.value(Schema.Milter.clientBytes)
+        clientMessages = reading.value(Schema.Milter.clientMessages)
         commitDeadline = reading.value(Schema.Milter.commitDeadline)
         onFailure = reading.value(Schema.Milter.onFailure)
         if reading.value(Schema.Milter.tcpBeyondLoopback) == false, let tcp, !Hostname.isLoopback(tcp.host) {
@@ -251,59 +256,6 @@ extension Configuration.Login {
                 reading.complain(.warning, at: origin, "\(file) can be read by every user", "chmod 0600 \(file)")
             }
             return text
-        }
-    }
-}
-
-extension Configuration.Route {
-    static func all(_ reading: inout Reading) -> [Self] {
-        var routes: [Self] = []
-        for var entry in reading.mappings(Schema.Route.list) {
-            if let route = read(&entry) {
-                check(route, against: routes, &entry)
-                routes.append(route)
-            }
-            reading.absorb(entry)
-        }
-        return routes
-    }
-
-    private static func read(_ entry: inout Reading) -> Self? {
-        let recipient = entry.optional(Schema.Route.recipient)
-        let domain = entry.optional(Schema.Route.domain)
-        let project = entry.value(Schema.Route.project)
-        let disposition = entry.value(Schema.Route.disposition)
-        let answersBlindCopies = entry.value(Schema.Route.replyToBcc)
-        let requiresAuthentication = entry.value(Schema.Route.requireAuthentication)
-        let rawMail = RawMailKeep(rawValue: entry.value(Schema.Route.rawMail).rawValue)
-        func route(_ target: Target) -> Self {
-            Self(
-                target: target, project: project, disposition: disposition, answersBlindCopies: answersBlindCopies,
-                requiresAuthentication: requiresAuthentication, rawMail: rawMail)
-        }
-        switch (recipient, domain) {
-        case (let recipient?, nil): return route(.recipient(recipient))
-        case (nil, let domain?): return route(.domain(domain))
-        case (_?, _?): entry.complain(at: entry.start, "has both recipient and domain", "make two routes of it")
-        case (nil, nil):
-            // A value that was written and refused has a finding of its own.
-            guard !entry.isSet("recipient"), !entry.isSet("domain") else { break }
-            entry.complain(at: entry.start, "has neither recipient nor domain", "add recipient: support@example.com")
-        }
-        return nil
-    }
-
-    private static func check(_ route: Self, against others: [Self], _ entry: inout Reading) {
-        for other in others where other.target == route.target {
-            if other.project == route.project {
-                return entry.complain(at: entry.start, "repeats an earlier route", "remove one of them")
-            }
-            if other.disposition != route.disposition {
-                return entry.complain(
-                    at: entry.start,
-                    "differs in disposition from an earlier route of the same recipients: one message has one fate",
-                    "give both the same disposition")
-            }
         }
     }
 }

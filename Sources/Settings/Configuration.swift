@@ -43,6 +43,10 @@ package struct Configuration: Sendable {
     package let pacing: [Pacing]
     /// In the order of the file; no two have the same target and project.
     package let routes: [Route]
+    /// `recipient_delimiter`. nil knows no tags.
+    package let recipientDelimiter: Character?
+    /// `unknown_recipients`. No two have the same domain.
+    package let unknownRecipients: [UnknownRecipients]
     /// Addresses that are never answered automatically; domains in lower case.
     package let ownAddresses: [String]
     /// What works and is probably not as intended; to be logged at start.
@@ -72,6 +76,18 @@ package struct Configuration: Sendable {
         package let headerBytesLimit: Int
         /// `milter.recipient_limit`.
         package let recipientLimit: Int
+        /// `milter.part_limit`.
+        package let partLimit: Int
+        /// `milter.nesting_limit`.
+        package let nestingLimit: Int
+        /// `milter.in_flight_bytes`.
+        package let inFlightBytes: Int
+        /// `milter.in_flight_messages`.
+        package let inFlightMessages: Int
+        /// `milter.client_bytes`.
+        package let clientBytes: Int
+        /// `milter.client_messages`.
+        package let clientMessages: Int
         /// `milter.commit_deadline`.
         package let commitDeadline: Duration
         /// `milter.on_failure`.
@@ -185,12 +201,43 @@ package struct Configuration: Sendable {
 
     /// The keys of `verdicts`.
     package struct Verdicts: Hashable, Sendable {
-        /// `verdicts.rspamd_headers`.
-        package let rspamdHeaders: Bool
+        /// `verdicts.sources` with what `rspamd_headers` and `authserv_ids` stand for; none twice.
+        package let sources: [VerdictSource]
         /// `verdicts.stripped_at_border`.
         package let strippedAtBorder: Bool
-        /// `verdicts.authserv_ids`.
-        package let authservIDs: [String]
+        /// `verdicts.deadline`.
+        package let deadline: Duration
+        /// `verdicts.scans`.
+        package let scans: Int
+
+        /// Whether rspamd's header fields are believed.
+        package var rspamdHeaders: Bool { sources.contains { $0.kind == .rspamdHeaders } }
+        /// The authserv-ids that are believed.
+        package var authservIDs: [String] { sources.filter { $0.kind == .authres }.flatMap(\.authservIDs) }
+    }
+
+    /// One entry of `verdicts.sources`.
+    package struct VerdictSource: Hashable, Sendable {
+        package let kind: VerdictSourceKind
+        /// `address`. Host and port, or a path; empty for a source in the message.
+        package var address = ""
+        /// What `password_file` holds.
+        package var password: Secret?
+        /// `timeout`.
+        package var timeout = Duration.seconds(20)
+        /// `size_limit`. Bytes.
+        package var sizeLimit = 25 << 20
+        /// `authserv_ids`.
+        package var authservIDs: [String] = []
+        /// `virus_symbols`.
+        package var virusSymbols: [String] = []
+        /// `gray_min`.
+        package var grayMinimum: Double?
+        /// `gray_heuristics`.
+        package var takesHeuristicsAsGray = false
+
+        /// Empty but for its kind.
+        init(kind: VerdictSourceKind) { self.kind = kind }
     }
 
     /// The keys of `tracking`.
@@ -276,13 +323,37 @@ package struct Configuration: Sendable {
         package var requiresAuthentication = false
         /// `raw_mail`. nil: as the section of that name says.
         package var rawMail: RawMailKeep?
+        /// `when`, each as `check=VERDICT`.
+        package var conditions: [String] = []
+        /// `reject_text`.
+        package var rejectText: String?
+        /// `spam`.
+        package var spam = SpamMode.none
+
+        /// With the defaults for everything else.
+        package init(target: Target, project: String, disposition: Disposition) {
+            self.target = target
+            self.project = project
+            self.disposition = disposition
+        }
 
         package enum Target: Hashable, Sendable {
             /// One address; its domain is in lower case, its local part as written.
             case recipient(String)
             /// Every address of a domain, in lower case.
             case domain(String)
+            /// Every address that fits, with `*` and `?`.
+            case wildcard(String)
+            /// Every address that fits a regular expression.
+            case pattern(String)
         }
+    }
+
+    /// One entry of `unknown_recipients`.
+    package struct UnknownRecipients: Hashable, Sendable {
+        package let domain: String
+        package let answer: UnknownAnswer
+        package let project: String
     }
 }
 
@@ -298,7 +369,46 @@ package enum TLSMode: String, Hashable, Sendable, CaseIterable {
 
 /// What becomes of a message whose event is stored (`routes[].disposition`).
 package enum Disposition: String, Hashable, Sendable, CaseIterable {
-    case `continue`, discard
+    case `continue`, discard, quarantine, reject
+}
+
+/// What becomes of the event of spam (`routes[].spam`).
+package enum SpamMode: String, Hashable, Sendable, CaseIterable {
+    case none, mark, quarantine, fail
+}
+
+/// What separates an address from its tag (`recipient_delimiter`).
+package enum RecipientDelimiter: String, Hashable, Sendable, CaseIterable {
+    case plus, minus, none
+
+    /// The character; nil for none.
+    var character: Character? {
+        switch self {
+        case .plus: "+"
+        case .minus: "-"
+        case .none: nil
+        }
+    }
+}
+
+/// What becomes of a recipient without a route (`unknown_recipients[].answer`).
+package enum UnknownAnswer: String, Hashable, Sendable, CaseIterable {
+    case `continue`, reject, discard, event
+}
+
+/// The verdict sources by their names (`verdicts.sources[].source`).
+package enum VerdictSourceKind: String, Hashable, Sendable, CaseIterable {
+    case rspamdHeaders = "rspamd-headers"
+    case spamAssassinHeaders = "spamassassin-headers"
+    case clamAVHeaders = "clamav-headers"
+    case authres
+    case receivedSPF = "received-spf-first"
+    case rspamdHTTP = "rspamd-http"
+    case spamd
+    case clamd
+
+    /// Whether it stands in the message; else it is asked.
+    package var isHeader: Bool { ![.rspamdHTTP, .spamd, .clamd].contains(self) }
 }
 
 /// The levels of swift-log, by their names.

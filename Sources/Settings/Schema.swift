@@ -55,7 +55,7 @@ package enum Schema {
             name: "verdicts",
             meaning:
                 """
-                Whose word about spam and authentication counts. What is not declared here is reported as DISABLED, \
+                Whose word about spam, viruses and authentication counts. What is not declared here is reported as DISABLED, \
                 never as PASS.
                 """,
             settings: Verdicts.settings),
@@ -85,7 +85,9 @@ package enum Schema {
                 Over which relays mail leaves and how fast, which inbound mail becomes events, and which addresses are \
                 our own.
                 """,
-            settings: [Relay.list, Pacing.list, Route.list, ownAddresses.setting]),
+            settings: [
+                Relay.list, Pacing.list, Route.list, Route.delimiter.setting, Unknown.list, ownAddresses.setting,
+            ]),
     ]
 
     /// Every key of every section.

@@ -137,6 +137,47 @@ extension TextRule {
         return text
     }
 
+    static let number = TextRule(name: "decimal number") { text throws(Complaint) in
+        guard let number = Double(text), number.isFinite else {
+            throw Complaint(message: "`\(text)` is no number", mend: "write for example 3.5")
+        }
+        return text
+    }
+
+    static let scannerAddress = TextRule(name: "host:port or path of a Unix socket") { text throws(Complaint) in
+        if text.hasPrefix("/") { return try socketPath.normalise(text) }
+        guard let pair = HostPort(text), pair.port > 0 else {
+            throw Complaint(
+                message: "`\(text)` is neither host and port nor a path",
+                mend: "write for example 127.0.0.1:11333 or /run/clamav/clamd.ctl")
+        }
+        return pair.description
+    }
+
+    static let verdictCondition = TextRule(name: "verdict=VALUE") { text throws(Complaint) in
+        let parts = text.split(separator: "=", omittingEmptySubsequences: false)
+        let checks = ["spam", "virus", "spf", "dkim", "dmarc"]
+        let verdicts = ["PASS", "FAIL", "GRAY", "PROCESSING_FAILED", "DISABLED"]
+        guard parts.count == 2, checks.contains(parts[0].lowercased()), verdicts.contains(parts[1].uppercased()) else {
+            throw Complaint(
+                message: "`\(text)` is no verdict",
+                mend: "write one of \(checks.joined(separator: ", ")), =, and one of "
+                    + verdicts.joined(separator: ", "))
+        }
+        return "\(parts[0].lowercased())=\(parts[1].uppercased())"
+    }
+
+    /// One of a closed list, which must be written.
+    static func oneOf(_ names: [String]) -> TextRule {
+        TextRule(name: names.dropLast().joined(separator: ", ") + " or " + (names.last ?? "")) {
+            text throws(Complaint) in
+            if names.contains(text) { return text }
+            let mend = NearestName.to(text, among: names).map { "did you mean \($0)?" }
+            throw Complaint(
+                message: "`\(text)` is none of the choices", mend: mend ?? "write \(names.joined(separator: ", "))")
+        }
+    }
+
     static let url = TextRule(name: "http or https URL") { text throws(Complaint) in
         guard let url = Hostname.baseURL(text) else {
             throw Complaint(

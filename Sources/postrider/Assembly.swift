@@ -10,6 +10,7 @@ import MilterAdapter
 import ResolverAdapter
 import SMTPAdapter
 import SQLStore
+import ScannerAdapter
 import Settings
 import WebhookAdapter
 import WorkflowModel
@@ -184,7 +185,7 @@ struct Assembly {
         RawMailFiles(besideDatabase: configuration.database.path, policy: rawMailPolicy)
     }
 
-    private static func keep(_ keep: RawMailKeep) -> RawMailPolicy.Keep {
+    static func keep(_ keep: RawMailKeep) -> RawMailPolicy.Keep {
         switch keep {
         case .never: .never
         case .failures: .failures
@@ -225,16 +226,17 @@ struct Assembly {
     /// - Throws: `ConfigurationError`-like sentence when a route names a project that is not there.
     func makeIntake(_ context: EngineContext) async throws -> Intake {
         var intake = Intake.Configuration()
-        intake.routes = InboundRoutes(configuration.routes.map(Self.route))
+        intake.routes = try inboundRoutes
         intake.readingLimits = ReadingLimits(
-            bodyBytes: configuration.milter.bodyLimit, headerFields: configuration.milter.headerLimit)
-        if configuration.verdicts.rspamdHeaders {
-            intake.rspamd = RspamdHeaders(trustedServices: Set(configuration.verdicts.authservIDs))
-        }
+            bodyBytes: configuration.milter.bodyLimit, headerFields: configuration.milter.headerLimit,
+            parts: configuration.milter.partLimit, nesting: configuration.milter.nestingLimit)
+        intake.sources = passiveSources
+        if !scanners.isEmpty { intake.scanDeadline = configuration.verdicts.deadline }
         let known = Set(try await context.store.read { try $0.loadCatalog().projects.map(\.slug) })
-        for route in configuration.routes where !known.contains(route.project) {
+        let events = configuration.unknownRecipients.filter { $0.answer == .event }
+        for project in configuration.routes.map(\.project) + events.map(\.project) where !known.contains(project) {
             throw CommandFailure(
-                "routes: there is no project \(route.project); known are \(known.sorted().joined(separator: ", "))")
+                "routes: there is no project \(project); known are \(known.sorted().joined(separator: ", "))")
         }
         for project in configuration.returns.projects.keys.sorted() where !known.contains(project) {
             throw CommandFailure(
@@ -243,21 +245,7 @@ struct Assembly {
         return Intake(context: context, configuration: intake)
     }
 
-    private static func route(_ route: Configuration.Route) -> InboundRoutes.Route {
-        let match: InboundRoutes.Route.Match =
-            switch route.target {
-            case .recipient(let address): .recipient(address)
-            case .domain(let domain): .domain(domain)
-            }
-        let disposition: InboundRoutes.Disposition = route.disposition == .discard ? .discard : .continue
-        var made = InboundRoutes.Route(match: match, project: route.project, disposition: disposition)
-        made.replies.answersBlindCopies = route.answersBlindCopies
-        made.replies.requiresAuthentication = route.requiresAuthentication
-        made.rawMail = route.rawMail.map(keep)
-        return made
-    }
-
-    var milter: MilterConfiguration {
+    func milter(routes: InboundRoutes) -> MilterConfiguration {
         let milter = configuration.milter
         return MilterConfiguration(
             unixSocketPath: milter.socket, socketMode: milter.socketMode, socketGroup: milter.socketGroup,
@@ -266,8 +254,12 @@ struct Assembly {
                 .init(host: $0.host, port: $0.port, allowsRemoteClients: true)
             }, bodyLimit: milter.bodyLimit,
             headerCountLimit: milter.headerLimit, headerBytesLimit: milter.headerBytesLimit,
-            recipientLimit: milter.recipientLimit, commitDeadline: milter.commitDeadline,
-            fallback: milter.onFailure == .accept ? .accept : .tempfail,
+            recipientLimit: milter.recipientLimit,
+            inFlight: InFlightLimits(
+                bytes: milter.inFlightBytes, messages: milter.inFlightMessages, clientBytes: milter.clientBytes,
+                clientMessages: milter.clientMessages),
+            refusesRecipients: routes.refusesUnknownRecipients, commitDeadline: milter.commitDeadline,
+            fallback: milter.onFailure == .accept ? .accept : .tempfail, allowsQuarantine: routes.mayQuarantine,
             // Above the 300 s that Postfix waits for us and lets its own clients wait; a peer that stops within a packet
             // keeps one of libmilter's threads for so long.
             timeout: 600)
@@ -292,7 +284,8 @@ extension MilterGauges {
             "messages": messages, "unwanted": unwanted, "tempfails": tempfails, "failedOpen": failedOpen,
             "timeouts": timeouts, "lateCommits": lateCommits, "truncated": truncated,
             "refusedRecipients": refusedRecipients, "refusedWhileDraining": refusedWhileDraining,
-            "tcpConnections": tcpConnections,
+            "tcpConnections": tcpConnections, "bytesInFlight": bytesInFlight, "refusedBusy": refusedBusy,
+            "rejectedRecipients": rejectedRecipients, "rejected": rejected, "quarantined": quarantined,
         ]
     }
 }

@@ -4,11 +4,18 @@ import Foundation
 import Glibc
 import Logging
 import SMTPAdapter
+import ScannerAdapter
 import Settings
 
 struct CheckCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "check", abstract: "Validates the configuration and, with --postfix, Postfix's side of it.")
+        commandName: "check", abstract: "Validates the configuration and, with --postfix, Postfix's side of it.",
+        discussion: """
+            With --canary it also tries whether strangers can forge the verdict fields that are believed: it sends a mail \
+            with such fields through that entrance of Postfix as if from --client, and asks the running daemon which of \
+            them arrived. Postfix must believe our XCLIENT there (smtpd_authorized_xclient_hosts = 127.0.0.1 on a listener \
+            for tests). The mail reaches no mailbox.
+            """)
 
     @OptionGroup var option: ConfigurationOption
 
@@ -18,21 +25,39 @@ struct CheckCommand: ParsableCommand {
     @Flag(help: "Connects to every relay as for a mail, with TLS and login, and sends none.")
     var relays = false
 
+    @Option(name: .long, help: "Host and port of an entrance of Postfix, for example 127.0.0.1:25.")
+    var canary: String?
+
+    @Option(name: .long, help: "The address that the canary seems to come from; not one of your own networks.")
+    var client = "198.51.100.7"
+
+    @Option(name: .long, help: "Whom the canary is for; the first route's address when left out.")
+    var recipient: String?
+
+    @Option(name: .long, help: "Whom the canary is from.")
+    var sender = "canary@example.com"
+
+    func validate() throws {
+        if let canary, ScannerAddress(canary) == nil { throw ValidationError("--canary takes host:port") }
+        for text in [client, recipient ?? "", sender] where text.contains(where: { $0.isWhitespace || $0 == ">" }) {
+            throw ValidationError("`\(text)` is no address")
+        }
+    }
+
     func run() throws {
         let configuration = try loadConfiguration(option.config)
+        _ = try Assembly(configuration: configuration, logger: .quiet).inboundRoutes
         for warning in configuration.warnings { print(warning) }
         print("\(option.config): ok")
         if relays { try checkRelays(configuration) }
         let problems = Self.logFindings(configuration, file: option.config)
         for problem in problems { print(problem) }
         try reportGaps(configuration)
-        guard let postfix else {
-            if problems.contains(where: { $0.severity == .error }) { throw ExitCode(1) }
-            return
-        }
-        let findings = PostfixCheck(directory: postfix, configuration: configuration).findings()
+        let findings = postfix.map { PostfixCheck(directory: $0, configuration: configuration).findings() } ?? []
         for finding in findings { print(finding) }
-        if (problems + findings).contains(where: { $0.severity == .error }) { throw ExitCode(1) }
+        var isBad = (problems + findings).contains { $0.severity == .error }
+        if let canary { isBad = try !runCanary(canary, configuration) || isBad }
+        if isBad { throw ExitCode(1) }
     }
 
     /// Whether the log can be read by whoever asks; to be asked as the daemon's user.

@@ -51,11 +51,14 @@ final class Daemon: Sendable {
             perReceiver: configuration.webhooks.perReceiver)
         try await webhookDispatch.recover()
         Opens(context: context).recover()
-        let milter = MilterServer(configuration: assembly.milter, intake: intake, logger: logger)
+        let scanners = assembly.scanners
+        let scans = Scans(context: context, intake: intake, scanners: scanners, width: configuration.verdicts.scans)
+        let milter = MilterServer(
+            configuration: assembly.milter(routes: intake.routes), intake: intake, logger: logger)
         context.gauges.register("milter") { milter.gauges.numbers }
         if let rawMail = context.rawMail { context.gauges.register("rawMail") { rawMail.numbers } }
         let log = assembly.mailLog.map { source in
-            DeliveryLog(context: context, source: source) { intake.wants(recipient: $0) }
+            DeliveryLog(context: context, source: source) { intake.records(recipient: $0) }
         }
         let ready = Readiness(logger: logger)
         let http = makeHTTP(context, pages: try assembly.makePages(), ready: ready)
@@ -70,6 +73,8 @@ final class Daemon: Sendable {
                     .init(service: LoopService { await Segmenter(context: context).run() }),
                     .init(service: LoopService { await History(context: context).run() }),
                     .init(service: LoopService { await ContactJobs(context: context).run() }),
+                    // Without scanners too: mail may wait from before they were taken out of the configuration.
+                    .init(service: LoopService { await scans.run() }),
                     .init(service: LoopService { await Housekeeping(context: context).run() }),
                     .init(service: LoopService { await log?.run() }),
                     .init(

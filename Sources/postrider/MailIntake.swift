@@ -60,7 +60,8 @@ struct MailIntake {
                     guard !taken.isEmpty else { return .failed("\(name): nobody has a route for it, or it is our own") }
                     whenTaken()
                     let duplicates = taken.count { $0 == .duplicate }
-                    return .taken(events: taken.count - duplicates, duplicates: duplicates)
+                    let events = taken.count { if case .recorded = $0 { true } else { false } }
+                    return .taken(events: events, duplicates: duplicates)
                 } catch {
                     return .failed("\(name): \(error)")
                 }

@@ -17,6 +17,8 @@ package enum StoreContract: String, CaseIterable, Sendable, CustomTestStringConv
     case claimTakesDuePendingEntriesOnce
     case releasedClaimsCountAsUncertain
     case receptionIsStoredOnce
+    case waitingMailComesBackWholeAndIsTakenOnce
+    case outcomesComeNewestFirstAndAreForgotten
     case pixelHitsAreLimitedAndBurstsAreOneLook
     case catalogVersionMovesWithTheCatalog
     case versionIsUsedFromItsFirstExecution
@@ -99,6 +101,8 @@ package enum StoreContract: String, CaseIterable, Sendable, CustomTestStringConv
         case .claimTakesDuePendingEntriesOnce: try await Self.claims(store)
         case .releasedClaimsCountAsUncertain: try await Self.releasedClaims(store)
         case .receptionIsStoredOnce: try await Self.receptions(store)
+        case .waitingMailComesBackWholeAndIsTakenOnce: try await Self.waitingMail(store)
+        case .outcomesComeNewestFirstAndAreForgotten: try await Self.outcomes(store)
         case .pixelHitsAreLimitedAndBurstsAreOneLook: try await Self.pixelHits(store)
         case .catalogVersionMovesWithTheCatalog: try await Self.catalogVersion(store)
         case .versionIsUsedFromItsFirstExecution: try await Self.usedVersion(store)

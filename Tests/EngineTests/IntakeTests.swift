@@ -34,7 +34,7 @@ import WorkflowModel
             .init(match: .recipient("help@example.com"), project: "default", disposition: disposition),
             .init(match: .domain("all.example.com"), project: "default", disposition: disposition),
         ])
-        configuration.rspamd = RspamdHeaders()
+        configuration.sources = PassiveSources([.rspamd(RspamdHeaders())])
         return Rig(
             engine: engine, database: database, intake: Intake(context: engine.context, configuration: configuration))
     }

@@ -45,7 +45,9 @@ struct ReplyStage {
         configuration.routes = InboundRoutes([
             route, .init(match: .domain("all.example.com"), project: "default", disposition: .continue),
         ])
-        configuration.rspamd = RspamdHeaders(trustedServices: ["mx.example.com"], virusSymbols: ["CLAM_VIRUS"])
+        configuration.sources = PassiveSources([
+            .rspamd(RspamdHeaders(trustedServices: ["mx.example.com"], virusSymbols: ["CLAM_VIRUS"]))
+        ])
         intake = Intake(context: engine.context, configuration: configuration)
     }
 

@@ -52,4 +52,64 @@ struct DispositionStories {
         try await daemon.process.terminate()
         try await story.stop()
     }
+
+    /// What rspamd wrote decides at the end of the message: refused with the route's words, held, or as it was.
+    @Test func verdictsRefuseAndHoldMail() async throws {
+        let story = try await StorySite(
+            relayPort: nil, workflows: [Self.note],
+            routes: [
+                "recipient: strict@test.example\n    disposition: reject\n    when: [spam=FAIL]\n"
+                    + "    reject_text: No spam here please",
+                "recipient: careful@test.example\n    disposition: quarantine\n    when: [spam=FAIL]",
+            ], hasScanner: true)
+        let daemon = try await story.start()
+        let spam = ["\(PrivateRspamd.scoreField): 7.5"]
+        func send(_ sender: String, to recipients: [String], _ fields: [String]) async throws -> SMTPReply {
+            let text = StoryMail.text(from: sender, to: recipients.joined(separator: ", "), fields: fields)
+            return try await story.site.receive(from: sender, to: recipients, text).final
+        }
+        let refused = try await send("eve@sender.example", to: ["strict@test.example"], spam)
+        #expect(refused.code == 550 && refused.text.contains("No spam here please"), "\(refused)")
+        #expect(try await send("ann@sender.example", to: ["strict@test.example"], []).code == 250)
+        #expect(try await send("ben@sender.example", to: ["careful@test.example"], spam).code == 250)
+        // Somebody else wants it: nobody can be refused alone.
+        #expect(try await send("cleo@sender.example", to: ["strict@test.example", Self.desk], spam).code == 250)
+        for sender in ["ann@sender.example", "ben@sender.example"] {
+            try await daemon.waitForExecution(of: "note", contact: sender, status: "EXITED")
+        }
+        try await eventually("the mail is on hold") {
+            try await story.site.postfix.queue().contains {
+                $0.queueName == "hold" && $0.sender == "ben@sender.example"
+            }
+        }
+        try await eventually("the others' mail is in their mailbox") {
+            try await story.site.mailbox(Self.desk).contains { $0.reversePath == "cleo@sender.example" }
+        }
+        for sender in ["eve@sender.example", "cleo@sender.example"] {
+            #expect(try await daemon.executions(of: "note", contact: sender).isEmpty, "\(sender)")
+        }
+        let gauges: JSON? = try await daemon.health()
+        #expect(gauges?["milter"]?["rejected"] == 1 && gauges?["milter"]?["quarantined"] == 1, "\(gauges ?? .null)")
+        #expect(gauges?["intake"]?["refused"] == 1)
+        try await daemon.process.terminate()
+        try await story.stop()
+    }
+
+    @Test func unknownRecipientsOfADomainAreRefusedOneByOne() async throws {
+        let story = try await StorySite(
+            relayPort: nil, workflows: [Self.note],
+            settings: "unknown_recipients:\n  - {domain: test.example, answer: reject}\n")
+        let daemon = try await story.start()
+        let delivery = try await story.site.receive(
+            from: "ann@sender.example", to: ["nobody@test.example", Site.inbox, "help+7@test.example"],
+            StoryMail.text(from: "ann@sender.example"))
+        #expect(delivery.recipients.map(\.code) == [550, 250, 250], "\(delivery.recipients)")
+        #expect(delivery.recipients.first?.text.contains("5.1.1") == true, "\(delivery.recipients)")
+        #expect(delivery.final.code == 250)
+        try await eventually("both are events") {
+            try await daemon.executions(of: "note", contact: "ann@sender.example").count == 2
+        }
+        try await daemon.process.terminate()
+        try await story.stop()
+    }
 }

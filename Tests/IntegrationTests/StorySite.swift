@@ -18,16 +18,21 @@ final class StorySite: Sendable {
     ///   - settings: further sections of the daemon's configuration, whole lines.
     ///   - routes: recipients whose mail becomes events, beside the site's inbox: `recipient: ADDRESS` or `domain: NAME`.
     ///   - hasScanner: rspamd in front, declared trusted; without it there are no verdicts.
+    ///   - verdicts: further lines of the section `verdicts`, indented by two blanks.
+    ///   - milter: the same of the section `milter`.
     ///   - milterSettings: of the daemon's milter in Postfix.
+    ///   - directory: where servers of the story's own live already.
     init(
         relayPort: UInt16?, workflows: [StoryWorkflow] = [.answerAndWait], example: String? = nil,
-        routes: [String] = [], hasScanner: Bool = false, settings: String = "",
-        milterSettings: String? = nil
+        routes: [String] = [], hasScanner: Bool = false, settings: String = "", verdicts: String = "",
+        in directory: ServerDirectory? = nil, milter: String = "", milterSettings: String? = nil
     ) async throws {
-        let directory = try ServerDirectory.temporary()
+        let directory = try directory ?? ServerDirectory.temporary()
         self.directory = directory
         var plan = Site.Plan(executable: try BuiltProduct.path())
         plan.hasScanner = hasScanner
+        plan.verdictLines = verdicts
+        plan.milterLines = milter
         if let milterSettings { plan.milterSettings = milterSettings }
         plan.workflows = try workflows.map { try directory.write("\($0.slug).yaml", $0.text) }
         if let example { plan.workflows.append("\(BuiltProduct.packageRoot)/\(example)") }

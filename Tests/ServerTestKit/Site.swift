@@ -25,6 +25,8 @@ package final class Site: Sendable {
         package var configuration = ""
         /// Lines under `milter:` and `smtp:` of the daemon's configuration, indented by two blanks.
         package var milterLines = ""
+        /// The same under `verdicts:`.
+        package var verdictLines = ""
         package var smtpLines = ""
         /// Directory for the database, when it is not the site's own.
         package var databaseDirectory: String?
@@ -79,6 +81,7 @@ package final class Site: Sendable {
             verdicts:
               rspamd_headers: \(plan.hasScanner)
               stripped_at_border: \(plan.hasScanner)
+            \(plan.verdictLines)
             routes:
               - recipient: \(Self.inbox)
             \(plan.configuration)

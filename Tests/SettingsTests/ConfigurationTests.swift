@@ -215,4 +215,41 @@ import Testing
         let error = #expect(throws: ConfigurationError.self) { try Configuration.parse("smtp: {password: hunter2}") }
         #expect(error?.description.contains("hunter2") == false)
     }
+
+    @Test func inboundSettingsAreTyped() throws {
+        let configuration = try Configuration.parse(
+            """
+            verdicts:
+              stripped_at_border: true
+              deadline: 2m
+              sources:
+                - {source: spamassassin-headers, gray_min: 3.5}
+                - {source: authres, authserv_ids: [MX.example.com]}
+                - {source: rspamd-http, address: "127.0.0.1:11333", timeout: 3s, virus_symbols: [CLAM_VIRUS]}
+                - {source: clamd, address: /run/clamav/clamd.ctl, size_limit: 1MiB, gray_heuristics: true}
+            recipient_delimiter: minus
+            unknown_recipients: [{domain: In.example.com, answer: event, project: news}]
+            routes:
+              - wildcard: "*@*.example.com"
+                disposition: quarantine
+                when: [Spam=fail, virus=GRAY]
+                spam: fail
+                raw_mail: never
+                reply_to_bcc: true
+              - pattern: "x[0-9]+@example.com"
+            """)
+        let sources = configuration.verdicts.sources
+        #expect(sources.map(\.kind) == [.spamAssassinHeaders, .authres, .rspamdHTTP, .clamd])
+        #expect(sources[0].grayMinimum == 3.5 && configuration.verdicts.authservIDs == ["mx.example.com"])
+        #expect(sources[2].address == "127.0.0.1:11333" && sources[2].timeout == .seconds(3))
+        #expect(sources[2].virusSymbols == ["CLAM_VIRUS"])
+        #expect(sources[3].sizeLimit == 1 << 20 && sources[3].takesHeuristicsAsGray)
+        #expect(configuration.verdicts.deadline == .seconds(120) && configuration.recipientDelimiter == "-")
+        #expect(configuration.unknownRecipients == [.init(domain: "in.example.com", answer: .event, project: "news")])
+        let route = try #require(configuration.routes.first)
+        #expect(route.target == .wildcard("*@*.example.com") && route.conditions == ["spam=FAIL", "virus=GRAY"])
+        #expect(route.disposition == .quarantine && route.spam == .fail && route.rawMail == .never)
+        #expect(route.answersBlindCopies && !route.requiresAuthentication)
+        #expect(configuration.routes.last?.target == .pattern("x[0-9]+@example.com"))
+    }
 }

@@ -105,6 +105,45 @@ struct BadText: Sendable, CustomTestStringConvertible {
         BadText(
             "verdicts:\n  authserv_ids: [mx.example]\n",
             "2 verdicts.authserv_ids any sender can write Authentication-Results"),
+        BadText(
+            "verdicts:\n  sources: [{source: spamassassin-headers}]\n",
+            "2 verdicts.sources any sender can write X-Spam-Status"),
+        BadText(
+            "verdicts:\n  sources: [{source: received-spf-first}, {source: clamav-headers}]\n",
+            "2 verdicts.sources any sender can write Received-SPF",
+            "2 verdicts.sources any sender can write X-Virus-Status"),
+        BadText(
+            "verdicts:\n  stripped_at_border: true\n  sources: [{source: rspamd-headers}]\n  rspamd_headers: true\n",
+            "4 verdicts.rspamd_headers repeats a source of verdicts.sources"),
+        BadText(
+            "verdicts:\n  stripped_at_border: true\n  sources:\n    - source: authres\n",
+            "4 verdicts.sources[1] names no authserv_ids"),
+        BadText(
+            "verdicts:\n  sources:\n    - source: clamd\n", "3 verdicts.sources[1] does not say where clamd listens"),
+        BadText("verdicts:\n  sources:\n    - timeout: 1s\n", "3 verdicts.sources[1] does not say which source it is"),
+        BadText(
+            "verdicts:\n  sources:\n    - {source: spamd, address: nowhere}\n",
+            "3 verdicts.sources[1].address `nowhere` is neither host and port nor a path"),
+        BadText(
+            "verdicts:\n  sources:\n    - {source: spam, address: /s}\n",
+            "3 verdicts.sources[1].source `spam` is none of the choices"),
+        BadText(
+            "verdicts:\n  sources:\n    - {source: clamd, address: /s, virus_symbols: [X]}\n",
+            "3 virus_symbols has no meaning for clamd"),
+        BadText(
+            "verdicts:\n  sources:\n    - {source: spamd, address: /s, gray_min: much}\n",
+            "3 verdicts.sources[1].gray_min `much` is no number"),
+        BadText(
+            "verdicts:\n  sources:\n    - {source: rspamd-http, address: /s, password_file: /nonexistent/p}\n",
+            "3 verdicts.sources[1].password_file /nonexistent/p does not exist"),
+        BadText("routes:\n  - {domain: b.example, when: [spam=FAIL]}\n", "2 when has no effect"),
+        BadText(
+            "routes:\n  - {domain: b.example, disposition: reject, when: [ham=FAIL]}\n",
+            "2 when[1] `ham=FAIL` is no verdict"),
+        BadText("unknown_recipients:\n  - answer: reject\n", "2 unknown_recipients[1] has no domain"),
+        BadText(
+            "unknown_recipients:\n  - {domain: b.example}\n  - {domain: B.example}\n",
+            "3 unknown_recipients[2] repeats b.example"),
         BadText("smtp:\n  username: u\n", "2 smtp.username has no password"),
         BadText(
             "smtp:\n  password_file: /nonexistent/secret\n", "2 smtp.password_file /nonexistent/secret does not exist"),
@@ -125,8 +164,8 @@ struct BadText: Sendable, CustomTestStringConvertible {
             "routes:\n  - {domain: b.example}\n  - {domain: b.example, project: p, disposition: discard}\n",
             "3 routes[2] differs in disposition"),
         BadText(
-            "routes:\n  - {domain: b.example, disposition: reject}\n",
-            "2 routes[1].disposition `reject` is none of the choices continue or discard"),
+            "routes:\n  - {domain: b.example, disposition: bounce}\n",
+            "2 routes[1].disposition `bounce` is none of the choices continue, discard, quarantine or reject"),
     ]
 
     @Test(arguments: values + shapes + keys + contradictions)
