@@ -51,6 +51,8 @@ struct PostfixCase: Sendable, CustomTestStringConvertible {
         let folder = try TemporaryFolder()
         try folder.write(main, to: "main.cf")
         try folder.write(master, to: "master.cf")
+        // Whether our own mail is sent once has tests of its own.
+        let ours = ours.contains("postfix:") ? ours : ours + "\npostfix: {exactly_once: false}\n"
         return try PostfixCheck(directory: folder.path, configuration: Configuration.parse(ours), files: probe)
             .findings()
     }
@@ -218,6 +220,18 @@ struct PostfixCase: Sendable, CustomTestStringConvertible {
             ours: "smtp: {host: relay.example, tls: required}"),
     ]
 
+    private static let ownMail = [
+        PostfixCase("our own mail is shown and its log is read", ours: "postfix: {log: /var/log/mail.log}"),
+        PostfixCase(
+            "our own mail is shown and no log is read", ours: "postfix: {exactly_once: true}",
+            "warning main.cf:1 smtpd_milters: with default_action=accept a mail that is handed over at the moment of a crash"
+        ),
+        PostfixCase(
+            "our own mail is shown to a milter that must answer",
+            main: PostfixCase.sound.replacing("accept", with: "tempfail", maxReplacements: 1),
+            ours: "postfix: {exactly_once: true}"),
+    ]
+
     private static let verdicts = [
         PostfixCase(
             "rspamd is believed and not there", main: PostfixCase.sound + "header_checks = regexp:/x\n",
@@ -236,7 +250,7 @@ struct PostfixCase: Sendable, CustomTestStringConvertible {
             "warning main.cf header_checks: is empty, but verdicts.stripped_at_border says"),
     ]
 
-    @Test(arguments: list + services + verdicts)
+    @Test(arguments: list + services + verdicts + ownMail)
     func findingsNamePlaceAndMend(state: PostfixCase) throws {
         let written = try state.run().filter { $0.severity != .ok }.map { finding in
             let place =
