@@ -76,14 +76,14 @@ final class Daemon: Sendable {
                     // Without scanners too: mail may wait from before they were taken out of the configuration.
                     .init(service: LoopService { await scans.run() }),
                     .init(service: LoopService { await Housekeeping(context: context).run() }),
-                    .init(service: LoopService { await log?.run() }),
                     .init(
                         service: LoopService {
                             await ready.waitForHTTP()
                             await dispatch.run()
                         }),
                     .init(service: milter),
-                ],
+                    // A service that ends stops all others.
+                ] + (log.map { log in [.init(service: LoopService { await log.run() })] } ?? []),
                 logger: Logger(label: "services") { _ in SwiftLogNoOpLogHandler() }))
         let mustStop = state.withLock { state in
             state.group = group

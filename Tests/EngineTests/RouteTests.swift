@@ -94,7 +94,7 @@ import WorkflowModel
 
     @Test(arguments: [1, 100_000])
     func largeAndSmallBodiesAreToldApart(_ size: Int) async throws {
-        let stage = try await InboundStage([InboundStage.route("example.com")])
+        let stage = try await InboundStage([InboundStage.route("example.com")]) { $0.textLimit = 100 }
         let body = String(repeating: "x", count: size)
         for end in ["a\r\n", "b\r\n", "a\r\n"] {
             _ = await stage.receive(InboundStage.mail(to: ["a@example.com"], body: body + end))

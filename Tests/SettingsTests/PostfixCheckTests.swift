@@ -220,6 +220,18 @@ struct PostfixCase: Sendable, CustomTestStringConvertible {
             ours: "smtp: {host: relay.example, tls: required}"),
     ]
 
+    private static let ownMail = [
+        PostfixCase("our own mail is shown and its log is read", ours: "postfix: {log: /var/log/mail.log}"),
+        PostfixCase(
+            "our own mail is shown and no log is read", ours: "postfix: {exactly_once: true}",
+            "warning main.cf:1 smtpd_milters: with default_action=accept a mail that is handed over at the moment of a crash"
+        ),
+        PostfixCase(
+            "our own mail is shown to a milter that must answer",
+            main: PostfixCase.sound.replacing("accept", with: "tempfail", maxReplacements: 1),
+            ours: "postfix: {exactly_once: true}"),
+    ]
+
     private static let verdicts = [
         PostfixCase(
             "rspamd is believed and not there", main: PostfixCase.sound + "header_checks = regexp:/x\n",
@@ -258,7 +270,7 @@ struct PostfixCase: Sendable, CustomTestStringConvertible {
             "warning main.cf:3 smtpd_milters: smtp/inet takes Postrider's own mail and does not show it to Postrider"),
     ]
 
-    @Test(arguments: list + services + verdicts + submission)
+    @Test(arguments: list + services + verdicts + ownMail + submission)
     func findingsNamePlaceAndMend(state: PostfixCase) throws {
         let written = try state.run().filter { $0.severity != .ok }.map { finding in
             let place =
