@@ -114,6 +114,8 @@ import Testing
         let process = Process()
         process.executableURL = URL(filePath: postconf)
         process.arguments = ["-c", folder.path, "-x"]
+        // Of its own: reading the environment of a process in which many threads run is not safe.
+        process.environment = ["PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"]
         let output = Pipe()
         process.standardOutput = output
         process.standardError = FileHandle.nullDevice
