@@ -17,7 +17,7 @@ import Testing
     private enum Kind: String, CaseIterable { case rspamd, spamd, clamd }
 
     private static func scanner(
-        _ kind: Kind, _ path: String, timeout: Duration = .seconds(10), sizeLimit: Int = 25 << 20
+        _ kind: Kind, _ path: String, timeout: Duration = .seconds(60), sizeLimit: Int = 25 << 20
     ) -> any VerdictScanner {
         let configuration = ScannerConfiguration(address: .unix(path), timeout: timeout, sizeLimit: sizeLimit)
         switch kind {
@@ -54,7 +54,7 @@ import Testing
     func rspamdsActionIsItsVerdict(_ action: String, _ verdict: ScanVerdict) async throws {
         let body = #"{"score": 1.5, "required_score": 15, "action": "\#(action)", "symbols": {}}"#
         let server = try ScriptedScanner(.answer(Array(Self.http(body).utf8)), isComplete: Self.isComplete(.rspamd))
-        let outcome = await Self.scanner(.rspamd, server.path).scan(Self.message(), within: .seconds(10))
+        let outcome = await Self.scanner(.rspamd, server.path).scan(Self.message(), within: .seconds(60))
         let verdicts = try #require(Self.answered(outcome), "\(outcome)")
         #expect(verdicts.spam == verdict && verdicts.virus == .pass)
         #expect(verdicts.spamAction == action && verdicts.spamScore == 1.5 && verdicts.spamThreshold == 15)
@@ -88,7 +88,7 @@ import Testing
     func spamdsWordIsItsVerdict(_ line: String, _ verdict: ScanVerdict) async throws {
         let answer = "SPAMD/1.1 0 EX_OK\r\nContent-length: 0\r\nSpam: \(line)\r\n\r\n"
         let server = try ScriptedScanner(.answer(Array(answer.utf8)), isComplete: Self.isComplete(.spamd))
-        let outcome = await Self.scanner(.spamd, server.path).scan(Self.message(), within: .seconds(10))
+        let outcome = await Self.scanner(.spamd, server.path).scan(Self.message(), within: .seconds(60))
         #expect(Self.answered(outcome)?.spam == verdict, "\(outcome)")
         let request = String(decoding: server.bytes, as: UTF8.self)
         let parts = request.split(separator: "\r\n\r\n", maxSplits: 1)
@@ -102,7 +102,7 @@ import Testing
     ])
     func clamdsWordIsItsVerdict(_ answer: String, _ verdict: ScanVerdict) async throws {
         let server = try ScriptedScanner(.answer(Array(answer.utf8) + [0]), isComplete: Self.isComplete(.clamd))
-        let outcome = await Self.scanner(.clamd, server.path).scan(Self.message(), within: .seconds(10))
+        let outcome = await Self.scanner(.clamd, server.path).scan(Self.message(), within: .seconds(60))
         #expect(Self.answered(outcome)?.virus == verdict, "\(outcome)")
         #expect(server.bytes.starts(with: Array("zINSTREAM\0".utf8)))
     }
@@ -119,7 +119,7 @@ import Testing
 
     @Test(arguments: Kind.allCases)
     private func aScannerThatIsNotThereMayBeAskedAgain(_ kind: Kind) async {
-        let outcome = await Self.scanner(kind, "/tmp/no-such-scanner").scan(Self.message(), within: .seconds(10))
+        let outcome = await Self.scanner(kind, "/tmp/no-such-scanner").scan(Self.message(), within: .seconds(60))
         guard case .failed(_, isTemporary: true) = outcome else {
             Issue.record("\(outcome)")
             return
@@ -141,7 +141,7 @@ import Testing
         for script in [ScriptedScanner.Script.answer([]), .interrupt([])] {
             let server = try ScriptedScanner(script, isComplete: Self.isComplete(kind))
             let message = Self.message(String(repeating: "x", count: 2_000_000) + "Hello\r\n")
-            let outcome = await Self.scanner(kind, server.path).scan(message, within: .seconds(10))
+            let outcome = await Self.scanner(kind, server.path).scan(message, within: .seconds(60))
             guard case .failed(_, isTemporary: true) = outcome else {
                 Issue.record("\(outcome)")
                 continue
@@ -158,7 +158,7 @@ import Testing
     ])
     private func nonsenseIsFinal(_ kind: Kind, _ answer: String) async throws {
         let server = try ScriptedScanner(.answer(Array(answer.utf8)), isComplete: Self.isComplete(kind))
-        let outcome = await Self.scanner(kind, server.path).scan(Self.message(), within: .seconds(10))
+        let outcome = await Self.scanner(kind, server.path).scan(Self.message(), within: .seconds(60))
         guard case .failed(_, isTemporary: false) = outcome else {
             Issue.record("\(answer): \(outcome)")
             return
@@ -170,7 +170,7 @@ import Testing
     ])
     private func aScannerThatSaysItCannotNowMayBeAskedAgain(_ kind: Kind, _ answer: String) async throws {
         let server = try ScriptedScanner(.answer(Array(answer.utf8)), isComplete: Self.isComplete(kind))
-        let outcome = await Self.scanner(kind, server.path).scan(Self.message(), within: .seconds(10))
+        let outcome = await Self.scanner(kind, server.path).scan(Self.message(), within: .seconds(60))
         guard case .failed(_, isTemporary: true) = outcome else {
             Issue.record("\(answer): \(outcome)")
             return
@@ -183,7 +183,7 @@ import Testing
         let piece = kind == .rspamd ? "HTTP/1.1 200 OK\r\nContent-Length: 1073741824\r\n\r\n" : "SPAMD/1.1 0 EX_OK\r\n"
         let filler = String(repeating: "x", count: 65_536)
         let server = try ScriptedScanner(.endless(Array((piece + filler).utf8)), isComplete: { _ in true })
-        let outcome = await Self.scanner(kind, server.path).scan(Self.message(), within: .seconds(20))
+        let outcome = await Self.scanner(kind, server.path).scan(Self.message(), within: .seconds(60))
         guard case .failed(let reason, isTemporary: false) = outcome else {
             Issue.record("\(outcome)")
             return
@@ -203,7 +203,7 @@ import Testing
         let server = try ScriptedScanner(.answer(Array(answer.utf8) + [0]), isComplete: Self.isComplete(.clamd))
         var message = Self.message()
         message.isBodyTruncated = true
-        let outcome = await Self.scanner(.clamd, server.path).scan(message, within: .seconds(10))
+        let outcome = await Self.scanner(.clamd, server.path).scan(message, within: .seconds(60))
         #expect((Self.answered(outcome) != nil) == isAnswer, "\(outcome)")
     }
 
