@@ -27,12 +27,14 @@ private func readAndJudge(_ message: ReceivedMessage) -> ReadMessage {
     let now = Timestamp(microseconds: 1_700_000_000_000_000)
     let limit = 16 * 1024
     let mail = IncomingMail(
-        message, verdicts: verdicts, limits: ReadingLimits(), textLimit: 400, dataLimit: limit, now: now)
+        message, verdicts: verdicts, limits: ReadingLimits(), textLimit: 400, dataLimit: limit, receivedAt: now,
+        now: now)
     let route = InboundRoutes.Route(match: .recipient("in@example.org"), project: "default", disposition: .continue)
     let judge = ReplyJudge(EngineConfiguration(), routes: InboundRoutes([route]))
     let refusal = judge.refusal(of: mail, to: "in@example.org", by: route, isOwnMail: false, now: now)
     let data = mail.eventData(
-        recipient: "in@example.org", route: route.name, refusal: refusal, replyAddress: judge.replyAddress(of: mail))
+        for: Arrival(recipient: "in@example.org", route: route, key: []), refusal: refusal,
+        replyAddress: judge.replyAddress(of: mail))
     expect(data["to"] == .string("in@example.org"), "an event names its recipient")
     expect(JSONWriter.bytes(.object(data)).count <= 4 * limit, "an event's data are bounded")
     _ = mail.contactAddress
