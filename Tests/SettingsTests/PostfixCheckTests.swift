@@ -52,7 +52,7 @@ struct PostfixCase: Sendable, CustomTestStringConvertible {
         try folder.write(main, to: "main.cf")
         try folder.write(master, to: "master.cf")
         // Whether our own mail is shown to us is asked by cases of its own.
-        let settings = ours.contains("exactly_once") ? ours : ours + "\npostfix: {exactly_once: false}"
+        let settings = ours.contains("postfix:") ? ours : ours + "\npostfix: {exactly_once: false}"
         return try PostfixCheck(directory: folder.path, configuration: Configuration.parse(settings), files: probe)
             .findings()
     }
