@@ -28,8 +28,8 @@ test: .ci/packages  ## everything: formatting, unit tests, stories with real ser
 	@# The fuzz targets feed what the tests test: they must not fall behind it.
 	Fuzz/run --smoke
 	@# What waits for servers apart: servers and daemons beside all the other tests would wait for each other on a small machine.
-	$(SWIFT) test $(FLAGS) --skip-build --parallel --skip '^(IntegrationTests|ServerTestKitTests|SMTPAdapterTests)\.'
-	$(SWIFT) test $(FLAGS) --skip-build --parallel --filter '^(IntegrationTests|ServerTestKitTests|SMTPAdapterTests)\.'
+	$(SWIFT) test $(FLAGS) --skip-build --parallel --skip '^(IntegrationTests|ServerTestKitTests|SMTPAdapterTests|ScannerAdapterTests)\.'
+	$(SWIFT) test $(FLAGS) --skip-build --parallel --filter '^(IntegrationTests|ServerTestKitTests|SMTPAdapterTests|ScannerAdapterTests)\.'
 
 build: .ci/packages  ## the daemon, optimised, in .build/release
 	@.ci/install build
