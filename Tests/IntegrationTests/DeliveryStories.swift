@@ -90,11 +90,11 @@ struct DeliveryStories {
         let first = try await story.site.receive(from: Self.sender, text)
         let second = try await story.site.receive(from: Self.sender, text)
         #expect(first.queueID != nil && second.queueID != nil && first.queueID != second.queueID)
-        // Another mail of the same text is another mail.
+        // Another mail of the same text is another mail, which is not answered again so soon.
         try await story.deliver(from: Self.sender, StoryMail.text(from: Self.sender, id: "2-\(Self.sender)"))
-        try await relay.waitForMessages(2, to: Self.sender)
+        try await relay.waitForMessages(1, to: Self.sender)
         try await daemon.waitUntilSettled()
-        #expect(relay.messages.count == 2)
+        #expect(relay.messages.count == 1)
         #expect(try await daemon.executions(of: "answer").count == 2)
         #expect(try await daemon.counter("receptions_repeated") == 1)
         try await daemon.process.terminate()
