@@ -70,7 +70,6 @@ struct RelayStories {
         let daemon = try await story.startQuietly()
         var waits: [Duration] = []
         for number in 0..<10 {
-            try await Task.sleep(for: .milliseconds(200))
             let sender = "p\(number)@sender.example"
             try await story.deliver(from: sender, StoryMail.text(from: sender))
             let start = ContinuousClock.now

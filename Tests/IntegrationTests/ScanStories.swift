@@ -109,7 +109,8 @@ struct ScanStories {
     /// It takes connections and says nothing.
     @Test func aScannerThatHangsIsWaitedForUntilTheDeadline() async throws {
         let directory = try ServerDirectory.temporary()
-        let silent = try SilentServer()
+        // Connections are made, and nothing is said.
+        let silent = try LoopbackServer()
         let story = try await Self.site(
             ["source: spamd, address: \"127.0.0.1:\(silent.port)\", timeout: 1s"], deadline: "3s", in: directory)
         let daemon = try await story.start()
@@ -118,34 +119,10 @@ struct ScanStories {
         #expect(ContinuousClock.now - start < .seconds(20), "nobody waits for a scanner in the session")
         let event = try await daemon.received(from: "ann@sender.example")
         #expect(event["spamVerdict"] == "PROCESSING_FAILED", "\(event)")
+        silent.stop()
         try await daemon.process.terminate()
         try await story.stop()
     }
-}
-
-/// A port at which connections are made and nothing is said.
-private final class SilentServer {
-    let port: UInt16
-    private let listener: Int32
-
-    init() throws {
-        listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let descriptor = listener
-        let isOpen = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(descriptor, $0, size) == 0 && listen(descriptor, 64) == 0
-                    && getsockname(descriptor, $0, &size) == 0
-            }
-        }
-        guard isOpen else { throw FixtureError(.unavailable, "no port: errno \(errno)") }
-        port = UInt16(bigEndian: address.sin_port)
-    }
-
-    deinit { close(listener) }
 }
 
 extension RunningDaemon {

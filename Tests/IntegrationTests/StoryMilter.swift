@@ -14,51 +14,23 @@ final class StoryMilter: Sendable {
         var answers: [Character] = []
         var gate: DispatchSemaphore?
         var isReached = false
-        var connections: Set<Int32> = []
     }
 
     /// As Postfix names it.
-    let endpoint: String
-    private let listener: Int32
+    var endpoint: String { "inet:127.0.0.1:\(server.port)" }
+    private let server: LoopbackServer
     private let state = Mutex(State())
 
     init() throws {
-        listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let descriptor = listener
-        let isBound = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(descriptor, $0, length) == 0 && listen(descriptor, 64) == 0
-                    && getsockname(descriptor, $0, &length) == 0
-            }
-        }
-        guard isBound else { throw FixtureError(.unavailable, "no port for a milter: errno \(errno)") }
-        endpoint = "inet:127.0.0.1:\(UInt16(bigEndian: address.sin_port))"
-        Thread.detachNewThread { [weak self] in
-            while true {
-                let peer = Glibc.accept(descriptor, nil, nil)
-                guard peer >= 0, let self else { return }
-                self.state.withLock { _ = $0.connections.insert(peer) }
-                Thread.detachNewThread {
-                    self.serve(peer)
-                    self.state.withLock { _ = $0.connections.remove(peer) }
-                    close(peer)
-                }
-            }
-        }
+        server = try LoopbackServer()
+        server.start { [weak self] in self?.serve($0) }
     }
 
     deinit { stop() }
 
     func stop() {
-        state.withLock { state in
-            state.gate?.signal()
-            state.connections.forEach { shutdown($0, Int32(SHUT_RDWR)) }
-        }
-        shutdown(listener, Int32(SHUT_RDWR))
+        state.withLock { _ = $0.gate?.signal() }
+        server.stop()
     }
 
     /// The next messages are refused for now.

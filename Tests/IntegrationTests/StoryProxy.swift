@@ -28,51 +28,25 @@ final class StoryProxy: Sendable {
         var point: Point?
         var gate: DispatchSemaphore?
         var isReached = false
-        var connections: Set<Int32> = []
     }
 
     /// Always on 127.0.0.1.
-    let port: UInt16
-    private let listener: Int32
+    var port: UInt16 { server.port }
+    private let server: LoopbackServer
     private let state = Mutex(State())
 
     /// - Parameter relay: the relay's port on 127.0.0.1.
     init(relay: UInt16) throws {
-        listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        var address = Self.address(port: 0)
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let descriptor = listener
-        let isBound = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(descriptor, $0, length) == 0 && listen(descriptor, 64) == 0
-                    && getsockname(descriptor, $0, &length) == 0
-            }
-        }
-        guard isBound else { throw FixtureError(.unavailable, "no port for a proxy: errno \(errno)") }
-        port = UInt16(bigEndian: address.sin_port)
-        Thread.detachNewThread { [weak self] in
-            while true {
-                let client = Glibc.accept(descriptor, nil, nil)
-                guard client >= 0, let self else { return }
-                self.state.withLock { _ = $0.connections.insert(client) }
-                Thread.detachNewThread {
-                    self.serve(client, relay)
-                    self.state.withLock { _ = $0.connections.remove(client) }
-                    close(client)
-                }
-            }
-        }
+        server = try LoopbackServer()
+        server.start { [weak self] in self?.serve($0, relay) }
     }
 
     deinit { stop() }
 
     /// Ends the listener and all connections.
     func stop() {
-        state.withLock { state in
-            state.gate?.signal()
-            state.connections.forEach { shutdown($0, Int32(SHUT_RDWR)) }
-        }
-        shutdown(listener, Int32(SHUT_RDWR))
+        state.withLock { _ = $0.gate?.signal() }
+        server.stop()
     }
 
     // MARK: What the test says

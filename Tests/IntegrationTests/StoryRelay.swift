@@ -38,13 +38,11 @@ final class StoryRelay: Sendable {
         var messages: [Message] = []
         var answered = 0
         var mails = 0
-        var connections: Set<Int32> = []
-        var isStopped = false
     }
 
     /// Always on 127.0.0.1.
-    let port: UInt16
-    private let listener: Int32
+    var port: UInt16 { server.port }
+    private let server: LoopbackServer
     private let state = Mutex(State())
     private let onCommand: @Sendable () -> Void
 
@@ -55,34 +53,10 @@ final class StoryRelay: Sendable {
     ///   - onCommand: called at every command.
     init(port wanted: UInt16 = 0, onCommand: @escaping @Sendable () -> Void = {}) throws {
         self.onCommand = onCommand
-        listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        var yes: Int32 = 1
-        setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<Int32>.size))
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = wanted.bigEndian
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let descriptor = listener
-        let isBound = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(descriptor, $0, length) == 0 && listen(descriptor, 64) == 0
-                    && getsockname(descriptor, $0, &length) == 0
-            }
-        }
-        guard isBound else { throw FixtureError(.unavailable, "no port for a relay: errno \(errno)") }
-        port = UInt16(bigEndian: address.sin_port)
-        Thread.detachNewThread { [weak self] in
-            while true {
-                let connection = Glibc.accept(descriptor, nil, nil)
-                guard connection >= 0, let self else { return }
-                self.state.withLock { _ = $0.connections.insert(connection) }
-                Thread.detachNewThread {
-                    StoryRelayDialog(connection: connection, relay: self).serve()
-                    self.state.withLock { _ = $0.connections.remove(connection) }
-                    close(connection)
-                }
-            }
+        server = try LoopbackServer(port: wanted)
+        server.start { [weak self] connection in
+            guard let self else { return }
+            StoryRelayDialog(connection: connection, relay: self).serve()
         }
     }
 
@@ -90,15 +64,8 @@ final class StoryRelay: Sendable {
 
     /// Ends the listener and all connections.
     func stop() {
-        let mustClose = state.withLock { state in
-            state.hold?.gate.signal()
-            state.connections.forEach { shutdown($0, Int32(SHUT_RDWR)) }
-            defer { state.isStopped = true }
-            return !state.isStopped
-        }
-        guard mustClose else { return }
-        shutdown(listener, Int32(SHUT_RDWR))
-        close(listener)
+        state.withLock { _ = $0.hold?.gate.signal() }
+        server.stop()
     }
 
     // MARK: What the test says

@@ -220,7 +220,13 @@ struct PostfixCase: Sendable, CustomTestStringConvertible {
             ours: "smtp: {host: relay.example, tls: required}"),
     ]
 
+    /// Whether a crash sends nothing twice.
     private static let ownMail = [
+        PostfixCase(
+            "our own mail enters where no milter is", main: PostfixCase.internalMail + "smtpd_milters =\n",
+            ours: "postfix: {exactly_once: true}",
+            "error main.cf:3 smtpd_milters: smtp/inet does not show its mail to Postrider",
+            "warning main.cf:3 smtpd_milters: smtp/inet takes Postrider's own mail and does not show it to Postrider"),
         PostfixCase("our own mail is shown and its log is read", ours: "postfix: {log: /var/log/mail.log}"),
         PostfixCase(
             "our own mail is shown and no log is read", ours: "postfix: {exactly_once: true}",
@@ -250,27 +256,7 @@ struct PostfixCase: Sendable, CustomTestStringConvertible {
             "warning main.cf header_checks: is empty, but verdicts.stripped_at_border says"),
     ]
 
-    /// Whether a crash sends nothing twice.
-    private static let submission = [
-        PostfixCase(
-            "a crash at the wrong moment leaves no trace without the log", ours: "postfix: {exactly_once: true}",
-            "warning main.cf:1 smtpd_milters: with default_action=accept a mail that is handed over at the moment of a crash"
-        ),
-        PostfixCase(
-            "the log tells what the milter could not", ours: "postfix: {exactly_once: true, log: /var/log/mail.log}"),
-        PostfixCase(
-            "a Postfix that puts mail off needs no log",
-            main: "smtpd_milters = { unix:postrider/milter.sock, default_action=tempfail }\n"
-                + PostfixCase.internalMail,
-            ours: "postfix: {exactly_once: true}"),
-        PostfixCase(
-            "our own mail enters where no milter is", main: PostfixCase.internalMail + "smtpd_milters =\n",
-            ours: "postfix: {exactly_once: true}",
-            "error main.cf:3 smtpd_milters: smtp/inet does not show its mail to Postrider",
-            "warning main.cf:3 smtpd_milters: smtp/inet takes Postrider's own mail and does not show it to Postrider"),
-    ]
-
-    @Test(arguments: list + services + verdicts + ownMail + submission)
+    @Test(arguments: list + services + verdicts + ownMail)
     func findingsNamePlaceAndMend(state: PostfixCase) throws {
         let written = try state.run().filter { $0.severity != .ok }.map { finding in
             let place =
