@@ -11,9 +11,11 @@ static inline InternetAddressList *postrider_gmime_group_members(InternetAddress
     return internet_address_group_get_members(INTERNET_ADDRESS_GROUP(address));
 }
 
-/* The address of a mailbox, or NULL when the entry is a group. Borrowed from the entry. */
+/* The address of a mailbox, its domain in ASCII, or NULL when the entry is a group. Borrowed from the entry.
+ * The other form that GMime has turns xn-- labels into letters: the address of a plain field, which GMime does not see, would
+ * then be another than that of a quoted one. */
 static inline const char *postrider_gmime_mailbox_address(InternetAddress *address) {
     if (!INTERNET_ADDRESS_IS_MAILBOX(address)) return NULL;
-    return internet_address_mailbox_get_addr(INTERNET_ADDRESS_MAILBOX(address));
+    return internet_address_mailbox_get_idn_addr(INTERNET_ADDRESS_MAILBOX(address));
 }
 #endif

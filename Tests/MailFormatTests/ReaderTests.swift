@@ -76,6 +76,15 @@ struct ReaderTests {
         #expect(read([("Subject", "Köln")]).subject == "Köln")
     }
 
+    /// One person is one address, whatever stands around it.
+    @Test(arguments: [
+        "bob@xn--bcher-kva.example", "Bob <bob@xn--bcher-kva.example>", "\"B, Bob\" <bob@xn--bcher-kva.example>",
+        "=?utf-8?q?B=C3=B6b?= <bob@xn--bcher-kva.example>", "bob@bücher.example", "\"Bob\" <bob@bücher.example>",
+    ])
+    func domainInAnotherScriptIsReadInOneForm(field: String) {
+        #expect(read([("From", field)]).from?.address.description == "bob@xn--bcher-kva.example")
+    }
+
     @Test func firstFieldOfANameCounts() {
         #expect(
             read([("From", "a@example.org"), ("from", "b@example.org")]).from?.address.description == "a@example.org")
