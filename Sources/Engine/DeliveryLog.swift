@@ -141,13 +141,14 @@ package struct DeliveryLog: Sendable {
     ) throws {
         do {
             switch step {
+            case .named(let key, let mail):
+                // At once: the daemon may be another when the next line comes, and that one has the queue id alone.
+                guard let found = try find(key, mail, in: transaction, &learned) else { return }
+                try save(key, mail, of: found, in: transaction, &learned)
             case .queued(let key, let mail, let time):
                 guard let found = try find(key, mail, in: transaction, &learned) else { return }
                 try transaction.mailIsQueued(found, queueID: key.queueID, at: time)
-                guard !mail.isSaved, learned.saved.insert(key).inserted else { return }
-                try transaction.store.save(
-                    QueuedDelivery(
-                        instance: key.instance, queueID: key.queueID, entryID: found.entry.id, at: transaction.now))
+                try save(key, mail, of: found, in: transaction, &learned)
             case .outcome(let key, let mail, let outcome, let isHop, let time):
                 guard let found = try find(key, mail, in: transaction, &learned) else { return }
                 try transaction.relayTried(found, outcome, queueID: key.queueID, isHop: isHop, at: time)
@@ -161,6 +162,16 @@ package struct DeliveryLog: Sendable {
             // One bad row must not hold up the log for ever.
             transaction.context.logger.error("mail log: a line is passed over", metadata: ["error": "\(error)"])
         }
+    }
+
+    private static func save(
+        _ key: MailLogMemory.Key, _ mail: MailLogMemory.Mail, of found: RelayedMail,
+        in transaction: EngineTransaction, _ learned: inout Learned
+    ) throws {
+        guard !mail.isSaved, learned.saved.insert(key).inserted else { return }
+        try transaction.store.save(
+            QueuedDelivery(
+                instance: key.instance, queueID: key.queueID, entryID: found.entry.id, at: transaction.now))
     }
 
     /// The mail of ours that is meant; nil when it is none.

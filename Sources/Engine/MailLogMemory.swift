@@ -27,6 +27,8 @@ struct MailLogMemory {
 
     /// What is to be done about a mail that is ours, or may be.
     enum Step: Sendable {
+        /// Its Message-ID is known; it may yet be refused.
+        case named(Key, Mail)
         /// It is in the queue.
         case queued(Key, Mail, at: Timestamp)
         /// - isHop: it went to another queue whose log this is too.
@@ -66,7 +68,9 @@ struct MailLogMemory {
                 let isLocal = client.login != nil || ClientNetwork(address: client.address) == .loopback
                 update(key) { $0.isLocal = isLocal }
             case .pickedUp: update(key) { $0.isLocal = true }
-            case .messageID(let id): note(id, of: key)
+            case .messageID(let id):
+                note(id, of: key)
+                if let mail = ours(key) { steps.append(.named(key, mail)) }
             case .queued(let sender):
                 update(key) { $0.sender = sender }
                 if let mail = ours(key) { steps.append(.queued(key, mail, at: line.at)) }

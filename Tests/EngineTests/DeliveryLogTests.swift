@@ -269,6 +269,34 @@ private final class ScriptedLog: MailLogSource {
         #expect(try await rig.events("sent") == 1)
     }
 
+    /// The daemon ends and begins between any two of its lines.
+    @Test(arguments: 1...3)
+    func mailIsKnownInTheLogOverARestartBetweenItsLines(read: Int) async throws {
+        var rig = try await rig(.unknown(reason: "connection lost"))
+        let id = rig.entry.entry.id
+        try await rig.context.store.write { store in
+            _ = try store.insert(
+                Acceptance(entryID: id, attempt: 1, queueID: "0A0000001", at: Timestamp(seconds: 1)))
+        }
+        let lines = [
+            "postfix/smtpd[1]: 0A0000001: client=c[127.0.0.1]",
+            "postfix/cleanup[1]: 0A0000001: message-id=<\(rig.entry.entry.messageID)>",
+            "postfix/qmgr[1]: 0A0000001: from=<robot@example.com>, size=431, nrcpt=1 (queue active)",
+            line("sent", "2.0.0", "250 ok"), "postfix/qmgr[1]: 0A0000001: removed",
+        ]
+        for line in lines[..<read] { rig.log.write(line) }
+        await rig.follow()
+        rig.reading = DeliveryLog.Reading()
+        for line in lines[read...] { rig.log.write(line) }
+        await rig.follow()
+        rig.engine.clock.advance(seconds: 80)
+        _ = await rig.follower.pass(&rig.reading)
+        let transport = ScriptedTransport()
+        try await rig.run(transport)
+        #expect(transport.sent.isEmpty)
+        #expect(try await rig.mail().fate?.status == .delivered)
+    }
+
     @Test func mailThatAFilterRefusedIsSentAgain() async throws {
         var rig = try await rig(.unknown(reason: "connection lost"))
         rig.log.write(
