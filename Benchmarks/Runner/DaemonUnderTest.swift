@@ -67,17 +67,6 @@ struct DaemonUnderTest {
     /// All that it has logged.
     var log: String { FileManager.default.contents(atPath: logPath).map { String(decoding: $0, as: UTF8.self) } ?? "" }
 
-    /// Where it serves HTTP.
-    var port: UInt16 {
-        get throws {
-            let line = log.split(separator: "\n").first { $0.contains("http is listening") }
-            guard let port = line?.split(separator: "port=").last.flatMap({ UInt16($0) }) else {
-                throw BenchmarkFailure("the daemon does not say where it listens: \(log)")
-            }
-            return port
-        }
-    }
-
     /// MB (10⁶ bytes) of resident memory now.
     var memory: Double {
         get throws {
@@ -110,10 +99,15 @@ struct DaemonUnderTest {
         return try memory
     }
 
-    /// Where it listens for HTTP.
-    var httpPort: Int? {
-        log.split(separator: "\n").first { $0.contains("http is listening") }
-            .flatMap { $0.split(separator: "port=").last?.prefix { $0.isNumber } }.flatMap { Int($0) }
+    /// Where it serves HTTP. Reads the log, which grows by a line for each mail: to be asked once.
+    var httpPort: UInt16 {
+        get throws {
+            let line = log.split(separator: "\n").first { $0.contains("http is listening") }
+            guard let port = line?.split(separator: "port=").last.flatMap({ UInt16($0.prefix { $0.isNumber }) }) else {
+                throw BenchmarkFailure("the daemon does not say where it listens: \(log)")
+            }
+            return port
+        }
     }
 
     func stop() async throws {

@@ -17,7 +17,7 @@ struct ImportContacts {
             programs, database: directory.path("postrider.db"), in: directory)
         let key = try await Site.run(
             programs.daemon, ["key", "create", "--config", directory.path("postrider.yaml")])
-        let http = HTTPClient(port: try daemon.port, timeout: .seconds(60))
+        let http = HTTPClient(port: try daemon.httpPort, timeout: .seconds(60))
         let fields = [("Authorization", "Bearer \(key)")]
         try await Self.track(http, fields, 0)
         let before = try await daemon.idleMemory()

@@ -52,7 +52,7 @@ struct OutboxDrain {
         let theirs = try await source(port: sink.port)
         let daemon = try await DaemonUnderTest.start(
             programs, database: database, in: directory, relayPort: sink.port, connections: Self.connections)
-        let ours = try await daemon.drainRate(mails)
+        let ours = try await OutboxWatch(daemon).drainRate(mails)
         try await daemon.stop()
         return (ours, theirs)
     }
@@ -66,7 +66,7 @@ struct OutboxDrain {
         let postfix = try await PrivatePostfix.start(in: place, configuration)
         let daemon = try await DaemonUnderTest.start(
             programs, database: database, in: directory, relayPort: postfix.port, connections: Self.connections)
-        let ours = try await daemon.drainRate(mails)
+        let ours = try await OutboxWatch(daemon).drainRate(mails)
         try await eventually("Postfix's queue is empty", deadline: .seconds(120), every: .milliseconds(200)) {
             try await postfix.queueIDs().isEmpty
         }
@@ -122,11 +122,12 @@ struct Campaign {
         let sink = try await DiscardingSink.start()
         let daemon = try await DaemonUnderTest.start(
             programs, database: path, in: directory, relayPort: sink.port, connections: 20)
+        let watch = try OutboxWatch(daemon)
         let start = ContinuousClock.now
         var marks: [Int: Double] = [:]
         var memory = 0.0
         while true {
-            let delivered = try await daemon.delivered()
+            let delivered = try await watch.delivered()
             let now = (ContinuousClock.now - start).inSeconds
             for mark in stride(from: 0, through: Self.mails, by: 100_000) where mark <= delivered && marks[mark] == nil
             {
@@ -172,23 +173,26 @@ struct DiscardingSink {
     func stop() async throws { try await process.kill() }
 }
 
-extension DaemonUnderTest {
-    /// Mails that its relay has taken.
-    func delivered() async throws -> Int {
-        let answer = try await health()
-        return Int(answer["relay.smtp"]?["delivered"]?.intValue ?? 0)
-    }
+/// What the daemon says of its relay and its outbox.
+struct OutboxWatch {
+    private let client: HTTPClient
 
-    private func health() async throws -> JSON {
-        try JSONParser.parse(try await HTTPClient(port: try port).get("/healthz").body)
-    }
+    init(_ daemon: DaemonUnderTest) throws { client = HTTPClient(port: try daemon.httpPort) }
+
+    /// Mails that its relay has taken.
+    func delivered() async throws -> Int { Self.delivered(try await health()) }
+
+    private func health() async throws -> JSON { try JSONParser.parse(try await client.get("/healthz").body) }
+
+    private static func delivered(_ health: JSON) -> Int { Int(health["relay.smtp"]?["delivered"]?.intValue ?? 0) }
 
     /// Mails a second, from when it is ready until every outcome is recorded.
     func drainRate(_ mails: Int) async throws -> Double {
         let took = try await seconds {
-            try await eventually("the outbox is empty", deadline: .seconds(600), every: .milliseconds(50)) {
-                guard try await delivered() >= mails else { return false }
-                let outbox = try await health()["outbox"]
+            try await eventually("the outbox is empty", deadline: .seconds(600), every: .milliseconds(100)) {
+                let health = try await health()
+                guard Self.delivered(health) >= mails else { return false }
+                let outbox = health["outbox"]
                 return outbox?["pending"]?.intValue == 0 && outbox?["claimed"]?.intValue == 0
             }
         }

@@ -25,9 +25,7 @@ struct TrackOverHTTP {
         let database = directory.path("postrider.db")
         let key = try await makeKey(database)
         let daemon = try await DaemonUnderTest.start(programs, database: database, in: directory)
-        guard let port = daemon.httpPort else {
-            throw BenchmarkFailure("the daemon did not tell its port: \(daemon.log)")
-        }
+        let port = Int(try daemon.httpPort)
         let constant = try DaemonProcess(
             CommandLine.arguments[0],
             ConstantServer.arguments(body: Self.answer, database: directory.path("constant.db")))

@@ -21,9 +21,10 @@ package final class DeliveryPlaces: Sendable {
     /// Whether somebody waits for the end of all attempts.
     var isClosing: Bool { state.withLock { $0.isClosing } }
 
-    func take() { state.withLock { $0.free -= 1 } }
+    func take(_ count: Int = 1) { state.withLock { $0.free -= count } }
 
     /// - Returns: true when there was no free place before, so that somebody may wait for one.
+    @discardableResult
     func giveBack() -> Bool {
         let (wasFull, waiter) = state.withLock { state in
             state.free += 1

@@ -4,41 +4,85 @@ import MailModel
 import WorkflowModel
 
 extension Dispatch {
-    /// Writes what became of an attempt, with everything that follows from it, in one transaction.
-    /// - Parameters:
-    ///   - scopes: counts of the day that the attempt belongs to.
-    ///   - gate: what the mail left through; nil when no relay took it.
-    func record(
-        _ decided: AttemptRecord, of entry: OutboxEntry, subject: String, _ places: DeliveryPlaces?,
-        outcome: DeliveryOutcome? = nil, scopes: [String] = [], gate: DepartureGate? = nil
-    ) async {
-        await persist("outcome not recorded", entry, places) {
-            try await context.transact { transaction in
-                try transaction.store.record(decided, of: entry.id)
-                if decided.isUncertain { try transaction.store.count("possible_duplicates", by: 1) }
-                if let due = decided.dueAt { transaction.wakes.mail(entry.queue, dueAt: due) }
-                for scope in scopes {
-                    try transaction.store.addPaceCount(scope, day: PaceGate.day(of: decided.at), by: 1)
-                }
-                // Of an erased contact nothing is written any more.
-                guard !entry.request.isTest, let event = Self.event(for: decided.status),
-                    let contact = try transaction.store.contact(entry.contactID)
-                else { return }
-                var data = Self.data(decided, entry: entry, subject: subject)
-                if let bounce = Self.bounce(outcome, decided) {
-                    data.merge(bounce.data)
-                    data.merge(try BouncePolicy.apply(bounce, to: entry, in: transaction).data)
-                }
-                if decided.status == .delivered, let gate, gate.isDoubtful {
-                    try noteLateWithdrawal(of: entry, in: transaction, &data)
-                }
-                try EventRecorder(transaction: transaction, projectID: entry.projectID).record(
-                    event, data: data, generation: entry.generation, contact: contact)
-                // The relay's log may have been faster.
-                if context.relayWatch?.followsLog == true { try transaction.tellFate(of: entry.id) }
+    /// Has it written what became of an attempt, together with what else ends about now.
+    func settle(_ attempt: SettledAttempt) { write(settled.add(attempt)) }
+
+    private func write(_ batch: [SettledAttempt]) {
+        if batch.isEmpty { return }
+        context.submit { transaction in
+            for attempt in batch {
+                transaction.beginCause()
+                try write(attempt, in: transaction)
             }
-            log(decided, entry)
+        } completion: { result in
+            settled.tell {
+                if case .success = result {
+                    for attempt in batch {
+                        log(attempt.record, attempt.errand.entry)
+                        attempt.errand.end()
+                    }
+                } else {
+                    // One of them may be the reason, or nothing can be written now: each for itself.
+                    for attempt in batch {
+                        Task {
+                            await insist(attempt)
+                            attempt.errand.end()
+                        }
+                    }
+                }
+                write(settled.next())
+            }
         }
+    }
+
+    private func insist(_ attempt: SettledAttempt) async {
+        await persist("outcome not recorded", attempt.errand.entry, attempt.errand.places) {
+            try await context.transact { try write(attempt, in: $0) }
+            log(attempt.record, attempt.errand.entry)
+        }
+    }
+
+    /// Writes what became of a mail without an attempt, in a transaction of its own.
+    func record(_ record: AttemptRecord, of entry: OutboxEntry, _ places: DeliveryPlaces?) async {
+        await persist("outcome not recorded", entry, places) {
+            try await context.transact { try write(record, of: entry, in: $0) }
+            log(record, entry)
+        }
+    }
+
+    private func write(_ attempt: SettledAttempt, in transaction: EngineTransaction) throws {
+        for scope in attempt.scopes {
+            try transaction.store.addPaceCount(scope, day: PaceGate.day(of: attempt.record.at), by: 1)
+        }
+        try write(
+            attempt.record, of: attempt.errand.entry, subject: attempt.subject, outcome: attempt.outcome,
+            gate: attempt.gate, in: transaction)
+    }
+
+    /// With everything that follows from it.
+    private func write(
+        _ decided: AttemptRecord, of entry: OutboxEntry, subject: String = "", outcome: DeliveryOutcome? = nil,
+        gate: DepartureGate? = nil, in transaction: EngineTransaction
+    ) throws {
+        try transaction.store.record(decided, of: entry.id)
+        if decided.isUncertain { try transaction.store.count("possible_duplicates", by: 1) }
+        if let due = decided.dueAt { transaction.wakes.mail(entry.queue, dueAt: due) }
+        // Of an erased contact nothing is written any more.
+        guard !entry.request.isTest, let event = Self.event(for: decided.status),
+            let contact = try transaction.store.contact(entry.contactID)
+        else { return }
+        var data = Self.data(decided, entry: entry, subject: subject)
+        if let bounce = Self.bounce(outcome, decided) {
+            data.merge(bounce.data)
+            data.merge(try BouncePolicy.apply(bounce, to: entry, in: transaction).data)
+        }
+        if decided.status == .delivered, let gate, gate.isDoubtful {
+            try noteLateWithdrawal(of: entry, in: transaction, &data)
+        }
+        try EventRecorder(transaction: transaction, projectID: entry.projectID).record(
+            event, data: data, generation: entry.generation, contact: contact)
+        // The relay's log may have been faster.
+        if context.relayWatch?.followsLog == true { try transaction.tellFate(of: entry.id) }
     }
 
     func persist(
@@ -107,7 +151,7 @@ extension Dispatch {
                 var attempt = AttemptRecord(
                     status: .expired, at: now, reply: "its domain has put off all mail for as long as it was due")
                 attempt.isAttempt = false
-                await record(attempt, of: entry, subject: "", nil)
+                await record(attempt, of: entry, nil)
             }
         } catch {
             // The next time that the domain puts off a mail, they are looked for again.

@@ -21,7 +21,7 @@ extension Dispatch {
             var record = AttemptRecord(
                 status: .delivered, at: context.clock.now(), reply: "found in the relay's queue", relayQueueID: queueID)
             record.isAttempt = false
-            await self.record(record, of: entry, subject: "", places)
+            await self.record(record, of: entry, places)
             await persist("second copy not counted", entry, places) {
                 try await context.store.write { try $0.count("duplicates_prevented", by: 1) }
             }

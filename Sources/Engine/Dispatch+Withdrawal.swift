@@ -46,17 +46,6 @@ extension Dispatch {
         }
     }
 
-    /// One attempt, unless something comes up before the relay is ready for the message itself.
-    /// - Returns: why it was not sent instead of an outcome.
-    func attempt(
-        _ mail: OutgoingMail, by transport: any MailTransport, _ gate: DepartureGate
-    ) async -> (outcome: DeliveryOutcome, withdrawal: String?) {
-        var mail = mail
-        mail.mayDepart = { gate.letsThrough() }
-        let outcome = await transport.deliver(mail)
-        return (outcome, gate.reason)
-    }
-
     /// What would have kept the mail back has come while its attempt was under way: that is said, for whoever asks why a mail
     /// went to somebody who wanted none.
     func noteLateWithdrawal(

@@ -11,14 +11,17 @@ import WorkflowModel
 /// mail and our record of it was not yet durable, and every such attempt is counted (`possible_duplicates`).
 package struct Dispatch: Sendable {
     package let context: EngineContext
-    private let relays: [MailRelay]
+    let relays: [MailRelay]
     let state: DispatchState
+    let settled = SettledAttempts()
     /// The longest time without a look at all queues, in seconds.
     private static let longestSleep: Int64 = 30
     /// The same for pauses, which a command may set or end beside us.
     private static let pauseLook: Int64 = 1
     /// How long a stop waits for attempts under way; what is still unfinished then is tried again at the next start.
     private static let drainTime = Duration.seconds(20)
+    /// Mails that one thread builds after one another: being woken costs it as much as building some of them.
+    private static let buildLimit = 8
     /// How long it may take, after that, to end them and to record that nobody knows how they ended.
     private static let abandonTime = Duration.seconds(3)
 
@@ -60,7 +63,7 @@ package struct Dispatch: Sendable {
         while !Task.isCancelled {
             switch await round(&looks, at: context.clock.now()) {
             case .go(let claimed):
-                for _ in claimed { places.take() }
+                places.take(claimed.count)
                 // Not a child: what has begun must not be cancelled with the loop.
                 Task { await deliver(claimed, places: places) }
             case .rest(let time): await context.signals.dispatch.wait(until: time, clock: context.clock)
@@ -77,11 +80,14 @@ package struct Dispatch: Sendable {
         // One read for all of them: what is committed by now counts, and a read of its own for every mail would cost more
         // than what is read.
         let materials = await materials(for: claimed.map(\.entry))
-        for ((entry, seat), material) in zip(claimed, materials) {
-            Task {
-                await deliver(entry, seat, material, places: places)
-                _ = places.giveBack()
-            }
+        let errands = zip(claimed, materials).map { claim, material in
+            Errand(entry: claim.entry, seat: claim.seat, material: material, places: places)
+        }
+        for errand in errands where errand.isInTheDark { Task { await find(errand) } }
+        let others = errands.filter { !$0.isInTheDark }
+        for start in stride(from: 0, to: others.count, by: Self.buildLimit) {
+            let group = others[start..<min(start + Self.buildLimit, others.count)]
+            context.mailThreads.begin { for errand in group { begin(errand) } }
         }
     }
 
@@ -211,89 +217,37 @@ package struct Dispatch: Sendable {
     /// Builds, hands over and records one claimed mail. Also the whole of dispatch for tests.
     package func deliver(_ entry: OutboxEntry) async {
         let now = context.clock.now()
-        let seat = state.use { $0.enter(entry.queue, entry.lane, entry.id, at: now) }
-        await deliver(entry, seat, await materials(for: [entry])[0], places: nil)
+        await deliver(entry, state.use { $0.enter(entry.queue, entry.lane, entry.id, at: now) })
     }
 
-    /// - Parameter places: where the attempt is counted, so that a stop can be noticed.
-    func deliver(
-        _ entry: OutboxEntry, _ taken: DispatchBoard.Seat, _ material: Result<Material, any Error>,
-        places: DeliveryPlaces?
-    ) async {
-        if entry.uncertainAttempts > 0, await needsNoAttempt(entry, taken, places) { return }
-        var seat = taken
-        let outcome: DeliveryOutcome
-        var subject = ""
-        do {
-            let built: MailBuilder.Built
-            switch try await prepare(entry, material.get()) {
-            case .withdrawn(let reason):
-                finish(seat, with: nil, entry)
-                var record = AttemptRecord(status: .suppressed, at: context.clock.now(), reply: reason)
-                record.isAttempt = false
-                return await self.record(record, of: entry, subject: "", places)
-            case .tooEarly(let time):
-                finish(seat, with: nil, entry)
-                return await putOff(entry, until: time, places)
-            case .mail(let mail): built = mail
-            }
-            subject = built.subject
-            let now = context.clock.now()
-            let admission = state.use { board in
-                var held = seat
-                let admission = board.admit(&held, sender: built.sender, at: now)
-                return (admission, held)
-            }
-            seat = admission.1
-            switch admission.0 {
-            case .putOff(let time):
-                finish(seat, with: nil, entry)
-                return await putOff(entry, until: time, places)
-            case .noRelay:
-                outcome = .unreachable(reason: "no relay is configured for mail from \(built.sender)")
-            case .go(let relay):
-                outcome = try await attempt(entry, built, &seat, through: relay, try material.get().gate)
-            }
-        } catch let error as StoreError {
-            // Not the mail's fault: the claim is given back for a while and no attempt is counted.
-            context.logger.error("outbox waits for the database", metadata: ["error": "\(error)"])
-            finish(seat, with: nil, entry)
-            let until = context.clock.now().adding(seconds: EngineContext.longestPause)
-            return await putOff(entry, until: until, places)
-        } catch let withdrawn as Withdrawn {
-            finish(seat, with: nil, entry)
-            var record = AttemptRecord(status: .suppressed, at: context.clock.now(), reply: withdrawn.reason)
-            record.isAttempt = false
-            return await self.record(record, of: entry, subject: "", places)
-        } catch {
-            outcome = .refused(reason: "\(error)")
+    /// The same for a mail that has a seat. Returns when its end is written down.
+    func deliver(_ entry: OutboxEntry, _ seat: DispatchBoard.Seat) async {
+        let material = await materials(for: [entry])[0]
+        await withCheckedContinuation { continuation in
+            let errand = Errand(
+                entry: entry, seat: seat, material: material, places: nil, ended: { continuation.resume() })
+            guard errand.isInTheDark else { return context.mailThreads.begin { begin(errand) } }
+            Task { await find(errand) }
         }
-        let scopes = state.use { $0.scopes(of: seat) }
-        finish(seat, with: outcome, entry)
-        var decided = RetrySchedule(context.configuration).decide(outcome, entry: entry, now: context.clock.now())
-        if seat.relay >= 0 { decided.relay = relays[seat.relay].rules.name }
-        await record(
-            decided, of: entry, subject: subject, places, outcome: outcome, scopes: scopes,
-            gate: try? material.get().gate)
     }
 
     /// Gives the seat up: others may go while the outcome is being written.
     /// - Parameter outcome: nil when no attempt was made.
     func finish(_ seat: DispatchBoard.Seat, with outcome: DeliveryOutcome?, _ entry: OutboxEntry) {
         let now = context.clock.now()
-        let consequence = state.use { board in
+        let (consequence, wantsMail) = state.use { board in
             guard let outcome else {
                 board.undo(seat, at: now)
-                return DispatchBoard.Consequence()
+                return (DispatchBoard.Consequence(), board.wantsMail)
             }
-            return board.end(seat, outcome, at: now, jitter: Self.jitter(entry))
+            return (board.end(seat, outcome, at: now, jitter: Self.jitter(entry)), board.wantsMail)
         }
-        context.signals.dispatch.signal()
+        if wantsMail { context.signals.dispatch.signal() }
         if let relay = consequence.relay { tell(of: relay) }
         if consequence.domainIsLeftAlone { Task { await expireOverdue(like: entry) } }
     }
 
-    private func tell(of relay: RelayHealth) {
+    func tell(of relay: RelayHealth) {
         if let retryAt = relay.retryAt {
             context.logger.warning(
                 "relay is left alone",
@@ -306,7 +260,7 @@ package struct Dispatch: Sendable {
     }
 
     /// From the id's own random bits.
-    private static func jitter(_ entry: OutboxEntry) -> Double { Double(entry.id.low & 0xFF) / 255 }
+    static func jitter(_ entry: OutboxEntry) -> Double { Double(entry.id.low & 0xFF) / 255 }
 
     func putOff(_ entry: OutboxEntry, until time: Timestamp, _ places: DeliveryPlaces?) async {
         await persist("claim not given back", entry, places) {
@@ -315,18 +269,6 @@ package struct Dispatch: Sendable {
                 transaction.wakes.mail(entry.queue, dueAt: time)
             }
         }
-    }
-
-    private enum Prepared {
-        case mail(MailBuilder.Built)
-        case withdrawn(String)
-        /// Its window has closed while it waited for its turn.
-        case tooEarly(Timestamp)
-    }
-
-    /// A reason not to send that came up while the mail was on its way.
-    private struct Withdrawn: Error {
-        var reason: String
     }
 
     /// What a mail is made from, and what speaks against it.
@@ -375,51 +317,5 @@ package struct Dispatch: Sendable {
             let failure = error as? StoreError ?? StoreError(.failed, "\(error)")
             return entries.map { _ in .failure(failure) }
         }
-    }
-
-    private func prepare(_ entry: OutboxEntry, _ material: Material) async throws -> Prepared {
-        let now = context.clock.now()
-        let earliest = entry.request.earliest(notBefore: now, rules: context.zones)
-        if earliest > now { return .tooEarly(earliest) }
-        if let withdrawal = material.withdrawal { return .withdrawn(withdrawal) }
-        guard let version = material.version else { throw MailBuilder.Failure(reason: "the template version is gone") }
-        let builder = MailBuilder(context: context, project: material.project)
-        return .mail(
-            try await context.mailThreads.run {
-                try builder.build(
-                    entry, version: version, partials: material.partials, attachments: material.attachments, now: now)
-            })
-    }
-
-    /// Hands the mail over; when the relay cannot be reached, to the others for such mail, one after the other.
-    /// - Throws: `Withdrawn`.
-    private func attempt(
-        _ entry: OutboxEntry, _ built: MailBuilder.Built, _ seat: inout DispatchBoard.Seat, through first: Int,
-        _ gate: DepartureGate
-    ) async throws -> DeliveryOutcome {
-        var attempt = await attempt(built.mail, by: relays[first].transport, gate)
-        var tried: Set<Int> = [first]
-        while attempt.withdrawal == nil, case .unreachable = attempt.outcome, relays.count > tried.count {
-            let now = context.clock.now()
-            let (failed, alreadyTried, held) = (attempt.outcome, tried, seat)
-            let next = state.use { board in
-                var seat = held
-                let next = board.failOver(
-                    &seat, from: failed, tried: alreadyTried, sender: built.sender, at: now,
-                    jitter: Self.jitter(entry))
-                return (relay: next.relay, changed: next.changed, seat: seat)
-            }
-            seat = next.seat
-            if let changed = next.changed { tell(of: changed) }
-            guard let relay = next.relay else { break }
-            // That took its time, and what is committed by now counts.
-            if let reason = try await context.store.read({ try self.withdrawal(of: entry, at: now, in: $0) }) {
-                throw Withdrawn(reason: reason)
-            }
-            tried.insert(relay)
-            attempt = await self.attempt(built.mail, by: relays[relay].transport, gate)
-        }
-        if let reason = attempt.withdrawal { throw Withdrawn(reason: reason) }
-        return attempt.outcome
     }
 }

@@ -76,9 +76,14 @@ struct DispatchBoard: Sendable {
 
     // MARK: Turns
 
+    /// Whether a relay has room for more; otherwise the end of a mail under way changes that.
+    var wantsMail: Bool { relays.wantsMail }
+
     /// The mails that go next, as many as there are places, and when to ask again if there are fewer.
     mutating func next(at now: Timestamp) -> (seats: [Seat], lookAgain: Timestamp) {
         var lookAgain = Timestamp.never
+        relays.lookAhead(at: now)
+        guard wantsMail else { return ([], .never) }
         let free = relays.free
         bulkCredit += free
         let share = bulkCredit / 4

@@ -9,6 +9,9 @@ struct RelayBoard: Sendable {
         let places: Int
         let gates: [GateName]
         var running = 0
+        /// Messages that are made ready while all places are taken.
+        fileprivate(set) var ahead = 0
+        fileprivate var speed = DepartureSpeed()
         var breaker: CircuitBreaker
         /// What is left of its share; see `choose`.
         var credit = 0
@@ -18,7 +21,9 @@ struct RelayBoard: Sendable {
         /// Domains that it answered with 421 since it last took a mail.
         var refusedLanes: Set<Int64> = []
 
-        var free: Int { places - running }
+        var free: Int { places + ahead - running }
+        /// Whether it is worth a look for more: single ones do not pay while others are ready.
+        var wantsMail: Bool { free >= max(1, ahead / 2) }
     }
 
     /// Why a mail has no relay now.
@@ -32,6 +37,8 @@ struct RelayBoard: Sendable {
 
     /// Domains that a relay must answer with 421 before that is the relay's own trouble.
     private static let lanesOfTrouble = 3
+    /// Messages that are made ready for each place, at most.
+    private static let aheadLimit = 3
 
     private(set) var relays: [Relay]
     /// Whether mail of several projects may wait, so that none may have all places.
@@ -47,6 +54,7 @@ struct RelayBoard: Sendable {
 
     var free: Int { relays.reduce(0) { $0 + max(0, $1.free) } }
     var running: Int { relays.reduce(0) { $0 + $1.running } }
+    var wantsMail: Bool { relays.contains(where: \.wantsMail) }
 
     func index(of name: String) -> Int? { relays.firstIndex { $0.rules.name == name } }
 
@@ -129,6 +137,13 @@ struct RelayBoard: Sendable {
         return chosen
     }
 
+    /// How far ahead each relay is served, by its speed of late.
+    mutating func lookAhead(at now: Timestamp) {
+        for index in relays.indices {
+            relays[index].ahead = min(relays[index].places * Self.aheadLimit, relays[index].speed.mails(at: now))
+        }
+    }
+
     // MARK: Under way
 
     mutating func begin(_ index: Int, gates: inout PaceGates, at now: Timestamp) {
@@ -150,6 +165,7 @@ struct RelayBoard: Sendable {
         jitter: Double
     ) {
         relays[index].running -= 1
+        relays[index].speed.ended(at: now)
         gates.leave(relays[index].gates)
         var relay = relays[index]
         switch outcome {

@@ -12,12 +12,19 @@ final class RenderingThreads: Sendable {
         queues = (0..<max(1, count)).map { DispatchQueue(label: "\(name) \($0)", qos: .utility) }
     }
 
+    /// Returns at once.
+    func begin(_ body: @escaping @Sendable () -> Void) { queue.async(execute: body) }
+
     /// - Throws: what `body` throws.
     func run<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
-        let number = turn.wrappingAdd(1, ordering: .relaxed).oldValue
-        let queue = queues[Int(UInt(bitPattern: number) % UInt(queues.count))]
-        return try await withCheckedThrowingContinuation { continuation in
+        try await withCheckedThrowingContinuation { continuation in
             queue.async { continuation.resume(with: Result(catching: body)) }
         }
+    }
+
+    /// They take turns.
+    private var queue: DispatchQueue {
+        let number = turn.wrappingAdd(1, ordering: .relaxed).oldValue
+        return queues[Int(UInt(bitPattern: number) % UInt(queues.count))]
     }
 }

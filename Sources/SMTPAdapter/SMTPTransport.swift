@@ -54,6 +54,11 @@ package final class SMTPTransport: MailTransport {
         }
     }
 
+    package func submit(_ mail: OutgoingMail, completion: @escaping @Sendable (DeliveryOutcome) -> Void) {
+        if let objection = mail.objection { return completion(.refused(reason: objection)) }
+        queue.add(.init(number: queue.newNumber(), mail: mail, completion: completion))
+    }
+
     /// Takes nothing new, finishes what is under way, closes the connections and ends the threads.
     ///
     /// Deliveries not begun end as unreachable at once. What is under way may take as long as its time limits; `stop`

@@ -377,9 +377,7 @@ private let down = DeliveryOutcome.unreachable(reason: "no connection")
 extension Dispatch {
     /// One after the other.
     func deliverAll(_ claimed: [(entry: OutboxEntry, seat: DispatchBoard.Seat)]) async {
-        for (entry, seat) in claimed {
-            await deliver(entry, seat, await materials(for: [entry])[0], places: nil)
-        }
+        for (entry, seat) in claimed { await deliver(entry, seat) }
     }
 }
 

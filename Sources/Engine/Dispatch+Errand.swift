@@ -1,0 +1,182 @@
+import Logging
+import MailModel
+import WorkflowModel
+
+extension Dispatch {
+    /// One claimed mail on its way from the outbox to the record of what became of it.
+    struct Errand: Sendable {
+        let entry: OutboxEntry
+        var seat: DispatchBoard.Seat
+        let material: Result<Material, any Error>
+        /// Where it is counted, so that a stop can be noticed.
+        let places: DeliveryPlaces?
+        private let ended: @Sendable () -> Void
+
+        init(
+            entry: OutboxEntry, seat: DispatchBoard.Seat, material: Result<Material, any Error>, places: DeliveryPlaces?,
+            ended: @escaping @Sendable () -> Void = {}
+        ) {
+            self.entry = entry
+            self.seat = seat
+            self.material = material
+            self.places = places
+            self.ended = ended
+        }
+
+        /// An earlier attempt has ended, and nobody knows how.
+        var isInTheDark: Bool { entry.uncertainAttempts > 0 }
+
+        /// To be called once, when its end is written down.
+        func end() {
+            places?.giveBack()
+            ended()
+        }
+    }
+
+    /// A mail that is ready, and where it goes.
+    private struct Departure: Sendable {
+        var built: MailBuilder.Built
+        var relay: Int
+        var gate: DepartureGate
+    }
+
+    private enum Preparation {
+        case ready(Departure)
+        /// It is not to be sent after all.
+        case withdrawn(String)
+        /// Its window has closed while it waited for its turn, or its sender is faster than its pace.
+        case tooEarly(Timestamp)
+        case noRelay(sender: String, subject: String)
+    }
+
+    /// Goes on with a mail of which an earlier attempt ended in the dark, unless that is settled now, or proof may still come.
+    func find(_ errand: Errand) async {
+        if await needsNoAttempt(errand.entry, errand.seat, errand.places) { return errand.end() }
+        context.mailThreads.begin { begin(errand) }
+    }
+
+    /// Builds the mail and hands it to its relay, on the calling thread: it may take as long as the template may.
+    func begin(_ errand: Errand) {
+        var errand = errand
+        do {
+            switch try prepare(&errand) {
+            case .ready(let departure):
+                var mail = departure.built.mail
+                mail.mayDepart = { departure.gate.letsThrough() }
+                relays[departure.relay].transport.submit(mail) { [errand] in concluded(errand, departure, $0) }
+            case .withdrawn(let reason): withdraw(errand, reason)
+            case .tooEarly(let time): putOff(errand, until: time)
+            case .noRelay(let sender, let subject):
+                settle(
+                    errand, .unreachable(reason: "no relay is configured for mail from \(sender)"), subject: subject)
+            }
+        } catch let error as StoreError {
+            // Not the mail's fault: the claim is given back for a while and no attempt is counted.
+            context.logger.error("outbox waits for the database", metadata: ["error": "\(error)"])
+            putOff(errand, until: context.clock.now().adding(seconds: EngineContext.longestPause))
+        } catch {
+            settle(errand, .refused(reason: "\(error)"), subject: "")
+        }
+    }
+
+    private func prepare(_ errand: inout Errand) throws -> Preparation {
+        let entry = errand.entry
+        let material = try errand.material.get()
+        let now = context.clock.now()
+        let earliest = entry.request.earliest(notBefore: now, rules: context.zones)
+        if earliest > now { return .tooEarly(earliest) }
+        if let withdrawal = material.withdrawal { return .withdrawn(withdrawal) }
+        guard let version = material.version else { throw MailBuilder.Failure(reason: "the template version is gone") }
+        let built = try MailBuilder(context: context, project: material.project).build(
+            entry, version: version, partials: material.partials, attachments: material.attachments, now: now)
+        let held = errand.seat
+        let (admission, seat) = state.use { board in
+            var seat = held
+            return (board.admit(&seat, sender: built.sender, at: now), seat)
+        }
+        errand.seat = seat
+        switch admission {
+        case .putOff(let time): return .tooEarly(time)
+        case .noRelay: return .noRelay(sender: built.sender, subject: built.subject)
+        case .go(let relay): return .ready(Departure(built: built, relay: relay, gate: material.gate))
+        }
+    }
+
+    /// The attempt has ended, on a thread of the relay's.
+    private func concluded(_ errand: Errand, _ departure: Departure, _ outcome: DeliveryOutcome) {
+        if let reason = departure.gate.reason { return withdraw(errand, reason) }
+        if case .unreachable = outcome, relays.count > 1 {
+            Task { await failOver(errand, departure, outcome) }
+        } else {
+            settle(errand, outcome, subject: departure.built.subject)
+        }
+    }
+
+    /// Hands the mail to the others for such mail, one after the other.
+    private func failOver(_ errand: Errand, _ departure: Departure, _ first: DeliveryOutcome) async {
+        var errand = errand
+        var outcome = first
+        var tried: Set<Int> = [departure.relay]
+        while case .unreachable = outcome, relays.count > tried.count {
+            let now = context.clock.now()
+            let (failed, alreadyTried, held) = (outcome, tried, errand.seat)
+            let next = state.use { board in
+                var seat = held
+                let next = board.failOver(
+                    &seat, from: failed, tried: alreadyTried, sender: departure.built.sender, at: now,
+                    jitter: Self.jitter(errand.entry))
+                return (relay: next.relay, changed: next.changed, seat: seat)
+            }
+            errand.seat = next.seat
+            if let changed = next.changed { tell(of: changed) }
+            guard let relay = next.relay else { break }
+            do {
+                // That took its time, and what is committed by now counts.
+                let entry = errand.entry
+                if let reason = try await context.store.read({ try self.withdrawal(of: entry, at: now, in: $0) }) {
+                    return withdraw(errand, reason)
+                }
+            } catch {
+                context.logger.error("outbox waits for the database", metadata: ["error": "\(error)"])
+                return putOff(errand, until: context.clock.now().adding(seconds: EngineContext.longestPause))
+            }
+            tried.insert(relay)
+            var mail = departure.built.mail
+            mail.mayDepart = { departure.gate.letsThrough() }
+            outcome = await relays[relay].transport.deliver(mail)
+            if let reason = departure.gate.reason { return withdraw(errand, reason) }
+        }
+        settle(errand, outcome, subject: departure.built.subject)
+    }
+
+    // MARK: Ends
+
+    private func withdraw(_ errand: Errand, _ reason: String) {
+        finish(errand.seat, with: nil, errand.entry)
+        var record = AttemptRecord(status: .suppressed, at: context.clock.now(), reply: reason)
+        record.isAttempt = false
+        settle(SettledAttempt(errand, record))
+    }
+
+    private func putOff(_ errand: Errand, until time: Timestamp) {
+        finish(errand.seat, with: nil, errand.entry)
+        Task {
+            await putOff(errand.entry, until: time, errand.places)
+            errand.end()
+        }
+    }
+
+    private func settle(_ errand: Errand, _ outcome: DeliveryOutcome, subject: String) {
+        let scopes = state.use { $0.scopes(of: errand.seat) }
+        finish(errand.seat, with: outcome, errand.entry)
+        var record = RetrySchedule(context.configuration).decide(
+            outcome, entry: errand.entry, now: context.clock.now())
+        if errand.seat.relay >= 0 { record.relay = relays[errand.seat.relay].rules.name }
+        var attempt = SettledAttempt(errand, record)
+        attempt.subject = subject
+        attempt.outcome = outcome
+        attempt.scopes = scopes
+        attempt.gate = try? errand.material.get().gate
+        settle(attempt)
+    }
+}
