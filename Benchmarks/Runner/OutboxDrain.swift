@@ -189,7 +189,7 @@ struct OutboxWatch {
     /// Mails a second, from when it is ready until every outcome is recorded.
     func drainRate(_ mails: Int) async throws -> Double {
         let took = try await seconds {
-            try await eventually("the outbox is empty", deadline: .seconds(600), every: .milliseconds(100)) {
+            try await eventually("the outbox is empty", deadline: .seconds(600), every: .milliseconds(250)) {
                 let health = try await health()
                 guard Self.delivered(health) >= mails else { return false }
                 let outbox = health["outbox"]

@@ -34,10 +34,17 @@ extension Dispatch {
     }
 
     /// A mail that is ready, and where it goes.
-    private struct Departure: Sendable {
+    fileprivate struct Departure: Sendable {
         var built: MailBuilder.Built
         var relay: Int
         var gate: DepartureGate
+    }
+
+    /// How an attempt has ended.
+    struct Conclusion: Sendable {
+        fileprivate let errand: Errand
+        fileprivate let departure: Departure
+        fileprivate let outcome: DeliveryOutcome
     }
 
     private enum Preparation {
@@ -63,7 +70,10 @@ extension Dispatch {
             case .ready(let departure):
                 var mail = departure.built.mail
                 mail.mayDepart = { departure.gate.letsThrough() }
-                relays[departure.relay].transport.submit(mail) { [errand] in concluded(errand, departure, $0) }
+                relays[departure.relay].transport.submit(mail) { [errand] outcome in
+                    let conclusion = Conclusion(errand: errand, departure: departure, outcome: outcome)
+                    if conclusions.add(conclusion) { settled.tell { conclude(conclusions.take()) } }
+                }
             case .withdrawn(let reason): withdraw(errand, reason)
             case .tooEarly(let time): putOff(errand, until: time)
             case .noRelay(let sender, let subject):
@@ -89,6 +99,10 @@ extension Dispatch {
         guard let version = material.version else { throw MailBuilder.Failure(reason: "the template version is gone") }
         let built = try MailBuilder(context: context, project: material.project).build(
             entry, version: version, partials: material.partials, attachments: material.attachments, now: now)
+        // The lock is everybody's: it is not asked for what is known.
+        if errand.seat.relay >= 0, !state.asksForSender {
+            return .ready(Departure(built: built, relay: errand.seat.relay, gate: material.gate))
+        }
         let held = errand.seat
         let (admission, seat) = state.use { board in
             var seat = held
@@ -102,20 +116,26 @@ extension Dispatch {
         }
     }
 
-    /// The attempt has ended, on a thread of the relay's.
-    private func concluded(_ errand: Errand, _ departure: Departure, _ outcome: DeliveryOutcome) {
-        if let reason = departure.gate.reason { return withdraw(errand, reason) }
-        if case .unreachable = outcome, relays.count > 1 {
-            Task { await failOver(errand, departure, outcome) }
-        } else {
-            settle(errand, outcome, subject: departure.built.subject)
+    /// Attempts have ended.
+    private func conclude(_ conclusions: [Conclusion]) {
+        var ends: [Conclusion] = []
+        for conclusion in conclusions {
+            if let reason = conclusion.departure.gate.reason {
+                withdraw(conclusion.errand, reason)
+            } else if case .unreachable = conclusion.outcome, relays.count > 1 {
+                Task { await failOver(conclusion) }
+            } else {
+                ends.append(conclusion)
+            }
         }
+        settle(ends.map { ($0.errand, $0.outcome, $0.departure.built.subject) })
     }
 
     /// Hands the mail to the others for such mail, one after the other.
-    private func failOver(_ errand: Errand, _ departure: Departure, _ first: DeliveryOutcome) async {
-        var errand = errand
-        var outcome = first
+    private func failOver(_ conclusion: Conclusion) async {
+        let departure = conclusion.departure
+        var errand = conclusion.errand
+        var outcome = conclusion.outcome
         var tried: Set<Int> = [departure.relay]
         while case .unreachable = outcome, relays.count > tried.count {
             let now = context.clock.now()
@@ -155,7 +175,7 @@ extension Dispatch {
         finish(errand.seat, with: nil, errand.entry)
         var record = AttemptRecord(status: .suppressed, at: context.clock.now(), reply: reason)
         record.isAttempt = false
-        settle(SettledAttempt(errand, record))
+        settle([SettledAttempt(errand, record)])
     }
 
     private func putOff(_ errand: Errand, until time: Timestamp) {
@@ -167,16 +187,26 @@ extension Dispatch {
     }
 
     private func settle(_ errand: Errand, _ outcome: DeliveryOutcome, subject: String) {
-        let scopes = state.use { $0.scopes(of: errand.seat) }
-        finish(errand.seat, with: outcome, errand.entry)
-        var record = RetrySchedule(context.configuration).decide(
-            outcome, entry: errand.entry, now: context.clock.now())
-        if errand.seat.relay >= 0 { record.relay = relays[errand.seat.relay].rules.name }
-        var attempt = SettledAttempt(errand, record)
-        attempt.subject = subject
-        attempt.outcome = outcome
-        attempt.scopes = scopes
-        attempt.gate = try? errand.material.get().gate
-        settle(attempt)
+        settle([(errand, outcome, subject)])
+    }
+
+    private func settle(_ ends: [(errand: Errand, outcome: DeliveryOutcome, subject: String)]) {
+        if ends.isEmpty { return }
+        let now = context.clock.now()
+        // Before the seats are given up.
+        let scopes = state.hasCeilings ? state.use { board in ends.map { board.scopes(of: $0.errand.seat) } } : []
+        finish(ends.map { ($0.errand.seat, $0.outcome, $0.errand.entry) })
+        let schedule = RetrySchedule(context.configuration)
+        settle(
+            ends.enumerated().map { index, end in
+                var record = schedule.decide(end.outcome, entry: end.errand.entry, now: now)
+                if end.errand.seat.relay >= 0 { record.relay = relays[end.errand.seat.relay].rules.name }
+                var attempt = SettledAttempt(end.errand, record)
+                attempt.subject = end.subject
+                attempt.outcome = end.outcome
+                if !scopes.isEmpty { attempt.scopes = scopes[index] }
+                attempt.gate = try? end.errand.material.get().gate
+                return attempt
+            })
     }
 }

@@ -4,8 +4,8 @@ import MailModel
 import WorkflowModel
 
 extension Dispatch {
-    /// Has it written what became of an attempt, together with what else ends about now.
-    func settle(_ attempt: SettledAttempt) { write(settled.add(attempt)) }
+    /// Has it written what became of attempts, together with what else ends about now.
+    func settle(_ attempts: [SettledAttempt]) { write(settled.add(attempts)) }
 
     private func write(_ batch: [SettledAttempt]) {
         if batch.isEmpty { return }

@@ -13,6 +13,7 @@ package struct Dispatch: Sendable {
     package let context: EngineContext
     let relays: [MailRelay]
     let state: DispatchState
+    let conclusions = Gathering<Conclusion>()
     let settled = SettledAttempts()
     /// The longest time without a look at all queues, in seconds.
     private static let longestSleep: Int64 = 30
@@ -234,17 +235,26 @@ package struct Dispatch: Sendable {
     /// Gives the seat up: others may go while the outcome is being written.
     /// - Parameter outcome: nil when no attempt was made.
     func finish(_ seat: DispatchBoard.Seat, with outcome: DeliveryOutcome?, _ entry: OutboxEntry) {
+        finish([(seat, outcome, entry)])
+    }
+
+    func finish(_ ends: [(seat: DispatchBoard.Seat, outcome: DeliveryOutcome?, entry: OutboxEntry)]) {
         let now = context.clock.now()
-        let (consequence, wantsMail) = state.use { board in
-            guard let outcome else {
-                board.undo(seat, at: now)
-                return (DispatchBoard.Consequence(), board.wantsMail)
+        let (consequences, wantsMail) = state.use { board in
+            let consequences = ends.map { end in
+                guard let outcome = end.outcome else {
+                    board.undo(end.seat, at: now)
+                    return DispatchBoard.Consequence()
+                }
+                return board.end(end.seat, outcome, at: now, jitter: Self.jitter(end.entry))
             }
-            return (board.end(seat, outcome, at: now, jitter: Self.jitter(entry)), board.wantsMail)
+            return (consequences, board.wantsMail)
         }
         if wantsMail { context.signals.dispatch.signal() }
-        if let relay = consequence.relay { tell(of: relay) }
-        if consequence.domainIsLeftAlone { Task { await expireOverdue(like: entry) } }
+        for (end, consequence) in zip(ends, consequences) {
+            if let relay = consequence.relay { tell(of: relay) }
+            if consequence.domainIsLeftAlone { Task { await expireOverdue(like: end.entry) } }
+        }
     }
 
     func tell(of relay: RelayHealth) {

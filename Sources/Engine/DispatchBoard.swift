@@ -34,7 +34,7 @@ struct DispatchBoard: Sendable {
     private var senderDomains: [Identifier: String] = [:]
     private var senders = SenderSlots()
     private var bulkCredit = 0
-    private let choosesBySender: Bool
+    let choosesBySender: Bool
 
     /// The lane itself, as something that is waited for: its probe under way.
     private static func probe(_ lane: Int64) -> GateName { GateName(rule: -1, member: lane) }

@@ -5,9 +5,17 @@ import WorkflowModel
 /// The board of one dispatch, for the loop and for all mails under way.
 final class DispatchState: Sendable {
     private let board: Mutex<DispatchBoard>
+    /// Whether what a mail has in From may change what its seat allows.
+    let asksForSender: Bool
+    /// Whether attempts of a day are counted.
+    let hasCeilings: Bool
 
     init(_ relays: [(rules: RelayRules, places: Int)], _ rules: [PacingRule]) {
-        board = Mutex(DispatchBoard(relays, PaceGates(rules)))
+        let gates = PaceGates(rules)
+        let board = DispatchBoard(relays, gates)
+        asksForSender = board.choosesBySender || gates.pacesSenders
+        hasCeilings = gates.hasCeilings
+        self.board = Mutex(board)
     }
 
     func use<Value: Sendable>(_ body: (inout sending DispatchBoard) -> sending Value) -> Value {

@@ -30,11 +30,21 @@ extension MailBuilder {
     /// the token would carry it.
     private func trackedLink(_ url: String, base: String, entry: OutboxEntry) -> String? {
         guard let destination = LinkDestination.accepted(url, limit: TokenSigner.destinationLimit),
-            !["u", "m", "c", "o"].contains(where: { destination.hasPrefix("\(base)/\($0)/") })
+            !isOwnPage(destination, base)
         else { return nil }
-        let recipient = entry.request.recipient.lowercased()
-        let lowered = destination.lowercased()
-        guard !lowered.contains(recipient), !lowered.contains(recipient.replacing("@", with: "%40")) else { return nil }
+        // Without a sign of an address nothing need be compared.
+        if destination.utf8.contains(UInt8(ascii: "@")) || destination.utf8.contains(UInt8(ascii: "%")) {
+            let recipient = entry.request.recipient.lowercased()
+            let lowered = destination.lowercased()
+            guard !lowered.contains(recipient), !lowered.contains(recipient.replacing("@", with: "%40")) else {
+                return nil
+            }
+        }
         return "\(base)/c/\(context.tokens.token(forLinkTo: destination, in: entry.id))"
+    }
+
+    private func isOwnPage(_ destination: String, _ base: String) -> Bool {
+        guard destination.hasPrefix(base) else { return false }
+        return ["/u/", "/m/", "/c/", "/o/"].contains { destination.dropFirst(base.count).hasPrefix($0) }
     }
 }

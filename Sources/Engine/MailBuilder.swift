@@ -159,7 +159,19 @@ struct MailBuilder {
 
     /// Nil for what is no mail address, with a name or without.
     static func mailbox(_ text: String) -> Mailbox? {
-        MessageReader.read(ReceivedMessage(headers: [HeaderField("From", text)])).from
+        // The reader is for what people write; most addresses are only that.
+        if text.utf8.allSatisfy(isPlainByte), let address = MailAddress.parse(received: text) {
+            return Mailbox(name: nil, address: address)
+        }
+        return MessageReader.read(ReceivedMessage(headers: [HeaderField("From", text)])).from
+    }
+
+    private static func isPlainByte(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"): true
+        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"): true
+        default: byte == UInt8(ascii: "@")
+        }
     }
 
     /// The address as it goes over the wire, its domain in ASCII (RFC 5891).

@@ -86,6 +86,8 @@ struct PaceGates: Sendable {
 
     var pacesSenders: Bool { !bySender.isEmpty || !eachSender.isEmpty }
 
+    var hasCeilings: Bool { rules.contains { $0.pace.hasCeiling } }
+
     // MARK: Whose gates
 
     func gates(ofRelay name: String) -> [GateName] { shared(byRelay[name]) }

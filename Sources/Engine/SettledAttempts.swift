@@ -35,9 +35,9 @@ final class SettledAttempts: Sendable {
     private let state = Mutex(State())
 
     /// - Returns: what is to be written now; nothing while somebody writes, who then asks for more.
-    func add(_ attempt: SettledAttempt) -> [SettledAttempt] {
+    func add(_ attempts: [SettledAttempt]) -> [SettledAttempt] {
         state.withLock { state in
-            state.waiting.append(attempt)
+            state.waiting += attempts
             return state.isWriting ? [] : Self.take(&state)
         }
     }

@@ -29,6 +29,7 @@ package enum HTMLLinks {
 
     /// Without blanks at its ends, as browsers take it (WHATWG URL section 4.4).
     private static func trimmed(_ text: String) -> String {
+        if let first = text.utf8.first, first > 0x20, let last = text.utf8.last, last > 0x20 { return text }
         let scalars = text.unicodeScalars.drop { $0.value <= 0x20 }
         return String(scalars.prefix(scalars.count - scalars.reversed().prefix { $0.value <= 0x20 }.count))
     }

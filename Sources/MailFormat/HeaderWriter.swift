@@ -46,6 +46,9 @@ struct HeaderWriter {
     mutating func value(_ name: String, _ text: String) throws(CompositionError) {
         let clean = HeaderWriter.cleaned(text)
         guard clean.utf8.allSatisfy({ $0 < 0x80 }) else { return self.text(name, clean) }
+        if !clean.isEmpty, name.utf8.count + 2 + clean.utf8.count <= HeaderWriter.comfortable {
+            return words(name, [clean])
+        }
         let plain = clean.split(separator: " ").map(String.init)
         guard plain.allSatisfy({ $0.utf8.count <= HeaderWriter.longest - 1 }) else {
             throw CompositionError(.fieldTooLong, field: name)
@@ -96,6 +99,7 @@ struct HeaderWriter {
 
     /// No control character, no run of blanks, none at the ends: what a header line can say without ambiguity.
     static func cleaned(_ text: String) -> String {
+        if isClean(text) { return text }
         var result = String.UnicodeScalarView()
         var isBlankPending = false
         for scalar in text.unicodeScalars {
@@ -108,5 +112,15 @@ struct HeaderWriter {
             }
         }
         return String(result)
+    }
+
+    /// ASCII that `cleaned` would not change; most values are.
+    private static func isClean(_ text: String) -> Bool {
+        var wasBlank = true
+        for byte in text.utf8 {
+            guard byte >= 0x20, byte < 0x7F, byte != 0x20 || !wasBlank else { return false }
+            wasBlank = byte == 0x20
+        }
+        return !wasBlank || text.isEmpty
     }
 }

@@ -49,6 +49,11 @@ extension Reply {
     /// from the first that has one and cut from all that repeat it.
     init(code: Int, lines: [String]) {
         let enhanced = lines.lazy.compactMap(enhancedPrefix).first
+        if lines.count == 1, let line = lines.first {
+            let text = line.dropFirst(enhanced?.count ?? 0).drop { enhanced != nil && $0 == " " }
+            self.init(code: code, enhancedCode: enhanced, text: String(text))
+            return
+        }
         let texts = lines.map { line -> Substring in
             guard let enhanced, line.hasPrefix(enhanced) else { return line[...] }
             return line.dropFirst(enhanced.count).drop { $0 == " " }
@@ -93,9 +98,10 @@ private func replyCode(_ digits: some Collection<UInt8>) -> Int? {
 
 /// `class.subject.detail` at the start of a line (RFC 3463 section 2).
 private func enhancedPrefix(_ line: String) -> String? {
+    guard let first = line.utf8.first, first == 0x32 || first == 0x34 || first == 0x35 else { return nil }
     let token = line.prefix { $0 != " " }
     let parts = token.split(separator: ".", omittingEmptySubsequences: false)
-    guard parts.count == 3, parts[0] == "2" || parts[0] == "4" || parts[0] == "5" else { return nil }
+    guard parts.count == 3, parts[0].utf8.count == 1 else { return nil }
     guard
         parts[1...].allSatisfy({ (1...3).contains($0.utf8.count) && $0.utf8.allSatisfy { (0x30...0x39).contains($0) } })
     else { return nil }
@@ -104,6 +110,7 @@ private func enhancedPrefix(_ line: String) -> String? {
 
 /// Text that is safe in a log line or a page: no control characters, no broken UTF-8.
 private func printable(_ bytes: some Collection<UInt8>) -> String {
+    if bytes.allSatisfy({ $0 >= 0x20 && $0 < 0x7F }) { return String(decoding: bytes, as: UTF8.self) }
     var text = ""
     for scalar in String(decoding: bytes, as: UTF8.self).unicodeScalars {
         let isControl = scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value)
