@@ -20,16 +20,13 @@ package struct DMARCRecord: Hashable, Sendable {
 
     /// Whether a TXT record is one at all, in whatever state.
     package static func isRecord(_ text: String) -> Bool {
-        guard let tag = text.split(separator: ";", omittingEmptySubsequences: false).first else { return false }
-        return tag.filter { $0 != " " && $0 != "\t" } == "v=DMARC1"
+        text.utf8.prefix { $0 != UInt8(ascii: ";") }.filter { !TagList.isBlank($0) }.elementsEqual("v=DMARC1".utf8)
     }
 
     /// - Throws: when receivers pass over the record.
     package init(_ text: String) throws(MalformedRecord) {
+        guard Self.isRecord(text) else { throw MalformedRecord("it does not begin with `v=DMARC1`") }
         let tags = try TagList(text)
-        guard let first = tags.tags.first, first.name == "v", first.value == "DMARC1" else {
-            throw MalformedRecord("it does not begin with `v=DMARC1`")
-        }
         var ignored: [String] = []
         func policy(_ name: String) -> Policy? {
             guard let value = tags[name] else { return nil }
