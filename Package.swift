@@ -82,7 +82,7 @@ let package = Package(
                 .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: strict),
-        .target(name: "ResolverAdapter", dependencies: ["Engine", "CResolver"], swiftSettings: strict),
+        .target(name: "ResolverAdapter", dependencies: ["Engine", "MailModel", "CResolver"], swiftSettings: strict),
         .target(name: "CryptoAdapter", dependencies: ["Engine", "CLibcrypto"], swiftSettings: strict),
         // Shell.
         .target(
@@ -170,7 +170,9 @@ let package = Package(
         .testTarget(
             name: "MailLogAdapterTests", dependencies: ["MailLogAdapter", "Engine", "MailModel", "WorkflowModel"],
             swiftSettings: strict),
-        .testTarget(name: "ResolverAdapterTests", dependencies: ["ResolverAdapter"], swiftSettings: strict),
+        .testTarget(
+            name: "ResolverAdapterTests", dependencies: ["ResolverAdapter", "Engine", "MailModel", "ServerTestKit"],
+            swiftSettings: strict),
         .testTarget(
             name: "HTTPAdapterTests",
             dependencies: [

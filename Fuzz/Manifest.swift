@@ -15,7 +15,8 @@ let strict: [SwiftSetting] = [
 /// All files of `Fuzz/Targets`.
 let names = [
     "Address", "Complaint", "Configuration", "Contacts", "Filter", "HTML", "Header", "Identifier", "JSON", "Journal",
-    "MailLog", "Mailbox", "Markdown", "Message", "Notification", "Postfix", "Reading", "Reply", "Report", "Results",
+    "MailLog", "Mailbox", "Markdown", "Message", "Notification", "Postfix", "Reading", "Records", "Reply", "Report",
+    "Results",
     "Sanitizer",
     "Schedule", "Session", "Template", "Webhook", "Workflow",
 ]
@@ -76,6 +77,7 @@ let package = Package(
         fuzzer("Notification", ["MailFormat", "MailModel"]),
         fuzzer("Postfix", ["Settings"]),
         fuzzer("Reading", ["MailFormat", "MailModel"]),
+        fuzzer("Records", ["MailModel"]),
         fuzzer("Reply", ["MailModel", "MilterAdapter", "SMTPAdapter"]),
         fuzzer("Report", ["MailFormat", "MailModel"]),
         fuzzer("Results", ["MailModel"]),

@@ -16,12 +16,15 @@ enum postrider_records {
     POSTRIDER_RECORDS_NULL
 };
 
-/* One question to the resolver. In C because the resolver's state is a structure of bit fields, unions and macros that
-   Swift cannot import. `port` asks a name server on the loopback interface instead of the system's; 0 asks the system's. */
-static inline enum postrider_records postrider_query(const char *domain, int type, int seconds, unsigned short port) {
+/* One question to the resolver; the answer's bytes, or -1 and a reason of netdb.h. In C because the resolver's state is a
+   structure of bit fields, unions and macros that Swift cannot import. `server` (network order) and `port` are a name
+   server to ask instead of the system's; port 0 asks the system's. */
+static inline int postrider_ask(const char *name, int type, int seconds, unsigned int server, unsigned short port,
+                                unsigned char *answer, int size, int *reason) {
     struct __res_state state;
     memset(&state, 0, sizeof state);
-    if (res_ninit(&state) != 0) return POSTRIDER_RECORDS_UNKNOWN;
+    *reason = NETDB_INTERNAL;
+    if (res_ninit(&state) != 0) return -1;
     state.retrans = seconds;
     state.retry = 1;
     /* A name is asked for as it is: never with the domains of this machine behind it, and not looked up in its files. */
@@ -31,12 +34,19 @@ static inline enum postrider_records postrider_query(const char *domain, int typ
         memset(&state.nsaddr_list[0], 0, sizeof state.nsaddr_list[0]);
         state.nsaddr_list[0].sin_family = AF_INET;
         state.nsaddr_list[0].sin_port = htons(port);
-        state.nsaddr_list[0].sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        state.nsaddr_list[0].sin_addr.s_addr = server;
     }
-    unsigned char answer[NS_MAXMSG];
-    int length = res_nquery(&state, domain, ns_c_in, type, answer, sizeof answer);
-    int error = state.res_h_errno;
+    int length = res_nquery(&state, name, ns_c_in, type, answer, size);
+    *reason = state.res_h_errno;
     res_nclose(&state);
+    return length;
+}
+
+/* Whether a domain has records of a type; `port` asks a name server on the loopback interface. */
+static inline enum postrider_records postrider_query(const char *domain, int type, int seconds, unsigned short port) {
+    unsigned char answer[NS_MAXMSG];
+    int error;
+    int length = postrider_ask(domain, type, seconds, htonl(INADDR_LOOPBACK), port, answer, sizeof answer, &error);
     if (length < 0) {
         if (error == HOST_NOT_FOUND) return POSTRIDER_RECORDS_NO_DOMAIN;
         return error == NO_DATA ? POSTRIDER_RECORDS_NONE : POSTRIDER_RECORDS_UNKNOWN;

@@ -1,11 +1,18 @@
 import Foundation
+import MailModel
 
 extension AddressText {
-    /// The form under which an address is one contact: in lower case, and with letters and their marks composed, so that
-    /// what looks the same is the same (Unicode Standard Annex 15, NFC; RFC 6532 section 3.1).
+    /// The form under which an address is one contact: in lower case, with letters and their marks composed, so that
+    /// what looks the same is the same (Unicode Standard Annex 15, NFC; RFC 6532 section 3.1), and with a domain in another script
+    /// as xn-- labels, as it is in mail that comes in.
     package static func normal(_ email: String) -> String {
         let lower = email.lowercased()
-        return lower.utf8.allSatisfy { $0 < 0x80 } ? lower : lower.precomposedStringWithCanonicalMapping
+        if lower.utf8.allSatisfy({ $0 < 0x80 }) { return lower }
+        let composed = lower.precomposedStringWithCanonicalMapping
+        guard let at = composed.unicodeScalars.lastIndex(of: "@"),
+            let domain = MailDomain.ascii(String(composed.unicodeScalars[composed.unicodeScalars.index(after: at)...]))
+        else { return composed }
+        return String(composed.unicodeScalars[...at]) + domain
     }
 
     /// Whether its local part is outside ASCII: mail to it needs a server that offers SMTPUTF8 (RFC 6531) on the whole way,

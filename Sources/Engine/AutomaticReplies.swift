@@ -79,7 +79,7 @@ struct AutomaticReplies {
         try store.save(stop)
         try store.count("replies_stops", by: 1)
         transaction.context.logger.critical(
-            "automatic replies are stopped: more than auto_replies.per_hour within an hour; those that wait are dropped",
+            "automatic replies are stopped: more than auto_replies.per_hour within an hour; those that wait are dropped (postrider outbox resume-replies ends it early)",
             metadata: ["limit": "\(limits.overall)", "until": "\(stop.until)"])
     }
 }

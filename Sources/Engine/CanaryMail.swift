@@ -60,7 +60,10 @@ extension Intake {
                     InboundOutcome(
                         id: id, kind: .canary, recipient: message.recipients.first ?? "",
                         sender: message.reversePath, queueID: message.queueID, at: transaction.now,
-                        detail: ["survived": .array(names), "clientAddress": .string(message.clientAddress)]),
+                        detail: [
+                            "survived": .array(names), "clientAddress": .string(message.clientAddress),
+                            "seen": Deliverability.SeenMail(message).json,
+                        ]),
                     in: project.id)
             } completion: { _ in
                 completion(.discard)

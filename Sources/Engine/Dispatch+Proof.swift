@@ -23,7 +23,10 @@ extension Dispatch {
             record.isAttempt = false
             await self.record(record, of: entry, places)
             await persist("second copy not counted", entry, places) {
-                try await context.store.write { try $0.count("duplicates_prevented", by: 1) }
+                try await context.store.write { store in
+                    try store.count("duplicates_prevented", by: 1)
+                    try store.count("possible_duplicates", by: -1)
+                }
             }
             return true
         case .open(let time):

@@ -46,6 +46,16 @@ struct IncomingMail: Sendable {
         return MailAddress.parse(message.reversePath)?.normalized
     }
 
+    /// A report, or a notice that a mail system wrote by itself: behind its sender is nobody who could be a contact.
+    var isFromMailSystem: Bool {
+        let isMachine = read.from.map { MachineAddress.matches(localPart: $0.address.localPart) } ?? true
+        return switch recognition.mailClass {
+        case .complaint: true
+        case .deliveryReport: message.reversePath.isEmpty || isMachine
+        default: message.reversePath.isEmpty && isMachine
+        }
+    }
+
     /// The data of `email.received` for one recipient.
     /// - Parameter replyAddress: where an automatic reply goes instead of the reverse path.
     func eventData(

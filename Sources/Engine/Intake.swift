@@ -312,9 +312,11 @@ package struct Intake: MessageIntake {
         }
         let events = EventRecorder(transaction: transaction, projectID: project.id)
         // Writing to us is no subscription, and it never changes one.
-        let contact = try facts.contactAddress.map {
-            try events.upsert(
-                email: $0, subscribed: nil, subscribedWhenNew: false, data: [:], generation: generation)
+        let contact = try facts.contactAddress.flatMap { address in
+            facts.isFromMailSystem
+                ? try transaction.store.contact(email: AddressText.normal(address), in: project.id)
+                : try events.upsert(
+                    email: address, subscribed: nil, subscribedWhenNew: false, data: [:], generation: generation)
         }
         var data = facts.eventData(for: arrival, refusal: refusal, replyAddress: replies.replyAddress(of: facts))
         data["rawMailId"] = prepared.raw.id.map { .string("\($0)") }

@@ -148,9 +148,7 @@ struct MailBuilder {
     }
 
     /// The address in a field's value; nil when there is none.
-    static func address(in text: String) -> String? {
-        MessageReader.read(ReceivedMessage(headers: [HeaderField("From", text)])).from.map { "\($0.address)" }
-    }
+    static func address(in text: String) -> String? { mailbox(text).map { "\($0.address)" } }
 
     private func mailbox(_ text: String, _ role: String) throws -> Mailbox {
         guard let mailbox = Self.mailbox(text) else { throw Failure(reason: "\(role) is no mail address") }
@@ -158,20 +156,23 @@ struct MailBuilder {
     }
 
     /// Nil for what is no mail address, with a name or without.
+    ///
+    /// The address is all of it, or what stands in angle brackets at its end. Whatever a variable puts into the name before
+    /// them is a part of the name: it must not bring an address of its own, to which the mail would go.
     static func mailbox(_ text: String) -> Mailbox? {
-        // The reader is for what people write; most addresses are only that.
-        if text.utf8.allSatisfy(isPlainByte), let address = MailAddress.parse(received: text) {
-            return Mailbox(name: nil, address: address)
+        let text = text.trimmed
+        if let address = MailAddress.parse(received: text) { return Mailbox(name: nil, address: address) }
+        let found = MessageReader.read(ReceivedMessage(headers: [HeaderField("To", String(text))])).to
+        guard text.last == ">", let start = text.lastIndex(of: "<") else {
+            // A comment may stand behind it (RFC 5322 section 3.4).
+            let isOne = found.count == 1 && text.contains("(") && !text.contains { ",;:<".contains($0) }
+            return isOne ? found[0] : nil
         }
-        return MessageReader.read(ReceivedMessage(headers: [HeaderField("From", text)])).from
-    }
-
-    private static func isPlainByte(_ byte: UInt8) -> Bool {
-        switch byte {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"): true
-        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"): true
-        default: byte == UInt8(ascii: "@")
+        guard let address = MailAddress.parse(received: text[text.index(after: start)...].dropLast()) else {
+            return nil
         }
+        if found.count == 1, found[0].address == address { return found[0] }
+        return Mailbox(name: String(text[..<start].trimmed), address: address)
     }
 
     /// The address as it goes over the wire, its domain in ASCII (RFC 5891).
@@ -225,5 +226,13 @@ struct MailBuilder {
         }
         if let field = feedbackID(for: entry) { fields.append(field) }
         return fields
+    }
+}
+
+extension StringProtocol where SubSequence == Substring {
+    /// Without blanks around it.
+    fileprivate var trimmed: Substring {
+        let head = drop { $0 == " " || $0 == "\t" }
+        return head.dropLast(head.reversed().prefix { $0 == " " || $0 == "\t" }.count)
     }
 }

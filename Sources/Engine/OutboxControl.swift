@@ -12,6 +12,8 @@ package struct OutboxControl: Sendable {
         /// Those of the project and those of everybody.
         package var pauses: [OutboxPause]
         package var queues: [QueueStatus]
+        /// The stop of all automatic replies; nil when they go.
+        package var replyStop: ReplyStop?
         /// Empty where no daemon runs in this process.
         package var relays: [RelayHealth]
     }
@@ -29,16 +31,19 @@ package struct OutboxControl: Sendable {
 
     /// - Parameter project: nil for all of them.
     package func status(in project: Identifier?) async throws -> Status {
-        let (pauses, queues) = try await context.store.read { reader in
+        let now = context.clock.now()
+        let (pauses, queues, stop) = try await context.store.read { reader in
             let queues = try reader.outboxQueues().filter { project == nil || $0.project == project }.map { queue in
                 QueueStatus(
                     queue: queue, pending: try reader.pendingCount(in: queue, limit: Self.countLimit),
                     firstDueAt: try reader.tickets(in: queue, after: nil, lane: nil, limit: 1).first?.dueAt)
             }
-            return (try reader.outboxPauses(), queues)
+            return (try reader.outboxPauses(), queues, try reader.replyStop())
         }
         let ours = pauses.filter { project == nil || $0.projectID == nil || $0.projectID == project }
-        return Status(pauses: ours, queues: queues, relays: context.relayReports.read())
+        return Status(
+            pauses: ours, queues: queues, replyStop: stop.flatMap { $0.until > now ? $0 : nil },
+            relays: context.relayReports.read())
     }
 
     /// Nothing of it is sent until `resume`; what is under way ends. A second pause replaces the note.
@@ -65,6 +70,29 @@ package struct OutboxControl: Sendable {
             }
             try transaction.audit("outbox.resumed", object.target, in: project)
             transaction.wakes.pauses = true
+        }
+    }
+
+    /// Ends a stop of automatic replies before its time, and begins to count the hour anew. Those that waited when it began stay
+    /// dropped.
+    ///
+    /// - Parameter project: whose key asks; nil for somebody on the machine. The stop is everybody's, so a key may end it only
+    ///   where its project is the only one.
+    /// - Throws: `UseCaseError.notFound` when they are not stopped, `forbidden` among several projects.
+    package func resumeReplies(for project: Identifier?) async throws {
+        try await context.transact { transaction in
+            guard project == nil || transaction.catalog.projects.count == 1 else {
+                throw UseCaseError(
+                    .forbidden,
+                    "automatic replies are stopped for all projects together: postrider outbox resume-replies ends it")
+            }
+            guard var stop = try transaction.store.replyStop(), stop.until > transaction.now else {
+                throw UseCaseError(.notFound, "automatic replies are not stopped")
+            }
+            stop.until = transaction.now
+            try transaction.store.save(stop)
+            try transaction.store.forgetReplyCounts()
+            try transaction.audit("outbox.resumed", "automatic replies", in: project)
         }
     }
 

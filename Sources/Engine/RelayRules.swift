@@ -23,7 +23,7 @@ package struct RelayRules: Hashable, Sendable {
 
     /// How well it fits: relays that name the sender before those that name the project, and these before those for
     /// everybody. Nil when the mail is not for it.
-    func fitness(senderDomain: String?, project: String?) -> Int? {
+    package func fitness(senderDomain: String?, project: String?) -> Int? {
         var fitness = 0
         if !projects.isEmpty {
             guard let project, projects.contains(project) else { return nil }

@@ -11,6 +11,8 @@ package protocol ReplyTransaction: ReplyReader {
     func replyCount(domain: String?, since slot: Int64) throws -> Int
     /// Counts a reply to an address of that domain.
     func countReply(domain: String, slot: Int64) throws
+    /// Begins all counts anew.
+    func forgetReplyCounts() throws
     /// Stops all automatic replies, in the place of an earlier stop.
     func save(_ stop: ReplyStop) throws
     /// Forgets counts of slots before that one, and of the next replies those sent before that time.

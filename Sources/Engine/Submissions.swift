@@ -87,6 +87,7 @@ struct Submissions {
                 entryID: id, attempt: attempt, queueID: queueID, at: transaction.now, isDiscarded: isDiscarded))
         guard isDiscarded else { return .accepted }
         try transaction.store.count("submissions_discarded", by: 1)
+        try transaction.store.count("possible_duplicates", by: -1)
         context.logger.notice("second submission discarded", metadata: ["entry": "\(id)", "queueId": "\(queueID)"])
         return .discarded
     }

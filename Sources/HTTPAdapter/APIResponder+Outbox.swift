@@ -14,6 +14,8 @@ extension APIResponder {
             let request = try OutboxPauseRequest(body, takesNote: isPause)
             if isPause {
                 try await control.pause(request.object, in: key.projectID, note: request.note)
+            } else if request.isForReplies {
+                try await control.resumeReplies(for: key.projectID)
             } else {
                 try await control.resume(request.object, in: key.projectID)
             }
@@ -21,7 +23,7 @@ extension APIResponder {
         let status = try await control.status(in: key.projectID)
         return Self.response(json: [
             "queues": .array(status.queues.map(\.json)), "pauses": .array(status.pauses.map(\.json)),
-            "relays": .array(status.relays.map(\.json)),
+            "relays": .array(status.relays.map(\.json)), "replyStop": status.replyStop?.json ?? .null,
         ])
     }
 }
@@ -32,13 +34,19 @@ struct OutboxPauseRequest {
 
     let object: OutboxPause.Object
     let note: String?
+    /// A stop of automatic replies is meant, and no pause.
+    let isForReplies: Bool
 
     /// - Throws: `APIError` 422.
     init(_ json: JSON, takesNote: Bool) throws {
-        var body = try BodyReader(json, keys: takesNote ? ["relay", "domain", "note"] : ["relay", "domain"])
+        var body = try BodyReader(json, keys: ["relay", "domain", takesNote ? "note" : "replies"])
         let relay = body.text("relay", limit: 32)
         let domain = body.text("domain", limit: 253)
         note = takesNote ? body.note("note", limit: Self.noteLimit) ?? nil : nil
+        isForReplies = takesNote ? false : body.flag("replies") ?? false
+        if isForReplies, relay != nil || domain != nil {
+            body.report("replies", "cannot be given beside relay or domain")
+        }
         if relay != nil, domain != nil { body.report("domain", "cannot be given beside relay") }
         try body.finish()
         if let relay {
@@ -79,4 +87,8 @@ extension RelayHealth {
             "retryAt": retryAt.map { .string("\($0)") } ?? .null,
         ]
     }
+}
+
+extension ReplyStop {
+    fileprivate var json: JSON { ["stoppedAt": .string("\(openedAt)"), "until": .string("\(until)")] }
 }

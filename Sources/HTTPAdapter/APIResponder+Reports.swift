@@ -43,7 +43,7 @@ private struct ReportQuery {
             }
         }
         if let email = text("email") {
-            selection.address = AddressText.accepted(email).map { $0.lowercased() }
+            selection.address = AddressText.accepted(email).map(AddressText.normal)
             if selection.address == nil { problems.append(.init(field: "email", message: "must be a mail address")) }
         }
         if let cursor = text("cursor") {

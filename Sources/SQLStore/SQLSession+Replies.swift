@@ -36,6 +36,8 @@ extension SQLSession {
         }
     }
 
+    func forgetReplyCounts() throws { try run("DELETE FROM reply_counts") }
+
     func save(_ stop: ReplyStop) throws {
         try run(
             """

@@ -41,20 +41,39 @@ struct CanaryCheck {
         let id = context.identifiers.make(at: context.clock.now())
         let token = context.tokens.token(.canary, for: id)
         if let outcome = try send(token) { return outcome }
-        let deadline = ContinuousClock.now + Self.patience
+        guard let outcome = try await Self.outcome(of: id, context, within: Self.patience) else { return .lost }
+        let names = outcome.detail["survived"]?.arrayValue?.compactMap(\.stringValue) ?? []
+        return .arrived(survivors: names, client: outcome.detail["clientAddress"]?.stringValue ?? "")
+    }
+
+    /// Waits until the daemon has seen a mail of ours; nil when it has not in that time.
+    static func outcome(
+        of id: Identifier, _ context: EngineContext, within patience: Duration
+    ) async throws -> InboundOutcome? {
+        let deadline = ContinuousClock.now + patience
         while ContinuousClock.now < deadline {
             let catalog = try await context.store.read { try $0.loadCatalog() }
             guard let project = catalog.project(slug: Project.defaultSlug) else { break }
             let found = try await context.store.read {
                 try $0.inboundOutcomes(in: project.id, before: id.next, limit: 1)
             }
-            if let outcome = found.first, outcome.id == id {
-                let names = outcome.detail["survived"]?.arrayValue?.compactMap(\.stringValue) ?? []
-                return .arrived(survivors: names, client: outcome.detail["clientAddress"]?.stringValue ?? "")
-            }
+            if let outcome = found.first, outcome.id == id { return outcome }
             try await Task.sleep(for: .milliseconds(100))
         }
-        return .lost
+        return nil
+    }
+
+    /// The first route's address.
+    /// - Throws: `CommandFailure` when no route has one.
+    static func recipient(_ configuration: Configuration) throws -> String {
+        for route in configuration.routes {
+            switch route.target {
+            case .recipient(let address): return address
+            case .domain(let domain): return "canary@\(domain)"
+            case .wildcard, .pattern: continue
+            }
+        }
+        throw CommandFailure("no route names an address or a domain: name one with --recipient")
     }
 
     /// Blocks: the command has nothing else to do meanwhile.

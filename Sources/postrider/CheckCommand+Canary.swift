@@ -6,7 +6,7 @@ extension CheckCommand {
     /// - Returns: whether nothing that is believed can be forged.
     func runCanary(_ place: String, _ configuration: Configuration) throws -> Bool {
         guard let entrance = ScannerAddress(place) else { return false }
-        let recipient = try recipient ?? Self.recipient(configuration)
+        let recipient = try recipient ?? CanaryCheck.recipient(configuration)
         let (client, sender) = (client, sender)
         return try runBlocking {
             let assembly = Assembly(configuration: configuration, logger: .quiet)
@@ -56,16 +56,5 @@ extension CheckCommand {
             )
             return false
         }
-    }
-
-    private static func recipient(_ configuration: Configuration) throws -> String {
-        for route in configuration.routes {
-            switch route.target {
-            case .recipient(let address): return address
-            case .domain(let domain): return "canary@\(domain)"
-            case .wildcard, .pattern: continue
-            }
-        }
-        throw CommandFailure("no route names an address or a domain: name one with --recipient")
     }
 }

@@ -8,7 +8,7 @@ import WorkflowModel
 struct OutboxCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "outbox", abstract: "Stops outgoing mail, lets it go on, and shows how it stands.",
-        subcommands: [Pause.self, Resume.self, Status.self])
+        subcommands: [Pause.self, Resume.self, ResumeReplies.self, Status.self])
 
     /// What a pause is for.
     struct Part: ParsableArguments {
@@ -91,6 +91,30 @@ struct OutboxCommand: ParsableCommand {
         }
     }
 
+    struct ResumeReplies: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "resume-replies", abstract: "Ends a stop of all automatic replies before its time.",
+            discussion:
+                "They are stopped when there are more than auto_replies.per_hour. Find out why first: the hour is "
+                + "counted anew, and those that waited when it began stay dropped.")
+
+        @OptionGroup var option: ConfigurationOption
+
+        func run() throws {
+            let configuration = try loadConfiguration(option.config)
+            try runBlocking {
+                let (store, context) = try await Assembly(configuration: configuration, logger: .quiet)
+                    .makeEngine(exclusively: false, makingDatabase: false)
+                do {
+                    try await OutboxControl(context: context).resumeReplies(for: nil)
+                } catch let error as UseCaseError {
+                    throw CommandFailure(error.description)
+                }
+                try store.close()
+            }
+        }
+    }
+
     struct Status: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Prints what is paused and what waits, one a line.",
@@ -117,6 +141,9 @@ struct OutboxCommand: ParsableCommand {
                         pause.object.kind == .everything ? "mail" : "\(pause.object.kind.rawValue) \(pause.object.name)"
                     print(
                         "paused\t\(name(pause.projectID))\t\(what)\t\(pause.pausedAt)\t\(pause.note ?? "-")")
+                }
+                if let stop = status.replyStop {
+                    print("stopped\tall projects\tautomatic replies\t\(stop.openedAt)\t\(stop.until)")
                 }
                 for queue in status.queues {
                     let count =

@@ -9,7 +9,8 @@ struct Postrider: ParsableCommand {
         abstract: "A mail agent beside Postfix: mail in becomes events, events move workflows, workflows send mail.",
         version: "0.1.0",
         subcommands: [
-            ServeCommand.self, CheckCommand.self, WorkflowCommand.self, ProjectCommand.self, KeyCommand.self,
+            ServeCommand.self, CheckCommand.self, DoctorCommand.self, WorkflowCommand.self, ProjectCommand.self,
+            KeyCommand.self,
             AuditCommand.self, WebhookCommand.self, ContactCommand.self, SuppressionCommand.self,
             OutboxCommand.self, InboundCommand.self,
             ConfigurationCommand.self, DescribeCommand.self,

@@ -35,6 +35,10 @@ extension StoreContract {
         try await store.write { transaction in
             let end = try transaction.pruneReplies(before: time.adding(seconds: 6), slot: 4, after: place, limit: 5)
             #expect(try end == nil && transaction.replies(to: "b@x").isEmpty)
+            try transaction.forgetReplyCounts()
+            #expect(try transaction.replyCount(domain: nil, since: 0) == 0)
+            #expect(try transaction.replyCount(domain: "y", since: 0) == 0)
+            #expect(try transaction.replies(to: "a@x").count == 2, "who was answered is known all the same")
         }
     }
 

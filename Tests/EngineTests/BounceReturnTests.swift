@@ -87,6 +87,34 @@ import WorkflowModel
         #expect(received["isVerified"] == true)
     }
 
+    /// A report is in the mailbox of a route, and whoever it says it comes from is no contact for that.
+    @Test func aReportMakesNoContactOfItsSender() async throws {
+        let stage = try await ReturnStage(hasAddresses: false)
+        await stage.receive(
+            IncomingText.report(to: ReturnStage.inbox, recipients: [IncomingText.failed()], header: header(stage)))
+        await stage.receive(IncomingText.complaint(to: ReturnStage.inbox, header: nil))
+        var notice = IncomingText.answer(
+            to: ReturnStage.inbox, from: "mailer-daemon@mx.example.net", id: "n1", text: "It is late.\r\n")
+        notice.reversePath = ""
+        await stage.receive(notice)
+        #expect(try await stage.events("email.received").count == 3, "each is an event")
+        for address in ["mailer-daemon@mx.example.net", "fbl@provider.example"] {
+            #expect(try await stage.engine.contact(address) == nil, "\(address)")
+        }
+        // Somebody who is one already gets it into his history, and a person without a reverse path becomes one.
+        try await stage.engine.track("seen", "fbl@provider.example")
+        await stage.receive(IncomingText.complaint(to: ReturnStage.inbox, header: nil, id: "c2"))
+        await stage.receive(
+            IncomingText.answer(to: ReturnStage.inbox, from: "ben@example.org", id: "n2", reversePath: ""))
+        #expect(try await stage.engine.contact("ben@example.org") != nil)
+        #expect(
+            try Rows(stage.database.path).count(
+                """
+                SELECT count(*) FROM events e JOIN contacts c ON c.id = e.contact_id
+                WHERE e.name = 'email.received' AND c.email IN ('fbl@provider.example', 'ben@example.org')
+                """) == 2)
+    }
+
     @Test func aQueueIDProvesItWhenOurOwnMTASaysSo() async throws {
         let stage = try await ReturnStage(hasAddresses: false)
         let report = IncomingText.report(

@@ -3,6 +3,7 @@ import EngineTestKit
 import Foundation
 import JSONValue
 import MailModel
+import SQLStore
 import Testing
 import WorkflowModel
 
@@ -29,14 +30,17 @@ import WorkflowModel
                 templates: [
                     "reply": ["type": "TRANSACTIONAL", "subject": "Re: {{ event.subject }}", "html": "<p>Thanks</p>"]
                 ]))
+        return Rig(engine: engine, database: database, intake: intake(engine, disposition))
+    }
+
+    private func intake(_ engine: EngineFixture, _ disposition: InboundRoutes.Disposition = .continue) -> Intake {
         var configuration = Intake.Configuration()
         configuration.routes = InboundRoutes([
             .init(match: .recipient("help@example.com"), project: "default", disposition: disposition),
             .init(match: .domain("all.example.com"), project: "default", disposition: disposition),
         ])
         configuration.sources = PassiveSources([.rspamd(RspamdHeaders())])
-        return Rig(
-            engine: engine, database: database, intake: Intake(context: engine.context, configuration: configuration))
+        return Intake(context: engine.context, configuration: configuration)
     }
 
     private func message(
@@ -65,6 +69,32 @@ import WorkflowModel
         let transport = ScriptedTransport()
         try await rig.engine.runDispatch(transport)
         return transport.sent
+    }
+
+    /// Two daemons on one database, as two mail servers of a domain have them, get the same mail at the same time: one of them
+    /// records it, for each recipient once, and one answer goes out.
+    @Test func twoDaemonsOnOneDatabaseTakeAMailOnce() async throws {
+        let first = try await rig()
+        let engine = try await EngineFixture(
+            store: try SQLiteStore(path: first.database.path, exclusively: false), clock: first.engine.clock, seed: 2)
+        let second = Rig(
+            engine: engine, database: first.database,
+            intake: intake(engine))
+        for number in 0..<20 {
+            let message = message(
+                "twice-\(number)@x", recipients: ["help@example.com", "desk@all.example.com"])
+            // Each server has an id of its own for it.
+            var copy = message
+            copy.queueID = "4Q-other-\(number)"
+            async let one = receive(message, first)
+            async let other = receive(copy, second)
+            #expect(await [one, other] == [.continue, .continue])
+        }
+        let rows = Rows(first.database.path)
+        #expect(try rows.count("SELECT count(*) FROM events WHERE name = 'email.received'") == 40)
+        #expect(try rows.count("SELECT count(*) FROM receptions") == 40)
+        #expect(try await first.engine.executions().count == 40)
+        #expect(try await first.engine.counter("receptions_repeated") == 40)
     }
 
     @Test func cleanMailIsAnsweredOnceInItsThread() async throws {

@@ -338,6 +338,33 @@ import WorkflowModel
         #expect(try await restarted.sent().map(\.recipient) == ["a@7.example"])
     }
 
+    @Test func stopOfRepliesIsEndedByHandAndTheHourCountsAnew() async throws {
+        let stage = try await ReplyStage { $0.replies.overall = 2 }
+        let control = OutboxControl(context: stage.engine.context)
+        let nothing = await #expect(throws: UseCaseError.self) { try await control.resumeReplies(for: nil) }
+        #expect(nothing?.code == .notFound)
+        for number in 0..<3 { _ = try await stage.refusal(of: stage.mail(from: "a@\(number).example")) }
+        let stop = try #require(try await control.status(in: nil).replyStop)
+        #expect(stop.until == stage.engine.clock.now().adding(seconds: 3600))
+        stage.engine.clock.advance(seconds: 1)
+        try await control.resumeReplies(for: stage.engine.project.id)
+        #expect(try await control.status(in: nil).replyStop == nil)
+        #expect(try await stage.refusal(of: stage.mail(from: "a@4.example")) == nil)
+        // What waited when they were stopped stays dropped.
+        #expect(try await stage.sent().map(\.recipient) == ["a@4.example"])
+        _ = try await stage.refusal(of: stage.mail(from: "a@5.example"))
+        #expect(try await stage.refusal(of: stage.mail(from: "a@6.example")) == "replies_stopped")
+        #expect(try await stage.engine.counter("replies_stops") == 2)
+        // The stop is everybody's: no project's key ends it for the others.
+        try await Projects(context: stage.engine.context).create("other")
+        let forbidden = await #expect(throws: UseCaseError.self) {
+            try await control.resumeReplies(for: stage.engine.project.id)
+        }
+        #expect(forbidden?.code == .forbidden && forbidden?.description.contains("resume-replies") == true)
+        try await control.resumeReplies(for: nil)
+        #expect(try await stage.refusal(of: stage.mail(from: "a@7.example")) == nil)
+    }
+
     /// Other mail than replies goes on.
     @Test func stopOfRepliesStopsNothingElse() async throws {
         let stage = try await ReplyStage { $0.replies.overall = 1 }

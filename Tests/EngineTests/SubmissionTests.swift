@@ -139,6 +139,7 @@ extension Intake {
         let mail = try await entry(rig)
         #expect(mail.entry.status == .delivered && mail.queueID == "0A1")
         #expect(try await rig.engine.counter("duplicates_prevented") == 1)
+        #expect(try await rig.engine.counter("possible_duplicates") == 0, "it was not one")
     }
 
     @Test func mailThatIsNowhereIsWaitedForAndThenSentAgain() async throws {
@@ -162,6 +163,7 @@ extension Intake {
         try await run(rig)
         #expect(rig.transport.mails.count == 2 && rig.transport.verdicts == [.continue, .continue])
         #expect(try await acceptances(rig).map(\.queueID) == ["0A1", "0A2"])
+        #expect(try await rig.engine.counter("possible_duplicates") == 1)
     }
 
     /// The proof comes after the second attempt has begun.
@@ -182,6 +184,7 @@ extension Intake {
         #expect(rig.transport.verdicts == [.continue, .discard])
         #expect(try await acceptances(rig).map(\.isDiscarded) == [false, true])
         #expect(try await rig.engine.counter("submissions_discarded") == 1)
+        #expect(try await rig.engine.counter("possible_duplicates") == 0, "the second copy was dropped")
     }
 
     @Test func retryAfterARefusalIsNeverDiscarded() async throws {

@@ -36,6 +36,40 @@ import WorkflowModel
         }
     }
 
+    @Test func stopOfRepliesIsSeenAndEnded() async throws {
+        try await withEngine { server in
+            let stop: JSON = ["replies": true]
+            let none = try await server.send("POST", "/outbox/resume", stop)
+            #expect(none.status == 404 && none.code == "not_found")
+            let now = server.engine.clock.now()
+            try await server.engine.context.store.write {
+                try $0.save(ReplyStop(openedAt: now, until: now.adding(seconds: 60)))
+            }
+            let status = try await server.send("GET", "/outbox")
+            #expect(
+                status.body["replyStop"] == [
+                    "stoppedAt": .string("\(now)"), "until": .string("\(now.adding(seconds: 60))"),
+                ])
+            for body: JSON in [["replies": true, "domain": "a.example"], ["replies": 1]] {
+                #expect(try await server.send("POST", "/outbox/resume", body).fields == ["replies"])
+            }
+            #expect(try await server.send("POST", "/outbox/pause", stop).fields == ["replies"])
+            try await Projects(context: server.engine.context).create("other")
+            let forbidden = try await server.send("POST", "/outbox/resume", stop)
+            #expect(forbidden.status == 403 && forbidden.code == "forbidden")
+        }
+        try await withEngine { server in
+            let now = server.engine.clock.now()
+            try await server.engine.context.store.write {
+                try $0.save(ReplyStop(openedAt: now, until: now.adding(seconds: 60)))
+            }
+            let ended = try await server.send("POST", "/outbox/resume", ["replies": true])
+            #expect(ended.status == 200 && ended.body["replyStop"]?.isNull == true)
+            let records = try await server.send("GET", "/audit?action=outbox.")
+            #expect(records.body["data"]?.arrayValue?.first?["target"] == "automatic replies")
+        }
+    }
+
     private static let refusals: [(JSON, [String])] = [
         (["relay": "nobody"], ["relay"]), (["domain": "no domain"], ["domain"]), (["domain": 5], ["domain"]),
         (["domain": "a.example", "relay": "main"], ["domain"]), (["project": "default"], ["project"]),

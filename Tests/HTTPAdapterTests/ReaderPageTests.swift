@@ -200,7 +200,124 @@ import WorkflowModel
         }
     }
 
+    /// A redirect leads to what stood in the mail, whatever is added to its address.
+    @Test func aRedirectLeadsNowhereElse() async throws {
+        try await withEngine(configuration()) { server in
+            let entry = try await mail(server)
+            let tokens = server.engine.context.tokens
+            let good = tokens.token(forLinkTo: "https://shop.example/a", in: entry)
+            let evil = "https%3A%2F%2Fevil.example%2F"
+            for path in [
+                "/c/https://evil.example/", "/c/\(evil)", "/c//evil.example/", "/c/..//evil.example",
+                "//evil.example/c/\(good)x",
+                "/c/\(good)/https://evil.example/", "/c/\(good)%0d%0aLocation:%20https://evil.example/",
+                "/c/\(good)@evil.example",
+                "/c/\(tokens.token(.click, for: entry))?url=\(evil)", "/c/\(tokens.token(.open, for: entry))",
+                "/u/\(good)?next=\(evil)", "/c/\(Data("https://evil.example/".utf8).base64EncodedString())",
+                "/c?url=\(evil)",
+            ] {
+                let answer = try await server.client.request("GET", path)
+                #expect(answer.status == 404 && answer.field("Location") == nil, "\(path): \(answer.status)")
+                #expect(!answer.text.contains("evil.example"), "\(path)")
+            }
+            for extra in ["?url=\(evil)", "?next=//evil.example", "?u=x&redirect=\(evil)"] {
+                let answer = try await server.client.request("GET", "/c/\(good)\(extra)")
+                #expect(answer.field("Location") == "https://shop.example/a", "\(extra)")
+            }
+            // A page's form leads back to itself and nowhere else.
+            let path = path(server, .unsubscribe, entry)
+            let answer = try await post(server, "\(path)?next=\(evil)", "next=\(evil)&return=//evil.example")
+            #expect(answer.status == 200 && answer.field("Location") == nil && !answer.text.contains("evil"))
+        }
+    }
+
     // MARK: Files
+
+    private static let standing = OptOuts.Standing(
+        address: "a\u{2026}@example.org", projectName: "Shop", isSubscribed: true,
+        topics: [.init(key: "news", isChosen: true), .init(key: "offers", isChosen: false)], manageToken: "M")
+
+    /// What people who do not see a page need from it: its language, a title, one heading, and a name for whatever they can use.
+    @Test(arguments: ["en", "de", "fr", "nl", "es"])
+    func everyPageOfEveryLanguageIsAccessible(language: String) throws {
+        let pages = try PublicPages.read(folder: Self.folder)
+        var titles: [String: String] = [:]
+        for name in PublicPages.Name.allCases {
+            let page = try pages.page(
+                name, for: .init(locale: language), about: Self.standing, nonce: "n")
+            #expect(page.language == language)
+            #expect(page.html.contains("<html lang=\"\(language)\">"))
+            #expect(page.html.contains("name=\"viewport\""), "it can be enlarged")
+            #expect(!page.html.contains("user-scalable") && !page.html.contains("maximum-scale"))
+            let title = try #require(page.html.firstMatch(of: /<title>([^<]+)<\/title>/)?.1)
+            titles[name.rawValue] = String(title)
+            #expect(page.html.ranges(of: "<h1>").count == 1 && page.html.ranges(of: "<main>").count == 1)
+            #expect(!page.html.contains("{{") && !page.html.contains("{%") && !page.html.contains("<script"))
+            // Whatever can be used has a name in words.
+            for button in page.html.matches(of: /<button[^>]*>([^<]*)<\/button>/) { #expect(!button.1.isEmpty) }
+            for link in page.html.matches(of: /<a [^>]*>([^<]*)<\/a>/) { #expect(!link.1.isEmpty) }
+            for group in page.html.matches(of: /<fieldset>\s*<legend>([^<]*)<\/legend>/) { #expect(!group.1.isEmpty) }
+            #expect(page.html.ranges(of: "<fieldset>").count == page.html.ranges(of: "<legend>").count)
+            let boxes = page.html.ranges(of: "type=\"checkbox\"").count
+            let named = page.html.matches(of: /<label><input type="checkbox"[^>]*> <span>([^<]+)<\/span><\/label>/)
+                .count
+            #expect(boxes == named && boxes == (name == .preferences ? 3 : 0))
+        }
+        if language != "en" {
+            let english = try PublicPages.read(folder: Self.folder).page(
+                .unsubscribe, for: .init(locale: "en"), about: Self.standing, nonce: "n")
+            #expect(!english.html.contains(titles["unsubscribe"] ?? ""), "it is another language")
+        }
+    }
+
+    /// By day and by night: at least 4.5 to 1 between a text and what is behind it (WCAG 2.2, success criterion 1.4.3), 3 to 1
+    /// between the border of a control and what is behind it (1.4.11).
+    @Test(arguments: [0, 1])
+    func coloursAreFarEnoughApart(scheme: Int) throws {
+        let layout = try String(contentsOfFile: "\(Self.folder)/layout.html", encoding: .utf8)
+        let root = try #require(layout.matches(of: /:root \{([^}]*)\}/).map(\.1).dropFirst(scheme).first)
+        var colours: [String: Double] = [:]
+        for match in root.matches(of: /--([a-z]+): #([0-9a-f]{3,6});/) {
+            colours[String(match.1)] = Self.luminance(String(match.2))
+        }
+        func contrast(_ one: String, _ other: String) throws -> Double {
+            let (a, b) = (try #require(colours[one]), try #require(colours[other]))
+            return (max(a, b) + 0.05) / (min(a, b) + 0.05)
+        }
+        for (text, behind) in [("text", "card"), ("soft", "card"), ("main", "card"), ("on", "main"), ("text", "back")] {
+            #expect(try contrast(text, behind) >= 4.5, "\(text) on \(behind)")
+        }
+        for edge in ["line", "good", "main"] { #expect(try contrast(edge, "card") >= 3, "\(edge)") }
+    }
+
+    private static func luminance(_ text: String) -> Double {
+        let digits = text.count == 3 ? text.map { "\($0)\($0)" }.joined() : text
+        let value = Int(digits, radix: 16) ?? 0
+        let parts = [value >> 16 & 255, value >> 8 & 255, value & 255].map { part in
+            let share = Double(part) / 255
+            return share <= 0.04045 ? share / 12.92 : pow((share + 0.055) / 1.055, 2.4)
+        }
+        return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+    }
+
+    /// An installation's own folder: a copy, with another layout, another text and another language.
+    @Test func aCopyOfTheFolderChangesPagesAndAddsALanguage() async throws {
+        let copy = FileManager.default.temporaryDirectory.appending(path: "pages-\(UUID().uuidString)").path
+        try FileManager.default.copyItem(atPath: Self.folder, toPath: copy)
+        defer { try? FileManager.default.removeItem(atPath: copy) }
+        try Data("<html lang=\"{{ language }}\"><body class=ours>{{ content | raw }}</body></html>".utf8)
+            .write(to: URL(filePath: "\(copy)/layout.html"))
+        try Data("{\"unsubscribeHeading\": \"Odhl\u{e1}sit?\", \"topics\": {\"news\": \"Novinky\"}}".utf8)
+            .write(to: URL(filePath: "\(copy)/texts/cs.json"))
+        try await withEngine(HTTPConfiguration(port: 0, pages: try PublicPages.read(folder: copy))) { server in
+            let entry = try await mail(server, data: ["locale": "cs", "topics": ["news": true]])
+            let page = try await server.client.request("GET", path(server, .unsubscribe, entry))
+            #expect(page.text.hasPrefix("<html lang=\"cs\"><body class=ours>") && page.text.contains("Odhl\u{e1}sit?"))
+            #expect(page.text.contains("<button type=\"submit\""), "the page itself is as it was")
+            let preferences = try await server.client.request("GET", path(server, .preferences, entry))
+            #expect(preferences.text.contains("Novinky") && preferences.field("Content-Language") == "cs")
+        }
+    }
 
     @Test(arguments: ["en", "de", "fr", "nl", "es"])
     func everyLanguageHasEveryText(language: String) throws {

@@ -23,7 +23,7 @@ struct ExactlyOnceStories {
     }
 
     /// Every mail of these is in its mailbox once, and nothing is on its way any more.
-    private static func expectOneCopyEach(_ addresses: [String], _ story: StorySite) async throws {
+    static func expectOneCopyEach(_ addresses: [String], _ story: StorySite) async throws {
         try await eventually("all mail has left Postfix", deadline: .seconds(60)) {
             try await story.site.postfix.queueIDs().isEmpty
         }

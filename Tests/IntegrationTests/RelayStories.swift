@@ -143,6 +143,8 @@ struct RelayStories {
         let last = try await Site.run(executable, ["outbox", "status"] + arguments)
         #expect(last.hasPrefix("pending\tdefault\tdirect\t1\t"))
         try await Site.run(executable, ["outbox", "resume", "--domain", "sender.example"] + arguments)
+        let idle = try await BadInputCommand.run(["outbox", "resume-replies"] + arguments)
+        #expect(idle.status == .exited(1) && idle.text.contains("automatic replies are not stopped"), "\(idle.text)")
         try await relay.waitForMessages(to: "ann@sender.example")
         try await daemon.process.terminate()
         try await story.stop()

@@ -5,13 +5,15 @@ import ServerTestKit
 import Synchronization
 
 /// A milter that is asked for nothing but its answer at the end of a message: one that stands behind the daemon's in Postfix's
-/// list, and takes its time or refuses.
+/// list, and takes its time, refuses, or adds a field.
 ///
 /// The protocol is a length and a letter before each packet (MILTER_README and the headers of libmilter).
 final class StoryMilter: Sendable {
     private struct State {
         /// What the next ends of messages are answered with; after them, continue.
         var answers: [Character] = []
+        /// How long a field every message gets; 0 is none.
+        var fieldLength = 0
         var gate: DispatchSemaphore?
         var isReached = false
     }
@@ -36,6 +38,9 @@ final class StoryMilter: Sendable {
     /// The next messages are refused for now.
     func refuse(_ count: Int) { state.withLock { $0.answers = Array(repeating: "t", count: count) } }
 
+    /// Every message from now on gets a field of so many bytes; 0 ends it.
+    func addField(length: Int) { state.withLock { $0.fieldLength = length } }
+
     /// The next message waits at its end until ``release()``.
     func hold() { state.withLock { ($0.gate, $0.isReached) = (DispatchSemaphore(value: 0), false) } }
 
@@ -54,12 +59,12 @@ final class StoryMilter: Sendable {
         while let (command, _) = Self.packet(peer) {
             switch command {
             case "O":
-                // Version 6, no action, and none of the steps but the last.
+                // Version 6, fields may be added, and none of the steps but the last.
                 let steps: UInt32 = 0x01 | 0x02 | 0x04 | 0x08 | 0x10 | 0x20 | 0x40 | 0x100 | 0x200
                 guard
                     Self.answer(
                         peer, "O",
-                        [6, 0, steps].flatMap { word in
+                        [6, 1, steps].flatMap { word in
                             withUnsafeBytes(of: UInt32(word).bigEndian) { Array($0) }
                         })
                 else { return }
@@ -70,6 +75,11 @@ final class StoryMilter: Sendable {
                     return gate
                 }
                 _ = gate?.wait(timeout: .now() + .seconds(40))
+                let length = state.withLock { $0.fieldLength }
+                if length > 0 {
+                    let field = Array("X-Story\0".utf8) + Array(repeating: UInt8(ascii: "x"), count: length) + [0]
+                    guard Self.answer(peer, "h", field) else { return }
+                }
                 let answer = state.withLock { $0.answers.isEmpty ? "c" : $0.answers.removeFirst() }
                 guard Self.answer(peer, answer, []) else { return }
             case "Q": return

@@ -88,7 +88,8 @@ final class StoryRelay: Sendable {
         }
     }
 
-    /// The replies to the next deliveries at a point, one for each; after that the usual one.
+    /// The replies to the next deliveries at a point, one for each; after that the usual one. One that begins with `!` is said
+    /// as it stands, without a line end, and then the relay hangs up.
     func answer(at point: Point, _ replies: [String]) { state.withLock { $0.answers[point] = replies } }
 
     // MARK: What the relay saw
@@ -214,8 +215,9 @@ private final class StoryRelayDialog {
 
     private func say(_ text: String) -> Bool {
         if isPeerGone { return false }
-        let bytes = Array((text + "\r\n").utf8)
-        return send(connection, bytes, bytes.count, Int32(MSG_NOSIGNAL)) == bytes.count
+        let isLast = text.hasPrefix("!")
+        let bytes = Array((isLast ? String(text.dropFirst()) : text + "\r\n").utf8)
+        return send(connection, bytes, bytes.count, Int32(MSG_NOSIGNAL)) == bytes.count && !isLast
     }
 
     private func readLine() -> String? {

@@ -22,10 +22,12 @@ final class StorySite: Sendable {
     ///   - milter: the same of the section `milter`.
     ///   - milterSettings: of the daemon's milter in Postfix.
     ///   - directory: where servers of the story's own live already.
+    ///   - databaseDirectory: where the database lies, when not beside the configuration.
     init(
         relayPort: UInt16?, workflows: [StoryWorkflow] = [.answerAndWait], example: String? = nil,
         routes: [String] = [], hasScanner: Bool = false, settings: String = "", verdicts: String = "",
-        in directory: ServerDirectory? = nil, milter: String = "", milterSettings: String? = nil
+        in directory: ServerDirectory? = nil, milter: String = "", milterSettings: String? = nil,
+        databaseDirectory: String? = nil
     ) async throws {
         let directory = try directory ?? ServerDirectory.temporary()
         self.directory = directory
@@ -33,6 +35,7 @@ final class StorySite: Sendable {
         plan.hasScanner = hasScanner
         plan.verdictLines = verdicts
         plan.milterLines = milter
+        plan.databaseDirectory = databaseDirectory
         if let milterSettings { plan.milterSettings = milterSettings }
         plan.workflows = try workflows.map { try directory.write("\($0.slug).yaml", $0.text) }
         if let example { plan.workflows.append("\(BuiltProduct.packageRoot)/\(example)") }

@@ -123,6 +123,21 @@ import Testing
         }
         #expect(trusted.kind == .delivered(250), "\(trusted)")
     }
+
+    /// Whoever signed it: it is somebody else's.
+    @Test func aCertificateOfAnotherNameIsRefused() async throws {
+        let folder = try ScratchFolder()
+        guard let server = OpenSSLServer(folder: folder, names: "DNS:other.example,IP:127.0.0.2") else {
+            print("skipped: openssl is not installed")
+            return
+        }
+        let outcome = try await deliverOnce(port: server.port) {
+            $0.tls = .implicit
+            $0.caFile = server.certificate
+        }
+        #expect(outcome.kind == .unreachable)
+        #expect(outcome.reason.contains("does not verify"), "\(outcome)")
+    }
 }
 
 /// TLS by openssl(1), whose standard input and output carry the dialog.
@@ -132,7 +147,8 @@ final class OpenSSLServer: Sendable {
 
     var port: Int { process.port }
 
-    init?(folder: ScratchFolder) {
+    /// - Parameter names: whom the certificate is for, as openssl(1) writes it.
+    init?(folder: ScratchFolder, names: String = "IP:127.0.0.1,DNS:localhost") {
         let openssl = "/usr/bin/openssl"
         let certificate = folder.path + "/cert.pem"
         let key = folder.path + "/key.pem"
@@ -140,7 +156,7 @@ final class OpenSSLServer: Sendable {
             openssl,
             [
                 "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-                "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost",
+                "-subj", "/CN=localhost", "-addext", "subjectAltName=\(names)",
                 "-keyout", key, "-out", certificate,
             ])
         guard let maker else { return nil }

@@ -57,6 +57,26 @@ import Testing
         Row(story: "hang up at DATA", answers: ["DATA": .hangUp], kind: .unreachable),
         Row(story: "hang up after 354", answers: ["DATA": .sayAndHangUp("354 Go")], kind: .unknown),
         Row(story: "hang up after the dot", answers: [".": .hangUp], kind: .unknown),
+        // What is no reply, and replies that end in the middle.
+        Row(
+            story: "a web server", answers: ["": .sayAndHangUp("HTTP/1.1 400 Bad Request\r\n\r\n<html>")],
+            kind: .unreachable),
+        Row(story: "noise as greeting", answers: ["": .sayAndHangUp("\u{0}\u{1}\u{FF}\u{1B}[2J")], kind: .unreachable),
+        Row(story: "half a greeting", answers: ["": .sayAndHangUp("220-scripted.exa")], kind: .unreachable),
+        Row(story: "half an answer to EHLO", answers: ["EHLO": .sayAndHangUp("250-scripted.exa")], kind: .unreachable),
+        Row(story: "noise at MAIL", answers: ["MAIL": .sayAndHangUp("Welcome!")], kind: .unreachable),
+        Row(story: "half an answer to MAIL", answers: ["MAIL": .sayAndHangUp("250-2.1.0 O")], kind: .unreachable),
+        Row(story: "noise at RCPT", answers: ["RCPT": .sayAndHangUp("\u{7F}ELF\u{2}\u{1}")], kind: .unreachable),
+        Row(
+            story: "half a refusal is none", answers: ["RCPT": .sayAndHangUp("550-5.1.1 The acc")], kind: .unreachable),
+        Row(story: "noise at DATA", answers: ["DATA": .sayAndHangUp("go ahead")], kind: .unreachable),
+        Row(story: "half of a 354", answers: ["DATA": .sayAndHangUp("354-End da")], kind: .unreachable),
+        Row(story: "noise after the dot", answers: [".": .sayAndHangUp("thank you")], kind: .unknown),
+        Row(story: "half an acceptance", answers: [".": .sayAndHangUp("250-2.0.0 Ok: que")], kind: .unknown),
+        Row(story: "half a refusal after the dot", answers: [".": .sayAndHangUp("554-5.7.1 Sp")], kind: .unknown),
+        Row(
+            story: "more than was asked for", answers: [".": .say("250 2.0.0 Ok\r\n550 5.0.0 No\r\n221 Bye")],
+            kind: .delivered(250)),
     ]
 
     @Test(arguments: rows)

@@ -86,6 +86,7 @@ package struct PostfixConfiguration: Sendable {
             "relay unix - - n - - smtp", "showq unix n - n - - showq", "error unix - - n - - error",
             "retry unix - - n - - error", "discard unix - - n - - discard", "virtual unix - n n - - virtual",
             "lmtp unix - - n - - lmtp", "anvil unix - - n - 1 anvil", "scache unix - - n - 1 scache",
+            "tlsmgr unix - - n 1000? 1 tlsmgr",
             "postlog unix-dgram n - n - 1 postlogd",
             // smtpd refuses recipients of the services named error and retry at once; error(8) only knows those names.
             "bouncing unix - - n - - error -n error", "deferring unix - - n - - error -n retry",
