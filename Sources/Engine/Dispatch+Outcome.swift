@@ -14,7 +14,8 @@ extension Dispatch {
     ) async {
         await persist("outcome not recorded", entry, places) {
             try await context.transact { transaction in
-                try transaction.store.record(decided, of: entry.id)
+                let isThere = try transaction.store.record(decided, of: entry.id)
+                if isThere { try transaction.count(decided, of: entry) }
                 if decided.isUncertain { try transaction.store.count("possible_duplicates", by: 1) }
                 if let due = decided.dueAt { transaction.wakes.mail(entry.queue, dueAt: due) }
                 for scope in scopes {
@@ -72,7 +73,7 @@ extension Dispatch {
         case .delivered: EventName.emailSent
         case .bounced: EventName.emailBounced
         case .expired, .failed: EventName.emailFailed
-        case .pending, .claimed, .suppressed: nil
+        case .pending, .claimed, .suppressed, .held, .cancelled: nil
         }
     }
 

@@ -88,6 +88,7 @@ package struct Dispatch: Sendable {
     private func report() {
         let state = state
         context.relayReports.register { state.use { $0.relayHealth } }
+        context.readyMails.register { queue in state.use { $0.readyCount(in: queue) } }
         context.gauges.register("outboxQueues") { state.use { $0.numbers } }
         for (index, relay) in relays.enumerated() {
             context.gauges.register("relay.\(relay.rules.name)") { state.use { $0.relayHealth[index].numbers } }
@@ -229,9 +230,11 @@ package struct Dispatch: Sendable {
             switch try await prepare(entry, material.get()) {
             case .withdrawn(let reason):
                 finish(seat, with: nil, entry)
-                var record = AttemptRecord(status: .suppressed, at: context.clock.now(), reply: reason)
-                record.isAttempt = false
+                let record = AttemptRecord(withdrawnFor: reason, at: context.clock.now())
                 return await self.record(record, of: entry, subject: "", places)
+            case .held:
+                finish(seat, with: nil, entry)
+                return await hold(entry, places)
             case .tooEarly(let time):
                 finish(seat, with: nil, entry)
                 return await putOff(entry, until: time, places)
@@ -262,8 +265,7 @@ package struct Dispatch: Sendable {
             return await putOff(entry, until: until, places)
         } catch let withdrawn as Withdrawn {
             finish(seat, with: nil, entry)
-            var record = AttemptRecord(status: .suppressed, at: context.clock.now(), reply: withdrawn.reason)
-            record.isAttempt = false
+            let record = AttemptRecord(withdrawnFor: withdrawn.reason, at: context.clock.now())
             return await self.record(record, of: entry, subject: "", places)
         } catch {
             outcome = .refused(reason: "\(error)")
@@ -320,6 +322,7 @@ package struct Dispatch: Sendable {
     private enum Prepared {
         case mail(MailBuilder.Built)
         case withdrawn(String)
+        case held
         /// Its window has closed while it waited for its turn.
         case tooEarly(Timestamp)
     }
@@ -336,6 +339,7 @@ package struct Dispatch: Sendable {
         var attachments: [MailAttachment]
         var project: Project?
         var withdrawal: String?
+        var isHeld: Bool
         /// The last look at it.
         var gate: DepartureGate
     }
@@ -362,7 +366,8 @@ package struct Dispatch: Sendable {
                         partials: try entry.request.partials.compactMapValues(version),
                         attachments: try entry.request.attachmentSet.map { try reader.attachments(ofSet: $0) } ?? [],
                         project: projects[entry.projectID],
-                        withdrawal: try self.withdrawal(of: entry, at: now, in: reader), gate: gate)
+                        withdrawal: try self.withdrawal(of: entry, at: now, in: reader),
+                        isHeld: try self.isHeld(entry, in: reader), gate: gate)
                 }
                 return try zip(entries, gates).map { entry, gate -> Result<Material, any Error> in
                     // A row that cannot be read concerns its own mail; what the database itself says concerns all.
@@ -382,6 +387,7 @@ package struct Dispatch: Sendable {
         let earliest = entry.request.earliest(notBefore: now, rules: context.zones)
         if earliest > now { return .tooEarly(earliest) }
         if let withdrawal = material.withdrawal { return .withdrawn(withdrawal) }
+        if material.isHeld { return .held }
         guard let version = material.version else { throw MailBuilder.Failure(reason: "the template version is gone") }
         let builder = MailBuilder(context: context, project: material.project)
         return .mail(

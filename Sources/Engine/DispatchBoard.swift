@@ -312,6 +312,9 @@ struct DispatchBoard: Sendable {
         gates.scopes(of: seat.gates + (seat.relay >= 0 ? relays.relays[seat.relay].gates : []))
     }
 
+    /// Mails of a queue that could go at once, as far as it has been read.
+    func readyCount(in queue: OutboxQueue) -> Int { lanes.readyCount(in: queue) }
+
     var relayHealth: [RelayHealth] { relays.relays.map(RelayHealth.init) }
 
     var numbers: [String: Int] {

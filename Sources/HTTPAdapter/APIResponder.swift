@@ -138,6 +138,11 @@ package struct APIResponder: HTTPResponder {
             return try await answerTemplate(&exchange, at: endpoint)
         case .segments, .segmentPreview, .segment, .segmentContacts, .segmentMembers, .segmentCompute, .segmentRefresh:
             return try await answerSegments(&exchange, at: endpoint)
+        case .broadcasts, .broadcast, .broadcastStats, .broadcastEstimate:
+            return try await answerBroadcasts(&exchange, at: endpoint)
+        case .broadcastSchedule, .broadcastSend, .broadcastPause, .broadcastResume, .broadcastCancel, .broadcastWinner,
+            .broadcastDuplicate, .broadcastTest:
+            return try await answerBroadcast(&exchange, at: endpoint)
         case .webhooks, .webhook, .rotateWebhookSecret, .testWebhook, .resumeWebhook, .replayWebhook, .deliveries,
             .retryDelivery:
             return try await answerWebhooks(&exchange, at: endpoint)

@@ -74,6 +74,18 @@ package enum Endpoint: String, CaseIterable, Sendable {
     case segmentMembers = "/segments/{segmentId}/members"
     case segmentCompute = "/segments/{segmentId}/compute"
     case segmentRefresh = "/segments/{segmentId}/refresh"
+    case broadcasts = "/broadcasts"
+    case broadcast = "/broadcasts/{broadcastId}"
+    case broadcastSchedule = "/broadcasts/{broadcastId}/schedule"
+    case broadcastSend = "/broadcasts/{broadcastId}/send"
+    case broadcastPause = "/broadcasts/{broadcastId}/pause"
+    case broadcastResume = "/broadcasts/{broadcastId}/resume"
+    case broadcastCancel = "/broadcasts/{broadcastId}/cancel"
+    case broadcastWinner = "/broadcasts/{broadcastId}/winner"
+    case broadcastDuplicate = "/broadcasts/{broadcastId}/duplicate"
+    case broadcastStats = "/broadcasts/{broadcastId}/stats"
+    case broadcastEstimate = "/broadcasts/{broadcastId}/estimate"
+    case broadcastTest = "/broadcasts/{broadcastId}/test"
     case migrate = "/workflows/{workflowId}/migrate"
     case webhooks = "/webhooks"
     case webhook = "/webhooks/{webhookId}"
@@ -121,6 +133,13 @@ package enum Endpoint: String, CaseIterable, Sendable {
         case .segmentContacts: [.get, .head]
         case .segmentMembers: [.post, .delete]
         case .segmentPreview, .segmentCompute, .segmentRefresh: [.post]
+        case .broadcasts: [.get, .head, .post]
+        case .broadcast: [.get, .head, .patch, .delete]
+        case .broadcastSchedule: [.post, .delete]
+        case .broadcastStats, .broadcastEstimate: [.get, .head]
+        case .broadcastSend, .broadcastPause, .broadcastResume, .broadcastCancel, .broadcastWinner,
+            .broadcastDuplicate, .broadcastTest:
+            [.post]
         }
     }
 
@@ -134,7 +153,7 @@ package enum Endpoint: String, CaseIterable, Sendable {
         guard let scope = scope(for: method) else { return [] }
         switch self {
         // A test is a mail to whoever is named.
-        case .templateTest: return [scope, KeyScope(.send, .write)]
+        case .templateTest, .broadcastTest: return [scope, KeyScope(.send, .write)]
         // What is answered is contacts, or about them.
         case .segmentContacts, .segmentPreview, .simulate: return [scope, KeyScope(.contacts, .read)]
         default: return [scope]
@@ -164,6 +183,10 @@ package enum Endpoint: String, CaseIterable, Sendable {
             .templates
         case .segments, .segmentPreview, .segment, .segmentContacts, .segmentMembers, .segmentCompute, .segmentRefresh:
             .segments
+        case .broadcasts, .broadcast, .broadcastSchedule, .broadcastSend, .broadcastPause, .broadcastResume,
+            .broadcastCancel, .broadcastWinner, .broadcastDuplicate, .broadcastStats, .broadcastEstimate,
+            .broadcastTest:
+            .broadcasts
         case .webhooks, .webhook, .rotateWebhookSecret, .testWebhook, .resumeWebhook, .replayWebhook, .deliveries,
             .retryDelivery:
             .webhooks
