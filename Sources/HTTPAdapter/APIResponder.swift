@@ -122,6 +122,7 @@ package struct APIResponder: HTTPResponder {
         case .mail: return try await mail(exchange)
         case .audit: return try await audit(exchange)
         case .inboundReports: return try await inboundReports(exchange)
+        case .receivedFile: return try await receivedFile(exchange)
         case .inboundOutcomes: return try await inboundOutcomes(exchange)
         case .suppressions: return try await suppressions(&exchange)
         case .outbox, .outboxPause, .outboxResume: return try await answerOutbox(&exchange, at: endpoint)

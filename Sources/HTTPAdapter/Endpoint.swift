@@ -19,6 +19,7 @@ package enum Endpoint: String, CaseIterable, Sendable {
     case contactEvents = "/events/contact/{contactId}"
     case eventUsage = "/events/{eventName}/usage"
     case event = "/events/{eventName}"
+    case receivedFile = "/events/{eventId}/attachments/{number}"
     case inboundOutcomes = "/inbound/outcomes"
     case suppressions = "/suppressions"
     case inboundReports = "/inbound/reports"
@@ -104,7 +105,7 @@ package enum Endpoint: String, CaseIterable, Sendable {
             .contactEvents, .eventUsage, .contactJobs, .audit, .mail, .inboundReports, .outbox, .inboundOutcomes:
             [.get, .head]
         // A file is made while it is sent, and nothing is known of it before.
-        case .contactExport, .contactJobErrors: [.get]
+        case .contactExport, .contactJobErrors, .receivedFile: [.get]
         case .event: [.delete]
         case .track, .trackBatch: [.post, .options]
         case .send, .verify, .eventTrack, .contactQuery, .contactLookup, .contactBulk, .contactImport, .bulkUpdate,
@@ -170,7 +171,8 @@ package enum Endpoint: String, CaseIterable, Sendable {
         case .contacts, .contactQuery, .contactLookup, .contactBulk, .contactImport, .contactExport, .contactJobs,
             .contactJob, .contactJobErrors, .contact, .timeline:
             .contacts
-        case .events, .eventTrack, .eventStats, .eventNames, .contactEvents, .eventUsage, .event, .inboundOutcomes:
+        case .events, .eventTrack, .eventStats, .eventNames, .contactEvents, .eventUsage, .event, .inboundOutcomes,
+            .receivedFile:
             .events
         case .send, .verify, .mail, .outbox, .outboxPause, .outboxResume: .send
         case .audit: .audit
