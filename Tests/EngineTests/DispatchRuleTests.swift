@@ -285,6 +285,25 @@ private let down = DeliveryOutcome.unreachable(reason: "no connection")
         #expect(stage.recipients.count == 10)
     }
 
+    /// What a relay without room says is nothing about the domain of the mail: when there is room, all of it goes on.
+    @Test func fullRelayLeavesNoDomainAlone() async throws {
+        let stage = try await DispatchStage { ($0.firstRetry, $0.longestRetry) = (1, 1) }
+        try await stage.fill((0..<20).map { "p\($0)@example.org" })
+        let full = DeliveryOutcome.deferred(
+            reply: Reply(code: 452, enhancedCode: "4.3.1", text: "Insufficient system storage"))
+        stage.relays[0].answer(Array(repeating: full, count: 8))
+        await stage.send()
+        #expect(stage.recipients.count <= 8, "five in a row are enough")
+        // Some probes find it full; then everything goes at once.
+        for _ in 0..<4 {
+            stage.engine.clock.advance(seconds: 60)
+            await stage.send()
+        }
+        #expect(Set(stage.recipients).count == 20)
+        let counts = try await stage.engine.context.store.read { try $0.outboxCounts() }
+        #expect(counts[.pending] == 0)
+    }
+
     /// The daily ceilings of a plan grow by the day, for each sender of it, whoever was restarted meanwhile.
     @Test func warmUpGrowsByTheDayOverRestarts() async throws {
         var pace = Pace(perDay: 100)
