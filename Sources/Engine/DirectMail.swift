@@ -236,51 +236,9 @@ private struct MailContent {
             return template.current
         }
         if let template, request.subject == nil, request.body == nil { return template }
-        var content = template?.content ?? TemplateContent(subject: "", html: nil, text: nil)
-        if let subject = request.subject { content.subject = subject }
-        if let body = request.body {
-            content.html = body
-            content.text = nil
-            content.markdown = nil
-        }
-        let kind = template?.kind ?? .transactional
-        let hash = transaction.context.cryptography.digest(bytes(of: content, kind))
-        let known = try transaction.store.unnamedVersion(hash: hash, in: request.projectID)
-        let id = known ?? transaction.makeID()
-        let version = TemplateVersion(id: id, templateID: id, kind: kind, content: content)
-        if known == nil {
-            try check(content, kind, request, in: transaction)
-            try transaction.store.insertUnnamed(version, hash: hash, in: request.projectID, at: transaction.now)
-        }
-        return version
-    }
-
-    /// What a template could not be saved with cannot be sent either.
-    private static func check(
-        _ content: TemplateContent, _ kind: TemplateSummary.Kind, _ request: DirectMail.Request,
-        in transaction: EngineTransaction
-    ) throws {
-        let check = TemplateCheck(
-            transaction.catalog, project: request.projectID, templates: transaction.context.templates)
-        let problems = check.problems(of: content, kind: kind, slug: "").map { problem in
-            var problem = problem
-            // The client knows the HTML by another name, also where a sentence begins with it.
-            guard problem.path == "html" || problem.path.hasPrefix("html.") else { return problem }
-            problem.path = "body" + problem.path.dropFirst(4)
-            if problem.message.hasPrefix("html:") { problem.message = "body" + problem.message.dropFirst(4) }
-            return problem
-        }
-        guard problems.isEmpty else { throw UseCaseError(.invalid, "the mail has errors", problems: problems) }
-    }
-
-    /// Equal for equal contents, and for no others.
-    private static func bytes(of content: TemplateContent, _ kind: TemplateSummary.Kind) -> [UInt8] {
-        func text(_ value: String?) -> JSON { value.map { .string($0) } ?? .null }
-        return JSONWriter.bytes([
-            .string(kind.rawValue), .string(content.subject), text(content.html), text(content.text),
-            text(content.markdown), text(content.from), text(content.fromName), text(content.replyTo),
-            content.tracksOpens.map { .bool($0) } ?? .null, content.tracksClicks.map { .bool($0) } ?? .null,
-        ])
+        return try UnnamedContent(
+            template, subject: request.subject, body: request.body, otherwise: .transactional, in: request.projectID
+        ).version(in: transaction)
     }
 
     private static func sender(_ request: DirectMail.Request, otherwise: String?) throws -> String? {

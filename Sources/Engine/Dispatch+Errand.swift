@@ -51,6 +51,8 @@ extension Dispatch {
         case ready(Departure)
         /// It is not to be sent after all.
         case withdrawn(String)
+        /// Its broadcast is paused.
+        case held
         /// Its window has closed while it waited for its turn, or its sender is faster than its pace.
         case tooEarly(Timestamp)
         case noRelay(sender: String, subject: String)
@@ -75,6 +77,12 @@ extension Dispatch {
                     if conclusions.add(conclusion) { settled.tell { conclude(conclusions.take()) } }
                 }
             case .withdrawn(let reason): withdraw(errand, reason)
+            case .held:
+                finish(errand.seat, with: nil, errand.entry)
+                Task { [errand] in
+                    await hold(errand.entry, errand.places)
+                    errand.end()
+                }
             case .tooEarly(let time): putOff(errand, until: time)
             case .noRelay(let sender, let subject):
                 settle(
@@ -96,6 +104,7 @@ extension Dispatch {
         let earliest = entry.request.earliest(notBefore: now, rules: context.zones)
         if earliest > now { return .tooEarly(earliest) }
         if let withdrawal = material.withdrawal { return .withdrawn(withdrawal) }
+        if material.isHeld { return .held }
         guard let version = material.version else { throw MailBuilder.Failure(reason: "the template version is gone") }
         let built = try MailBuilder(context: context, project: material.project).build(
             entry, version: version, partials: material.partials, attachments: material.attachments, now: now)
@@ -173,9 +182,7 @@ extension Dispatch {
 
     private func withdraw(_ errand: Errand, _ reason: String) {
         finish(errand.seat, with: nil, errand.entry)
-        var record = AttemptRecord(status: .suppressed, at: context.clock.now(), reply: reason)
-        record.isAttempt = false
-        settle([SettledAttempt(errand, record)])
+        settle([SettledAttempt(errand, AttemptRecord(withdrawnFor: reason, at: context.clock.now()))])
     }
 
     private func putOff(_ errand: Errand, until time: Timestamp) {

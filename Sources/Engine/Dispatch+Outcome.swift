@@ -64,7 +64,7 @@ extension Dispatch {
         _ decided: AttemptRecord, of entry: OutboxEntry, subject: String = "", outcome: DeliveryOutcome? = nil,
         gate: DepartureGate? = nil, in transaction: EngineTransaction
     ) throws {
-        try transaction.store.record(decided, of: entry.id)
+        if try transaction.store.record(decided, of: entry.id) { try transaction.count(decided, of: entry) }
         if decided.isUncertain { try transaction.store.count("possible_duplicates", by: 1) }
         if let due = decided.dueAt { transaction.wakes.mail(entry.queue, dueAt: due) }
         // Of an erased contact nothing is written any more.
@@ -116,7 +116,7 @@ extension Dispatch {
         case .delivered: EventName.emailSent
         case .bounced: EventName.emailBounced
         case .expired, .failed: EventName.emailFailed
-        case .pending, .claimed, .suppressed: nil
+        case .pending, .claimed, .suppressed, .held, .cancelled: nil
         }
     }
 

@@ -16,6 +16,11 @@ extension Dispatch {
                 return "a reply came first"
             }
         }
+        if let broadcast = entry.request.broadcast, !entry.request.isTest,
+            try reader.status(ofBroadcast: broadcast.id) == .cancelled
+        {
+            return Broadcast.cancellation
+        }
         let found = try reader.contact(entry.contactID, in: entry.projectID)
         // A test is nobody's, but it goes to an address like any other mail.
         guard found != nil || entry.request.isTest else { return "its contact was erased" }
@@ -37,6 +42,24 @@ extension Dispatch {
             contact.email == recipient
         else { return nil }
         return "the contact has unsubscribed"
+    }
+
+    /// Whether the mail has to wait, because its broadcast is paused.
+    func isHeld(_ entry: OutboxEntry, in reader: some WithdrawalReader) throws -> Bool {
+        guard let broadcast = entry.request.broadcast, !entry.request.isTest else { return false }
+        return try reader.status(ofBroadcast: broadcast.id) == .paused
+    }
+
+    /// Puts a claimed mail aside until its broadcast goes on.
+    func hold(_ entry: OutboxEntry, _ places: DeliveryPlaces?) async {
+        await persist("claim not given back", entry, places) {
+            try await context.transact { transaction in
+                if try isHeld(entry, in: transaction.store) { return try transaction.store.hold([entry.id]) }
+                // It goes on since, and nobody else would look for this mail.
+                try transaction.store.unclaim([entry.id], until: transaction.now)
+                transaction.wakes.mail(entry.queue, dueAt: transaction.now)
+            }
+        }
     }
 
     /// The last look at a mail, to be made before the first one.
@@ -62,6 +85,7 @@ extension Dispatch {
 /// What is looked at before a mail leaves.
 package protocol WithdrawalReader: OutboundReader, ReturnReader, ReplyReader {
     func status(ofExecution id: Identifier) throws -> Execution.Status?
+    func status(ofBroadcast id: Identifier) throws -> Broadcast.Status?
     func contact(email: String, in project: Identifier) throws -> Contact?
     /// Nil also for a contact of another project.
     func contact(_ id: Identifier, in project: Identifier) throws -> Contact?

@@ -95,6 +95,7 @@ package struct Dispatch: Sendable {
     private func report() {
         let state = state
         context.relayReports.register { state.use { $0.relayHealth } }
+        context.readyMails.register { queue in state.use { $0.readyCount(in: queue) } }
         context.gauges.register("outboxQueues") { state.use { $0.numbers } }
         for (index, relay) in relays.enumerated() {
             context.gauges.register("relay.\(relay.rules.name)") { state.use { $0.relayHealth[index].numbers } }
@@ -288,6 +289,7 @@ package struct Dispatch: Sendable {
         var attachments: [MailAttachment]
         var project: Project?
         var withdrawal: String?
+        var isHeld: Bool
         /// The last look at it.
         var gate: DepartureGate
     }
@@ -314,7 +316,8 @@ package struct Dispatch: Sendable {
                         partials: try entry.request.partials.compactMapValues(version),
                         attachments: try entry.request.attachmentSet.map { try reader.attachments(ofSet: $0) } ?? [],
                         project: projects[entry.projectID],
-                        withdrawal: try self.withdrawal(of: entry, at: now, in: reader), gate: gate)
+                        withdrawal: try self.withdrawal(of: entry, at: now, in: reader),
+                        isHeld: try self.isHeld(entry, in: reader), gate: gate)
                 }
                 return try zip(entries, gates).map { entry, gate -> Result<Material, any Error> in
                     // A row that cannot be read concerns its own mail; what the database itself says concerns all.

@@ -317,6 +317,9 @@ struct DispatchBoard: Sendable {
         gates.scopes(of: seat.gates + (seat.relay >= 0 ? relays.relays[seat.relay].gates : []))
     }
 
+    /// Mails of a queue that could go at once, as far as it has been read.
+    func readyCount(in queue: OutboxQueue) -> Int { lanes.readyCount(in: queue) }
+
     var relayHealth: [RelayHealth] { relays.relays.map(RelayHealth.init) }
 
     var numbers: [String: Int] {
@@ -332,6 +335,7 @@ extension Reply {
     /// mailbox (4.1, 4.2), of this message (4.6) or of its size.
     fileprivate var isAboutDomain: Bool {
         if code == 421 { return true }
+        if saysNoRoom { return false }
         guard let enhancedCode else { return code != 452 }
         return ["4.3.", "4.4.", "4.7."].contains { enhancedCode.hasPrefix($0) } && enhancedCode != "4.3.4"
     }

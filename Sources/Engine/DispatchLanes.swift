@@ -261,6 +261,7 @@ struct DispatchLanes: Sendable {
     private var held: Set<Identifier> = []
 
     var heldCount: Int { held.count }
+    func readyCount(in name: OutboxQueue) -> Int { indices[name].map { queues[$0].readyCount } ?? 0 }
     var restingCount: Int { queues.reduce(0) { $0 + $1.resting.count } }
 
     /// The place of the queue, which is made when it is new.

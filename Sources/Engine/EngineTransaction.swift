@@ -36,6 +36,7 @@ package struct EngineContext: Sendable {
         let rawMail: (any RawMailArchive)?
         let gauges = Gauges()
         let relayReports = RelayReports()
+        let readyMails = ReadyMails()
         let keys = KeyCache()
         /// Unknown keys by the client's network.
         let strangers = TokenBuckets<String>()
@@ -80,6 +81,7 @@ package struct EngineContext: Sendable {
     package var rawMail: (any RawMailArchive)? { parts.rawMail }
     package var gauges: Gauges { parts.gauges }
     package var relayReports: RelayReports { parts.relayReports }
+    package var readyMails: ReadyMails { parts.readyMails }
     var keys: KeyCache { parts.keys }
     var strangers: TokenBuckets<String> { parts.strangers }
     var catalogs: CatalogCache { parts.catalogs }
@@ -274,6 +276,10 @@ package final class EngineSignals: Sendable {
         var scans = false
         /// Mail was paused or goes on.
         var pauses = false
+        /// A broadcast has another state.
+        var broadcasts = false
+        /// Mails of broadcasts that do not wait any more.
+        var broadcastMails = 0
 
         /// There is mail to be sent, now or later.
         mutating func mail(_ entry: OutboxEntry) { mail(entry.queue, dueAt: entry.dueAt) }
@@ -295,6 +301,9 @@ package final class EngineSignals: Sendable {
     /// Events since the index of histories was last woken.
     private let events = Atomic<Int>(0)
     package let jobs = Wakeup()
+    package let broadcasts = Wakeup()
+    /// Mails of broadcasts that left the outbox since their writer was last woken.
+    private let broadcastMails = Atomic<Int>(0)
     private let outbox = Mutex<[OutboxQueue: Timestamp]>([:])
     private let havePausesChanged = Atomic<Bool>(false)
 
@@ -323,10 +332,18 @@ package final class EngineSignals: Sendable {
         if wakes.schedule { schedule.signal() }
         if wakes.webhooks { webhooks.signal() }
         if wakes.jobs { jobs.signal() }
+        if wakes.broadcasts { broadcasts.signal() }
+        if wakes.broadcastMails > 0 { noteBroadcastMails(wakes.broadcastMails) }
         if wakes.scans { scans.signal() }
         if wakes.segments { segments.signal() }
         if wakes.events > 0 { noteEvents(wakes.events) }
         if wakes.history { history.signal() }
+    }
+
+    private func noteBroadcastMails(_ count: Int) {
+        guard broadcastMails.add(count, ordering: .relaxed).newValue >= BroadcastWriter.refill else { return }
+        broadcastMails.store(0, ordering: .relaxed)
+        broadcasts.signal()
     }
 
     private func noteEvents(_ count: Int) {

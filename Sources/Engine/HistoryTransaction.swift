@@ -55,6 +55,8 @@ package protocol HistoryReader: AnyObject {
         in project: Identifier, named name: String?, before row: Int64?, limit: Int, scan: Int
     ) throws -> EventPage
 
+    /// Nil also for an event of another project.
+    func event(_ id: Identifier, in project: Identifier) throws -> Event?
     /// Names that were ever recorded, the most frequent first.
     func eventNames(in project: Identifier, limit: Int) throws -> [EventNameCount]
     /// By name, the most frequent first; of whole days, counted from 1970 (UTC).

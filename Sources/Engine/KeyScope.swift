@@ -2,7 +2,7 @@
 package struct KeyScope: Hashable, Sendable {
     /// The raw values are what commands, the database and errors write.
     package enum Subject: String, Hashable, Sendable, CaseIterable {
-        case track, send, contacts, workflows, templates, segments, events, webhooks, audit, suppressions
+        case track, send, contacts, workflows, templates, segments, events, webhooks, audit, suppressions, broadcasts
     }
 
     package enum Access: String, Hashable, Sendable, CaseIterable {

@@ -77,6 +77,7 @@ extension EngineTransaction {
             data["source"] = .string(Bounce.Source.log.rawValue)
             try BouncePolicy.delivered(entry, in: self)
             try events.record(EventName.emailDelivered, data: data, generation: entry.generation, contact: contact)
+            try count(.delivered, for: entry)
             return
         }
         let bounce = fate.bounce
@@ -89,12 +90,13 @@ extension EngineTransaction {
         data["bouncedAt"] = .string("\(fate.at)")
         if bounce.kind == .transient { data["transientBounce"] = true }
         try events.record(EventName.emailBounced, data: data, generation: entry.generation, contact: contact)
+        try count(.bounced, for: entry)
     }
 }
 
 extension OutboxEntry {
     /// Whether it is not decided yet that the relay took it.
-    var isUnderWay: Bool { status == .pending || status == .claimed }
+    var isUnderWay: Bool { status == .pending || status == .claimed || status == .held }
 }
 
 extension MailFate {

@@ -48,6 +48,7 @@ extension Opens {
             entryID: entry.id, at: noted.at, link: link, userAgent: noted.userAgent, network: noted.network,
             machineReason: noted.machineReason ?? (isPrefetch ? "prefetch" : nil))
         guard let clicks = try transaction.store.record(hit, limit: configuration.hitLimit) else { return }
+        if clicks.count == 1 { try transaction.count(.clicked, for: entry) }
         try EventRecorder(transaction: transaction, projectID: entry.projectID).record(
             EventName.emailClicked,
             data: entry.eventData.merging([

@@ -83,6 +83,7 @@ package struct Opens: Sendable {
             entryID: entryID, at: noted.at, userAgent: noted.userAgent, network: noted.network,
             machineReason: noted.machineReason ?? (isPrefetch ? "prefetch" : nil))
         guard try transaction.store.record(hit, limit: configuration.hitLimit) else { return }
+        try transaction.count(.opened, for: entry)
         try EventRecorder(transaction: transaction, projectID: entry.projectID).record(
             EventName.emailOpened,
             data: entry.eventData.merging([

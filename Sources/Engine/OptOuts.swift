@@ -115,6 +115,7 @@ package struct OptOuts: Sendable {
                 let recorder = EventRecorder(transaction: transaction, projectID: entry.projectID)
                 holder = .contact(
                     try recorder.change(from: before, to: changed, generation: 0, subscriptionData: origin))
+                if before.isSubscribed, !subscribed { try transaction.countUnsubscription(by: entry) }
             } else if !subscribed {
                 transaction.wakes.withdraws = true
                 try transaction.store.save(

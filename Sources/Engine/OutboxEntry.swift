@@ -18,6 +18,10 @@ package struct OutboxEntry: Hashable, Sendable {
         case failed
         /// Not sent, because its contact has unsubscribed or its execution was cancelled meanwhile.
         case suppressed
+        /// Waits, because its broadcast is paused.
+        case held
+        /// Not sent, because its broadcast was cancelled.
+        case cancelled
     }
 
     package var id: Identifier
@@ -61,7 +65,10 @@ package struct OutboxEntry: Hashable, Sendable {
 
 extension OutboxEntry {
     /// What caused it, as clients know it.
-    package var sourceType: String { executionID == nil ? "TRANSACTIONAL" : "WORKFLOW" }
+    package var sourceType: String {
+        if request.broadcast != nil { return "CAMPAIGN" }
+        return executionID == nil ? "TRANSACTIONAL" : "WORKFLOW"
+    }
 
     /// What every event of the mail says of it.
     var eventData: JSONObject {
@@ -72,6 +79,10 @@ extension OutboxEntry {
         if let executionID {
             data["executionId"] = .string("\(executionID)")
             data["stepId"] = .string(request.step)
+        }
+        if let broadcast = request.broadcast {
+            data["broadcastId"] = .string("\(broadcast.id)")
+            data["variant"] = broadcast.variantName.map { .string($0) }
         }
         return data
     }
@@ -98,6 +109,13 @@ package struct AttemptRecord: Hashable, Sendable {
     package var isAttempt = true
     /// The relay it was handed to, by name.
     package var relay: String?
+
+    /// Of a mail that is not sent after all; no relay was asked.
+    init(withdrawnFor reason: String, at time: Timestamp) {
+        self.init(
+            status: reason == Broadcast.cancellation ? .cancelled : .suppressed, at: time, reply: reason)
+        isAttempt = false
+    }
 
     package init(
         status: OutboxEntry.Status, dueAt: Timestamp? = nil, at: Timestamp, reply: String, relayQueueID: String? = nil,

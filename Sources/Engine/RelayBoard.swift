@@ -175,6 +175,10 @@ struct RelayBoard: Sendable {
             relay.breaker.succeeded()
         case .rejected:
             relay.breaker.succeeded()
+        case .deferred(let reply) where reply.saysNoRoom:
+            relay.failures += 1
+            relay.lastFailure = "\(reply.code) \(reply.text)"
+            relay.breaker.failed(at: now, jitter: jitter)
         case .deferred(let reply):
             // The relay is there and speaks. When it sends everybody away, that is its own trouble.
             guard reply.code == 421 else {
@@ -197,6 +201,11 @@ struct RelayBoard: Sendable {
         }
         relays[index] = relay
     }
+}
+
+extension Reply {
+    /// The disk of the relay itself is full (RFC 3463 X.3.1): no mail goes there, whoever it is for.
+    var saysNoRoom: Bool { enhancedCode == "4.3.1" }
 }
 
 /// What a relay does, for whoever watches.

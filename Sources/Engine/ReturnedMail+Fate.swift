@@ -104,6 +104,7 @@ private struct Fate {
         data["bouncedAt"] = .string("\(transaction.now)")
         if bounce.kind == .transient { data["transientBounce"] = true }
         try events.record(EventName.emailBounced, data: data, generation: entry.generation, contact: contact)
+        try transaction.count(.bounced, for: entry)
         return .bounced
     }
 
@@ -130,6 +131,7 @@ private struct Fate {
         data["isSuppressed"] = .bool(
             try BouncePolicy.complained(about: entry, evidence: details, in: transaction))
         try events.record(EventName.emailComplained, data: data, generation: entry.generation, contact: contact)
+        try transaction.count(.complained, for: entry)
         try unsubscribe(reason: "complaint")
         return .complained
     }
@@ -144,6 +146,7 @@ private struct Fate {
         try events.change(
             from: current, to: changed, generation: entry.generation,
             subscriptionData: ["emailId": .string("\(entry.id)"), "reason": .string(reason)])
+        try transaction.countUnsubscription(by: entry)
     }
 
     // MARK: Answers

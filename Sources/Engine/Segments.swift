@@ -232,7 +232,10 @@ package struct Segments: Sendable {
                 try transaction.store.delete(segment: damage.id, at: transaction.now)
             } else {
                 let segment = try find(reference, in: catalog)
-                try Self.refuse(SegmentUses(of: segment, in: catalog).all, "it cannot be deleted while it is used")
+                let broadcasts = try transaction.store.openBroadcasts(in: projectID)
+                    .filter { $0.segmentID == segment.id }.map { "the broadcast \($0.name)" }
+                try Self.refuse(
+                    SegmentUses(of: segment, in: catalog).all + broadcasts, "it cannot be deleted while it is used")
                 try transaction.store.delete(segment: segment.id, at: transaction.now)
             }
             transaction.wakes.segments = true

@@ -5,7 +5,7 @@ import WorkflowModel
 package protocol StoreTransaction: WebhookTransaction, ExecutionTransaction, ScheduleTransaction, ContactTransaction,
     HistoryTransaction, SegmentTransaction, TemplateTransaction, AccessTransaction, SubscriptionTransaction,
     OutboundTransaction, ReturnTransaction, ReplyTransaction, WithdrawalReader, OutboxQueueTransaction,
-    QueueTransaction, InboundTransaction
+    QueueTransaction, InboundTransaction, BroadcastTransaction
 {
     // MARK: Catalog
 
@@ -38,7 +38,9 @@ package protocol StoreTransaction: WebhookTransaction, ExecutionTransaction, Sch
     // MARK: Outbox
 
     func insert(_ entry: OutboxEntry) throws
-    func record(_ attempt: AttemptRecord, of entry: Identifier) throws
+    /// - Returns: whether the mail is still there.
+    @discardableResult
+    func record(_ attempt: AttemptRecord, of entry: Identifier) throws -> Bool
     /// Gives back what a stopped daemon had claimed; each counts as an uncertain attempt.
     func releaseClaims(at time: Timestamp) throws -> [Identifier]
     /// Gives back entries whose attempt never began; they are due again at that time.
@@ -72,7 +74,7 @@ extension StoreTransaction {
 /// Reads for the API, on a snapshot.
 package protocol StoreReader: ExecutionReader, ContactReader, HistoryReader, SegmentReader, TemplateReader,
     AccessReader,
-    SubscriptionReader, WithdrawalReader, OutboxQueueReader, QueueReader, InboundReader
+    SubscriptionReader, WithdrawalReader, OutboxQueueReader, QueueReader, InboundReader, BroadcastReader
 {
     /// Runs `body`, and breaks off the query that it is at when that time has passed.
     /// - Throws: what `body` throws; `StoreError.tooSlow`.

@@ -169,7 +169,7 @@ extension Templates {
                 .messageID(for: request, project: projectID))
     }
 
-    private static func problem(_ error: any Error) -> WorkflowProblem {
+    static func problem(_ error: any Error) -> WorkflowProblem {
         switch error {
         case let error as RenderingError:
             // Rendered Markdown has other lines than what its author wrote.

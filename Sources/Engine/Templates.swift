@@ -122,7 +122,7 @@ package struct Templates: Sendable {
                 records.append(try catalog.findTemplate(id, in: projectID))
             }
             let slugs = damaged.map { (id: $0.id, slug: $0.slug) } + records.map { ($0.id, $0.slug) }
-            try refuseWhileUsed(slugs, records, catalog)
+            try refuseWhileUsed(slugs, records, catalog, try transaction.store.openBroadcasts(in: projectID))
             for (id, slug) in slugs {
                 try transaction.store.delete(template: id)
                 try transaction.audit("template.deleted", "\(id)", in: projectID, details: ["slug": .string(slug)])
@@ -132,7 +132,8 @@ package struct Templates: Sendable {
     }
 
     private func refuseWhileUsed(
-        _ slugs: [(id: Identifier, slug: String)], _ records: [Catalog.TemplateRecord], _ catalog: Catalog
+        _ slugs: [(id: Identifier, slug: String)], _ records: [Catalog.TemplateRecord], _ catalog: Catalog,
+        _ broadcasts: [Broadcast]
     ) throws {
         let ids = Set(slugs.map(\.id))
         var problems: [WorkflowProblem] = []
@@ -142,6 +143,15 @@ package struct Templates: Sendable {
                     path: "workflows.\($0.workflow.slug).steps.\($0.key)",
                     message:
                         "the step \($0.name ?? $0.key) of the workflow \($0.workflow.name) sends the template \(slug)")
+            }
+        }
+        // What has begun has its versions.
+        for broadcast in broadcasts where broadcast.startedAt == nil {
+            let named = Set(broadcast.definition.contents.compactMap(\.template))
+            problems += slugs.filter { named.contains($0.id) }.map {
+                .init(
+                    path: "broadcasts.\(broadcast.id)",
+                    message: "the broadcast \(broadcast.name) sends the template \($0.slug)")
             }
         }
         for record in records where record.current.kind == .partial {

@@ -55,7 +55,7 @@ extension MailStatus {
         func time(_ time: Timestamp?) -> JSON { time.map { .string("\($0)") } ?? .null }
         let isSent = entry.status == .delivered
         func returned(_ kind: MailReturn.Kind) -> MailReturn? { returns.first { $0.kind == kind } }
-        let hasFailed = [.bounced, .expired, .failed, .suppressed].contains(entry.status)
+        let hasFailed = [.bounced, .expired, .failed, .suppressed, .cancelled].contains(entry.status)
         return [
             "success": true,
             "data": [

@@ -122,6 +122,7 @@ package struct APIResponder: HTTPResponder {
         case .mail: return try await mail(exchange)
         case .audit: return try await audit(exchange)
         case .inboundReports: return try await inboundReports(exchange)
+        case .receivedFile: return try await receivedFile(exchange)
         case .inboundOutcomes: return try await inboundOutcomes(exchange)
         case .suppressions: return try await suppressions(&exchange)
         case .outbox, .outboxPause, .outboxResume: return try await answerOutbox(&exchange, at: endpoint)
@@ -138,6 +139,11 @@ package struct APIResponder: HTTPResponder {
             return try await answerTemplate(&exchange, at: endpoint)
         case .segments, .segmentPreview, .segment, .segmentContacts, .segmentMembers, .segmentCompute, .segmentRefresh:
             return try await answerSegments(&exchange, at: endpoint)
+        case .broadcasts, .broadcast, .broadcastStats, .broadcastEstimate:
+            return try await answerBroadcasts(&exchange, at: endpoint)
+        case .broadcastSchedule, .broadcastSend, .broadcastPause, .broadcastResume, .broadcastCancel, .broadcastWinner,
+            .broadcastDuplicate, .broadcastTest:
+            return try await answerBroadcast(&exchange, at: endpoint)
         case .webhooks, .webhook, .rotateWebhookSecret, .testWebhook, .resumeWebhook, .replayWebhook, .deliveries,
             .retryDelivery:
             return try await answerWebhooks(&exchange, at: endpoint)

@@ -29,6 +29,11 @@ struct BodyReader {
 
     mutating func report(_ field: String, _ message: String) { problems.append(.init(field: field, message: message)) }
 
+    /// Takes over what was reported of a part of the body.
+    mutating func report(_ part: BodyReader, at path: String) {
+        for problem in part.problems { report("\(path).\(problem.field)", problem.message) }
+    }
+
     func has(_ key: String) -> Bool { object[key] != nil }
 
     // MARK: Members

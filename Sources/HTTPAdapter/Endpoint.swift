@@ -19,6 +19,7 @@ package enum Endpoint: String, CaseIterable, Sendable {
     case contactEvents = "/events/contact/{contactId}"
     case eventUsage = "/events/{eventName}/usage"
     case event = "/events/{eventName}"
+    case receivedFile = "/events/{eventId}/attachments/{number}"
     case inboundOutcomes = "/inbound/outcomes"
     case suppressions = "/suppressions"
     case inboundReports = "/inbound/reports"
@@ -74,6 +75,18 @@ package enum Endpoint: String, CaseIterable, Sendable {
     case segmentMembers = "/segments/{segmentId}/members"
     case segmentCompute = "/segments/{segmentId}/compute"
     case segmentRefresh = "/segments/{segmentId}/refresh"
+    case broadcasts = "/broadcasts"
+    case broadcast = "/broadcasts/{broadcastId}"
+    case broadcastSchedule = "/broadcasts/{broadcastId}/schedule"
+    case broadcastSend = "/broadcasts/{broadcastId}/send"
+    case broadcastPause = "/broadcasts/{broadcastId}/pause"
+    case broadcastResume = "/broadcasts/{broadcastId}/resume"
+    case broadcastCancel = "/broadcasts/{broadcastId}/cancel"
+    case broadcastWinner = "/broadcasts/{broadcastId}/winner"
+    case broadcastDuplicate = "/broadcasts/{broadcastId}/duplicate"
+    case broadcastStats = "/broadcasts/{broadcastId}/stats"
+    case broadcastEstimate = "/broadcasts/{broadcastId}/estimate"
+    case broadcastTest = "/broadcasts/{broadcastId}/test"
     case migrate = "/workflows/{workflowId}/migrate"
     case webhooks = "/webhooks"
     case webhook = "/webhooks/{webhookId}"
@@ -92,7 +105,7 @@ package enum Endpoint: String, CaseIterable, Sendable {
             .contactEvents, .eventUsage, .contactJobs, .audit, .mail, .inboundReports, .outbox, .inboundOutcomes:
             [.get, .head]
         // A file is made while it is sent, and nothing is known of it before.
-        case .contactExport, .contactJobErrors: [.get]
+        case .contactExport, .contactJobErrors, .receivedFile: [.get]
         case .event: [.delete]
         case .track, .trackBatch: [.post, .options]
         case .send, .verify, .eventTrack, .contactQuery, .contactLookup, .contactBulk, .contactImport, .bulkUpdate,
@@ -121,6 +134,13 @@ package enum Endpoint: String, CaseIterable, Sendable {
         case .segmentContacts: [.get, .head]
         case .segmentMembers: [.post, .delete]
         case .segmentPreview, .segmentCompute, .segmentRefresh: [.post]
+        case .broadcasts: [.get, .head, .post]
+        case .broadcast: [.get, .head, .patch, .delete]
+        case .broadcastSchedule: [.post, .delete]
+        case .broadcastStats, .broadcastEstimate: [.get, .head]
+        case .broadcastSend, .broadcastPause, .broadcastResume, .broadcastCancel, .broadcastWinner,
+            .broadcastDuplicate, .broadcastTest:
+            [.post]
         }
     }
 
@@ -134,7 +154,7 @@ package enum Endpoint: String, CaseIterable, Sendable {
         guard let scope = scope(for: method) else { return [] }
         switch self {
         // A test is a mail to whoever is named.
-        case .templateTest: return [scope, KeyScope(.send, .write)]
+        case .templateTest, .broadcastTest: return [scope, KeyScope(.send, .write)]
         // What is answered is contacts, or about them.
         case .segmentContacts, .segmentPreview, .simulate: return [scope, KeyScope(.contacts, .read)]
         default: return [scope]
@@ -151,7 +171,8 @@ package enum Endpoint: String, CaseIterable, Sendable {
         case .contacts, .contactQuery, .contactLookup, .contactBulk, .contactImport, .contactExport, .contactJobs,
             .contactJob, .contactJobErrors, .contact, .timeline:
             .contacts
-        case .events, .eventTrack, .eventStats, .eventNames, .contactEvents, .eventUsage, .event, .inboundOutcomes:
+        case .events, .eventTrack, .eventStats, .eventNames, .contactEvents, .eventUsage, .event, .inboundOutcomes,
+            .receivedFile:
             .events
         case .send, .verify, .mail, .outbox, .outboxPause, .outboxResume: .send
         case .audit: .audit
@@ -164,6 +185,10 @@ package enum Endpoint: String, CaseIterable, Sendable {
             .templates
         case .segments, .segmentPreview, .segment, .segmentContacts, .segmentMembers, .segmentCompute, .segmentRefresh:
             .segments
+        case .broadcasts, .broadcast, .broadcastSchedule, .broadcastSend, .broadcastPause, .broadcastResume,
+            .broadcastCancel, .broadcastWinner, .broadcastDuplicate, .broadcastStats, .broadcastEstimate,
+            .broadcastTest:
+            .broadcasts
         case .webhooks, .webhook, .rotateWebhookSecret, .testWebhook, .resumeWebhook, .replayWebhook, .deliveries,
             .retryDelivery:
             .webhooks

@@ -41,7 +41,7 @@ extension Endpoint {
         guard let scope = scope(for: method), scope.access == .write else { return nil }
         switch self {
         case .eventTrack: return .track
-        case .templateTest: return .send
+        case .templateTest, .broadcastTest: return .send
         case .segmentMembers: return .contacts
         // They send nothing, and holding mail back must not wait for its turn.
         case .outboxPause, .outboxResume: return nil

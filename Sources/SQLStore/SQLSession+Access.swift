@@ -191,6 +191,9 @@ extension SQLSession {
                 "SELECT 1 FROM outbox WHERE execution_id IS NULL AND template_version_id = ? LIMIT 1", version
             ) { _ in true } ?? false
         guard !isNeeded else { return }
+        let isPinned =
+            try first("SELECT 1 FROM broadcast_versions WHERE version_id = ? LIMIT 1", version) { _ in true } ?? false
+        guard !isPinned else { return }
         try run("DELETE FROM unnamed_versions WHERE version_id = ?", version)
         try run("DELETE FROM template_versions WHERE id = ?", version)
     }

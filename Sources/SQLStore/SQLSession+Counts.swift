@@ -17,6 +17,7 @@ struct ExecutionTally {
     private(set) var changes: [Key: Int] = [:]
     /// Members by segment.
     var members: [Identifier: Int] = [:]
+    var broadcasts: [BroadcastTally: Int] = [:]
 
     mutating func add(_ amount: Int, workflow: Identifier, step: String = "", status: String) {
         changes[Key(workflow: workflow, step: step, status: status), default: 0] += amount
@@ -40,6 +41,7 @@ extension SQLSession {
                 """, key.workflow, key.step, key.status, amount)
         }
         try flushMemberCounts(tally.members)
+        try flushBroadcastCounts(tally.broadcasts)
         tally = ExecutionTally()
         guard !journal.bytes.isEmpty else { return }
         try run("INSERT INTO contact_journal (entries) VALUES (?)", journal.bytes)

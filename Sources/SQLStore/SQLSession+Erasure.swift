@@ -193,6 +193,7 @@ extension SQLSession {
             "SELECT template_version_id, attachment_set FROM outbox WHERE id = ? AND contact_id = ?", ref, contact
         ) { ($0[0], $0[1]) }
         guard let parts else { return }
+        try eraseBroadcastMail(ref, of: contact)
         try run("DELETE FROM outbox WHERE id = ?", ref)
         if let attachments = parts.attachments { try deleteAttachmentsUnlessNeeded(attachments) }
         try deleteUnnamedVersionUnlessNeeded(parts.version)

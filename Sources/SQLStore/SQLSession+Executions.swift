@@ -66,6 +66,11 @@ extension SQLSession {
         }
     }
 
+    func event(_ id: Identifier, in project: Identifier) throws -> Event? {
+        let isOurs: Bool? = try first("SELECT project_id = ? FROM events WHERE id = ?", project, id) { $0[0] }
+        return isOurs == true ? try event(id) : nil
+    }
+
     // MARK: Executions
 
     func hasExecution(

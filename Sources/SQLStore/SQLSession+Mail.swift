@@ -15,6 +15,7 @@ extension SQLSession {
             entry.attempts, entry.uncertainAttempts, entry.generation, entry.request.templateVersionID,
             entry.messageID, JSONWriter.write(entry.request.json), entry.createdAt, entry.isBulk,
             entry.request.attachmentSet, entry.lane)
+        if let broadcast = entry.request.broadcast, !entry.request.isTest { try mark(entry, asPartOf: broadcast) }
         journal.add(.mail, entry.id, contact: entry.contactID)
     }
 
@@ -37,7 +38,7 @@ extension SQLSession {
             """, id, decode: Self.outboxEntry)
     }
 
-    func record(_ attempt: AttemptRecord, of entry: Identifier) throws {
+    func record(_ attempt: AttemptRecord, of entry: Identifier) throws -> Bool {
         try run(
             """
             UPDATE outbox SET status = ?1, due_at = coalesce(?2, due_at), attempts = attempts + ?3,
@@ -48,6 +49,7 @@ extension SQLSession {
             """, attempt.status.rawValue, attempt.dueAt, attempt.isAttempt ? 1 : 0, attempt.isUncertain ? 1 : 0,
             attempt.reply, attempt.relayQueueID, attempt.status == .pending ? nil : attempt.at, attempt.at,
             attempt.relay, entry)
+        return changeCount > 0
     }
 
     func releaseClaims(at time: Timestamp) throws -> [Identifier] {
@@ -141,6 +143,10 @@ extension MailRequest {
             object["partials"] = .object(JSONObject(versions))
         }
         if isTest { object["test"] = true }
+        if let broadcast {
+            object["broadcast"] = [.string("\(broadcast.id)"), .int(Int64(broadcast.variant))]
+            object["variant"] = broadcast.variantName.map { .string($0) }
+        }
         object["from"] = from.map { .string($0) }
         object["replyTo"] = replyTo.map { .string($0) }
         object["toName"] = recipientName.map { .string($0) }
@@ -175,6 +181,10 @@ extension MailRequest {
             replyTo: json["replyTo"]?.stringValue, variables: json["variables"]?.objectValue ?? [:], answers: answers,
             isTest: json["test"]?.boolValue ?? false)
         recipientName = json["toName"]?.stringValue
+        if let part = json["broadcast"]?.arrayValue, let id = part.first?.stringValue.flatMap({ Identifier($0) }) {
+            broadcast = Broadcast(
+                id: id, variant: part.last?.intValue.map { Int($0) } ?? 0, variantName: json["variant"]?.stringValue)
+        }
         window = json["window"].flatMap { SendWindow.read($0, path: "window", zones: nil).window }
         attachmentSet = json["attachments"]?.stringValue.flatMap { Identifier($0) }
         headers = (json["headers"]?.arrayValue ?? []).compactMap { pair in

@@ -67,6 +67,7 @@ extension SQLSession {
                 try run("UPDATE outbox SET status = 'claimed' WHERE id = ?", id)
                 claimed.append(entry)
             case .failure:
+                try countUnreadable(id)
                 try run(
                     """
                     UPDATE outbox SET status = 'failed', last_reply = 'its stored data cannot be read',

@@ -44,6 +44,24 @@ package struct MailRequest: Hashable, Sendable {
     /// The set of files that goes with it.
     package var attachmentSet: Identifier?
 
+    /// The broadcast that it is a part of.
+    package var broadcast: Broadcast?
+
+    /// Which mail to many a mail belongs to.
+    package struct Broadcast: Hashable, Sendable {
+        package var id: Identifier
+        /// Position of the variant.
+        package var variant: Int
+        /// Nil where there are no variants.
+        package var variantName: String?
+
+        package init(id: Identifier, variant: Int = 0, variantName: String? = nil) {
+            self.id = id
+            self.variant = variant
+            self.variantName = variantName
+        }
+    }
+
     package struct Header: Hashable, Sendable {
         package var name: String
         package var value: String

@@ -73,6 +73,7 @@ final class Daemon: Sendable {
                     .init(service: LoopService { await Segmenter(context: context).run() }),
                     .init(service: LoopService { await History(context: context).run() }),
                     .init(service: LoopService { await ContactJobs(context: context).run() }),
+                    .init(service: LoopService { await BroadcastWriter(context: context).run() }),
                     // Without scanners too: mail may wait from before they were taken out of the configuration.
                     .init(service: LoopService { await scans.run() }),
                     .init(service: LoopService { await Housekeeping(context: context).run() }),

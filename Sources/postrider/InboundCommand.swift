@@ -68,6 +68,9 @@ struct InboundCommand: ParsableCommand {
         @Flag(help: "Without the envelope: only the mail.")
         var raw = false
 
+        @Option(help: "Only this attachment, decoded: its number, from 1, as the event lists them.")
+        var attachment: Int?
+
         @Argument(help: "The id, as ls prints it.")
         var id: IdentifierArgument
 
@@ -75,7 +78,12 @@ struct InboundCommand: ParsableCommand {
             let archive = try makeArchive(option.config)
             guard let mail = try archive.mail(id.id) else { throw CommandFailure("there is no mail \(id.id)") }
             var bytes: [UInt8] = []
-            if raw {
+            if let attachment {
+                guard let file = ReceivedFiles.file(attachment, of: mail.message) else {
+                    throw CommandFailure("the mail has no attachment \(attachment)")
+                }
+                bytes = file.bytes
+            } else if raw {
                 RawMail.append(mail.message.headers, to: &bytes)
                 bytes += mail.message.body
             } else {

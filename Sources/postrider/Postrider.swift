@@ -12,7 +12,7 @@ struct Postrider: ParsableCommand {
             ServeCommand.self, CheckCommand.self, DoctorCommand.self, WorkflowCommand.self, ProjectCommand.self,
             KeyCommand.self,
             AuditCommand.self, WebhookCommand.self, ContactCommand.self, SuppressionCommand.self,
-            OutboxCommand.self, InboundCommand.self,
+            OutboxCommand.self, BroadcastCommand.self, InboundCommand.self,
             ConfigurationCommand.self, DescribeCommand.self,
         ])
 }

@@ -84,6 +84,10 @@ package enum StoreContract: String, CaseIterable, Sendable, CustomTestStringConv
     case idempotencyRecordIsTheFirstRequests
     case auditLogComesNewestFirstInPages
     case unnamedVersionsAreFoundByTheirContent
+    case broadcastComesBackWhole
+    case broadcastMailsAreThereOnceAndCounted
+    case waitingMailsFollowTheirBroadcast
+    case audienceIsCounted
 
     package var testDescription: String { rawValue }
 
@@ -166,6 +170,10 @@ package enum StoreContract: String, CaseIterable, Sendable, CustomTestStringConv
         case .idempotencyRecordIsTheFirstRequests: try await Self.idempotency(store)
         case .auditLogComesNewestFirstInPages: try await Self.auditLog(store)
         case .unnamedVersionsAreFoundByTheirContent: try await Self.unnamedVersions(store)
+        case .broadcastComesBackWhole: try await Self.broadcastsComeBack(store)
+        case .broadcastMailsAreThereOnceAndCounted: try await Self.broadcastMails(store)
+        case .waitingMailsFollowTheirBroadcast: try await Self.waitingBroadcastMails(store)
+        case .audienceIsCounted: try await Self.audiences(store)
         }
     }
 

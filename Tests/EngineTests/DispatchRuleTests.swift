@@ -285,6 +285,50 @@ private let down = DeliveryOutcome.unreachable(reason: "no connection")
         #expect(stage.recipients.count == 10)
     }
 
+    /// What a relay without room says is nothing about the domain of the mail: when there is room, all of it goes on.
+    @Test func fullRelayLeavesNoDomainAlone() async throws {
+        let stage = try await DispatchStage { ($0.firstRetry, $0.longestRetry) = (1, 1) }
+        try await stage.fill((0..<20).map { "p\($0)@example.org" })
+        let full = DeliveryOutcome.deferred(
+            reply: Reply(code: 452, enhancedCode: "4.3.1", text: "Insufficient system storage"))
+        stage.relays[0].answer(Array(repeating: full, count: 8))
+        await stage.send()
+        #expect(stage.recipients.count <= 8, "five in a row are enough")
+        // Some probes find it full; then everything goes at once.
+        for _ in 0..<4 {
+            stage.engine.clock.advance(seconds: 60)
+            await stage.send()
+        }
+        #expect(Set(stage.recipients).count == 20)
+        let counts = try await stage.engine.context.store.read { try $0.outboxCounts() }
+        #expect(counts[.pending] == 0)
+    }
+
+    /// The daily ceilings of a plan grow by the day, for each sender of it, whoever was restarted meanwhile.
+    @Test func warmUpGrowsByTheDayOverRestarts() async throws {
+        var pace = Pace(perDay: 100)
+        pace.warmUp = [2, 5, 20]
+        let stage = try await DispatchStage { [pace] in
+            var pace = pace
+            pace.warmUpStart = PaceGate.day(of: VirtualClock().now())
+            $0.pacing = [PacingRule(.senders(["news@example.com"]), pace)]
+        }
+        try await stage.fill((0..<150).map { "p\($0)@d\($0 % 7).example" })
+        var sent: [Int] = []
+        for _ in 0..<4 {
+            for _ in 0..<2 {
+                let dispatch = Dispatch(
+                    context: stage.engine.context,
+                    relays: [MailRelay(RelayRules(name: "main"), transport: stage.relays[0])])
+                try await dispatch.recover()
+                await stage.send(dispatch)
+            }
+            sent.append(stage.recipients.count - sent.reduce(0, +))
+            stage.engine.clock.advance(seconds: 86_400)
+        }
+        #expect(sent == [2, 5, 20, 100])
+    }
+
     @Test func projectHasItsPace() async throws {
         let stage = try await DispatchStage {
             $0.pacing = [PacingRule(.projects(["default"]), Pace(rate: .init(count: 3, seconds: 3600)))]

@@ -285,7 +285,7 @@ private final class MemoryLog: FetchLog {
         let entries = try await engine.context.store.write { try $0.claimEntries(dueAt: now, limit: 1) }
         let entry = try #require(entries.first).id
         try await engine.context.store.write {
-            try $0.record(AttemptRecord(status: .delivered, at: now, reply: "250 ok"), of: entry)
+            _ = try $0.record(AttemptRecord(status: .delivered, at: now, reply: "250 ok"), of: entry)
         }
         return entry
     }

@@ -102,6 +102,21 @@ import WorkflowModel
         #expect(choose(&board) == .closed(.at(start.adding(seconds: 10)), gate: nil))
     }
 
+    /// Its queue has no room: that is the relay's own trouble, and the spare one gets the mail.
+    @Test func relayWithoutRoomIsLeftAloneWhoeverTheMailIsFor() {
+        var board = board([(RelayRules(name: "a"), 9), (RelayRules(name: "spare", isBackup: true), 9)])
+        var gates = gates
+        let full = DeliveryOutcome.deferred(
+            reply: Reply(code: 452, enhancedCode: "4.3.1", text: "Insufficient system storage"))
+        for _ in 0..<5 {
+            #expect(choose(&board) == .relay(0))
+            board.begin(0, gates: &gates, at: start)
+            board.end(0, full, lane: 1, gates: &gates, at: start, jitter: 0)
+        }
+        #expect(choose(&board) == .relay(1))
+        #expect(RelayHealth(board.relays[0]).lastFailure == "452 Insufficient system storage")
+    }
+
     @Test func lastPlacesAreForThoseWhoHaveNothingUnderWay() {
         var board = board([(RelayRules(name: "a"), 16)])
         var gates = gates

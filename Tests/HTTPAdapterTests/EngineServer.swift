@@ -92,12 +92,20 @@ struct EngineServer: Sendable {
 func withEngine(
     _ configuration: HTTPConfiguration = HTTPConfiguration(port: 0),
     configure: (inout EngineConfiguration) -> Void = { _ in },
-    over wrap: (SQLiteStore) -> any Store = { $0 },
+    over wrap: (SQLiteStore) -> any Store = { $0 }, keepsMail: Bool = false,
     _ body: @Sendable (EngineServer) async throws -> Void
 ) async throws {
     let database = try TemporaryDatabase()
     let store = try SQLiteStore(path: database.path, exclusively: false)
-    let engine = try await EngineFixture(store: wrap(store), configure: configure)
+    var policy = RawMailPolicy()
+    policy.keep = .always
+    let engine = try await EngineFixture(
+        store: wrap(store),
+        rawMail: keepsMail ? RawMailFiles(besideDatabase: database.path, policy: policy) : nil
+    ) { [policy] configuration in
+        if keepsMail { configuration.rawMail = policy }
+        configure(&configuration)
+    }
     try await engine.apply([
         "workflow": "templates", "trigger": ["manual": true], "steps": ["start": ["type": "TRIGGER"]],
         "templates": ["hello": ["type": "TRANSACTIONAL", "subject": "Hello {{ contact.email }}", "text": "Hi"]],

@@ -28,6 +28,7 @@ extension FakeSession {
     func events(
         in project: Identifier, named name: String?, before row: Int64?, limit: Int, scan: Int
     ) throws -> EventPage { throw Unsupported() }
+    func event(_ id: Identifier, in project: Identifier) throws -> Event? { throw Unsupported() }
     func eventNames(in project: Identifier, limit: Int) throws -> [EventNameCount] { throw Unsupported() }
     func eventCounts(in project: Identifier, days: ClosedRange<Int64>) throws -> [EventNameCount] {
         throw Unsupported()

@@ -39,11 +39,13 @@ import WorkflowModel
         let steps = try await server.send("GET", workflow).body["steps"]?.arrayValue ?? []
         let runs = try await server.send("GET", "\(workflow)/executions").body["data"]?.arrayValue ?? []
         let contact = try await server.engine.contact()
+        let broadcast = try await server.send("POST", "/broadcasts", ["name": "B", "template": "hello"])
         return [
             "workflowId": String(workflow.dropFirst("/workflows/".count)),
             "stepId": steps.last?["id"]?.stringValue ?? "end", "transitionId": "pause",
             "executionId": runs.first?["id"]?.stringValue ?? "",
             "contactId": "\(contact?.id ?? .init(high: 0, low: 0))",
+            "broadcastId": broadcast.body["id"]?.stringValue ?? "",
         ]
     }
 

@@ -177,7 +177,7 @@ import WorkflowModel
             let entry = try await mail(server)
             let now = server.engine.clock.now()
             try await server.engine.context.store.write {
-                try $0.record(AttemptRecord(status: .delivered, at: now, reply: "250 ok"), of: entry)
+                _ = try $0.record(AttemptRecord(status: .delivered, at: now, reply: "250 ok"), of: entry)
             }
             server.engine.clock.advance(seconds: 60)
             let path =

@@ -20,6 +20,7 @@ struct FullQueueDiskStories {
             let second = try await story.start()
             try await second.process.waitForLine(containing: "mail pending")
             #expect(try await second.health()["outbox"]?["pending"]?.intValue != 0)
+            try await second.process.waitForLine(containing: "relay is left alone")
             try disk.makeRoom()
             try await second.waitUntilSettled(deadline: .seconds(60))
             try await ExactlyOnceStories.expectOneCopyEach(addresses, story)

@@ -39,6 +39,7 @@ struct InboundFileStories {
         let whole = try await inbound(story, ["show", cells[0]]).output
         #expect(whole.hasPrefix("X-Postrider-Envelope: {") && whole.hasSuffix(raw))
         #expect(whole.contains("\"clientAddress\":\"\(Site.strangerAddress)\""))
+        #expect(try await !inbound(story, ["show", "--attachment", "1", cells[0]]).succeeded, "it has none")
         // Once is enough, unless told otherwise; and the reply has gone out already.
         let once = try await inbound(story, ["replay", cells[0]])
         #expect(once.succeeded && once.output.contains("0 events, 1 were there already"), "\(once.output)")

@@ -84,6 +84,35 @@ struct RelayStories {
         try await story.stop()
     }
 
+    /// Five thousand mails wait for domains that take none: that is waiting, and not asking again and again.
+    @Test func domainsThatPutMailOffCostNextToNothing() async throws {
+        let relay = try StoryRelay()
+        let story = try await StorySite(relayPort: relay.port, workflows: [.answer])
+        try await Self.fill(story.directory.path("postrider.db"), mails: 5000)
+        relay.answer(at: .recipient, Array(repeating: "450 4.7.1 Not now", count: 5000))
+        let daemon = try await story.startQuietly()
+        var attempts = -1
+        try await eventually("all twenty domains are left alone", deadline: .seconds(30), every: .seconds(2)) {
+            defer { attempts = relay.attempts }
+            return relay.attempts >= 60 && relay.attempts == attempts
+        }
+        let before = try #require(daemon.process.processorTime)
+        #expect(before > .zero)
+        try await Task.sleep(for: .seconds(5))
+        let spent = try #require(daemon.process.processorTime) - before
+        #expect(relay.attempts - attempts <= 20, "one probe for each domain at most")
+        #expect(spent < .milliseconds(500), "a tenth of a processor at most, and not a hot loop: \(spent)")
+        print("5000 mails for 20 domains that put them off: \(attempts) attempts, then \(spent) of a processor in 5 s")
+        // Everybody else's mail goes at once meanwhile.
+        relay.answer(at: .recipient, [])
+        let start = ContinuousClock.now
+        try await story.deliver(from: "ann@sender.example", StoryMail.text(from: "ann@sender.example"))
+        try await relay.waitForMessages(to: "ann@sender.example")
+        #expect(ContinuousClock.now - start < .seconds(1))
+        try await daemon.process.terminate()
+        try await story.stop()
+    }
+
     /// A second project with so many mails that are due.
     private static func fill(_ path: String, mails: Int) async throws {
         let store = try SQLiteStore(path: path, exclusively: false)

@@ -62,6 +62,9 @@ package final class DaemonProcess: Sendable, CustomStringConvertible {
     /// Resident memory in bytes; nil when the process has ended.
     package var residentMemory: Int? { ProcessTable.residentMemory(of: process.processID) }
 
+    /// The time that processors have spent on it; nil when the process has ended.
+    package var processorTime: Duration? { ProcessTable.processorTime(of: process.processID) }
+
     /// The number of threads; nil when the process has ended.
     package var threads: Int? { ProcessTable.threads(of: process.processID) }
 

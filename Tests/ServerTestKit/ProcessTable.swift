@@ -23,6 +23,14 @@ package enum ProcessTable {
         statusLine("Threads:", of: processID).flatMap { Int($0) }
     }
 
+    /// The time that processors have spent on it, itself and the kernel for it (fields 14 and 15 of `/proc/PID/stat`).
+    package static func processorTime(of processID: pid_t) -> Duration? {
+        guard let text = read("/proc/\(processID)/stat"), let end = text.lastIndex(of: ")") else { return nil }
+        let fields = text[text.index(after: end)...].split(separator: " ")
+        guard fields.count > 12, let own = Int(fields[11]), let kernel = Int(fields[12]) else { return nil }
+        return .milliseconds((own + kernel) * 1000 / max(1, sysconf(Int32(_SC_CLK_TCK))))
+    }
+
     /// Where the open descriptors of a process point to (readlink(2) of `/proc/PID/fd/*`).
     package static func openFiles(of processID: pid_t) -> [String] {
         let directory = "/proc/\(processID)/fd"
