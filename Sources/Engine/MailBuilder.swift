@@ -46,7 +46,7 @@ struct MailBuilder {
     struct Built {
         var mail: OutgoingMail
         var subject: String
-        /// The address in From, in lower case.
+        /// The address in From in its normal form.
         var sender: String
     }
 
@@ -79,7 +79,7 @@ struct MailBuilder {
         let mail = OutgoingMail(
             reversePath: try reversePath(of: entry, from: draft.from.address),
             recipient: try Self.smtpForm(recipient.address, "to"), bytes: try MessageComposer.compose(draft))
-        return Built(mail: mail, subject: draft.subject, sender: "\(draft.from.address)".lowercased())
+        return Built(mail: mail, subject: draft.subject, sender: AddressText.normal("\(draft.from.address)"))
     }
 
     /// The mail before it becomes bytes.
