@@ -15,7 +15,7 @@ package func fuzzJournal(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     for fetch in found {
         let again = NotedFetch(line: fetch.line)
         expect(again?.line == fetch.line, "a line comes back")
-        expect(again?.entryID == fetch.entryID && again?.at == fetch.at, "with its facts")
+        expect(again?.subject == fetch.subject && again?.at == fetch.at, "with its facts")
         expect(!fetch.line.utf8.contains(0x0A), "a line is one line")
         _ = "\(fetch.at)"
         expect(journal.recorded().isEmpty, "nothing waits when nothing failed")

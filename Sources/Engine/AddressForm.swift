@@ -15,6 +15,14 @@ extension AddressText {
         return String(composed.unicodeScalars[...at]) + domain
     }
 
+    /// The form under which a domain is one, wherever it is named: as in `normal`.
+    package static func normalDomain(_ domain: String) -> String {
+        let lower = domain.lowercased()
+        if lower.utf8.allSatisfy({ $0 < 0x80 }) { return lower }
+        let composed = lower.precomposedStringWithCanonicalMapping
+        return MailDomain.ascii(composed) ?? composed
+    }
+
     /// Whether its local part is outside ASCII: mail to it needs a server that offers SMTPUTF8 (RFC 6531) on the whole way,
     /// which ours does not ask for.
     package static func needsSMTPUTF8(_ email: String) -> Bool {

@@ -116,7 +116,10 @@ package struct Broadcasts: Sendable {
     package func create(_ new: Changes) async throws -> Broadcast {
         try Self.checkSyntax(new)
         return try await context.transact { transaction in
-            guard try transaction.store.openBroadcasts(in: projectID).count < Self.openLimit else {
+            let open = try Broadcast.Status.allCases.filter { !$0.isFinal }.reduce(0) { count, status in
+                try count + transaction.store.broadcasts(in: projectID, status: status, limit: 0, offset: 0).total
+            }
+            guard open < Self.openLimit else {
                 throw UseCaseError(
                     .conflict,
                     "a project has at most \(Self.openLimit) broadcasts that are not sent: delete some drafts")

@@ -43,6 +43,9 @@ package struct DirectMail: Sendable {
         package var headers: [MailRequest.Header]
         package var data: JSONObject
         package var attachments: [MailAttachment]
+        /// What is recorded of the reader at most, beside what the template allows.
+        package var tracksOpens: TrackingMode?
+        package var tracksClicks: TrackingMode?
 
         package init(
             projectID: Identifier, recipients: [Recipient], template: String? = nil, subject: String? = nil,
@@ -235,9 +238,16 @@ private struct MailContent {
             }
             return template.current
         }
-        if let template, request.subject == nil, request.body == nil { return template }
+        let modes = (opens: request.tracksOpens, clicks: request.tracksClicks)
+        let isAsItIs =
+            template.map {
+                $0.content.tracksOpens == TrackingMode.least($0.content.tracksOpens, modes.opens)
+                    && $0.content.tracksClicks == TrackingMode.least($0.content.tracksClicks, modes.clicks)
+            } ?? false
+        if let template, request.subject == nil, request.body == nil, isAsItIs { return template }
         return try UnnamedContent(
-            template, subject: request.subject, body: request.body, otherwise: .transactional, in: request.projectID
+            template, subject: request.subject, body: request.body, otherwise: .transactional, in: request.projectID,
+            opens: modes.opens, clicks: modes.clicks
         ).version(in: transaction)
     }
 

@@ -26,6 +26,8 @@ package struct EngineConfiguration: Sendable {
     /// What is recorded of readers at most; projects, templates and mails can only allow less.
     package var opens = TrackingMode.on
     package var clicks = TrackingMode.on
+    /// Where pixels and links lead, without a slash at its end; nil: to where our pages are.
+    package var trackingURL: String?
     package var suppression = SuppressionPolicy()
     /// Where mail of ours comes back to.
     package var returnAddresses = ReturnAddresses()

@@ -17,7 +17,14 @@ package protocol FetchLog: Sendable {
 
 /// A fetch that was answered, on its way into the database.
 struct NotedFetch: Sendable {
-    var entryID: Identifier
+    /// What was looked at.
+    enum Subject: Hashable, Sendable {
+        case mail(Identifier)
+        /// Mail of which nobody knows whose it was.
+        case shared(SharedPlace)
+    }
+
+    var subject: Subject
     var at: Timestamp
     var userAgent: String
     var network: String
@@ -27,19 +34,28 @@ struct NotedFetch: Sendable {
 
     var line: String {
         var line: JSONObject = [
-            "entry": .string("\(entryID)"), "at": .int(at.microseconds), "userAgent": .string(userAgent),
-            "network": .string(network), "reason": machineReason.map { .string($0) } ?? .null,
+            "at": .int(at.microseconds), "reason": machineReason.map { .string($0) } ?? .null,
         ]
+        switch subject {
+        case .mail(let entry):
+            line["entry"] = .string("\(entry)")
+            line["userAgent"] = .string(userAgent)
+            line["network"] = .string(network)
+        case .shared(let place):
+            line["project"] = .string("\(place.project)")
+            line["version"] = place.version.map { .string("\($0)") }
+            line["step"] = .string(place.step)
+        }
         line["link"] = link.map { .string($0) }
         return JSONWriter.write(.object(line))
     }
 
     init(
-        entryID: Identifier, at: Timestamp, userAgent: String, network: String, machineReason: String?,
+        _ subject: Subject, at: Timestamp, userAgent: String, network: String, machineReason: String?,
         link: String? = nil
     ) {
         self.link = link
-        self.entryID = entryID
+        self.subject = subject
         self.at = at
         self.userAgent = userAgent
         self.network = network
@@ -48,12 +64,21 @@ struct NotedFetch: Sendable {
 
     /// Nil for a line that a dying process wrote in part.
     init?(line: String) {
-        guard let json = try? JSONParser.parse(line), let entry = json["entry"]?.stringValue.flatMap(Identifier.init),
-            let at = json["at"]?.intValue
-        else { return nil }
+        guard let json = try? JSONParser.parse(line), let at = json["at"]?.intValue else { return nil }
+        func id(_ key: String) -> Identifier? { json[key]?.stringValue.flatMap(Identifier.init) }
+        let subject: Subject
+        if let entry = id("entry") {
+            subject = .mail(entry)
+        } else if let project = id("project") {
+            subject = .shared(
+                SharedPlace(project: project, version: id("version"), step: json["step"]?.stringValue ?? ""))
+        } else {
+            return nil
+        }
+        let isShared = if case .shared = subject { true } else { false }
         self.init(
-            entryID: entry, at: Timestamp(microseconds: at), userAgent: json["userAgent"]?.stringValue ?? "",
-            network: json["network"]?.stringValue ?? "", machineReason: json["reason"]?.stringValue,
+            subject, at: Timestamp(microseconds: at), userAgent: isShared ? "" : json["userAgent"]?.stringValue ?? "",
+            network: isShared ? "" : json["network"]?.stringValue ?? "", machineReason: json["reason"]?.stringValue,
             link: json["link"]?.stringValue)
     }
 }

@@ -17,19 +17,21 @@ final class FetchRate: Sendable {
 
     private let state = Mutex(State())
 
-    /// Whether this fetch is still within both limits; counts it when it is.
-    func allows(_ fetch: NotedFetch) -> Bool {
-        state.withLock { state in
+    /// Whether this fetch is still within both limits; counts it when it is. Mail that tells nothing of its readers is one
+    /// mail for all of them, and is bounded by their networks alone.
+    func allows(_ fetch: NotedFetch, from network: String) -> Bool {
+        let mail: Identifier? = if case .mail(let entry) = fetch.subject { entry } else { nil }
+        return state.withLock { state in
             let minute = fetch.at.microseconds / 60_000_000
             if minute != state.minute { state = State(minute: minute) }
-            guard state.mails[fetch.entryID, default: 0] < Self.perMail,
-                state.networks[fetch.network, default: 0] < Self.perNetwork,
-                state.mails[fetch.entryID] != nil || state.mails.count < Self.keyLimit,
-                state.networks[fetch.network] != nil || state.networks.count < Self.keyLimit
+            guard mail.map({ state.mails[$0, default: 0] < Self.perMail }) ?? true,
+                state.networks[network, default: 0] < Self.perNetwork,
+                mail.map({ state.mails[$0] != nil || state.mails.count < Self.keyLimit }) ?? true,
+                state.networks[network] != nil || state.networks.count < Self.keyLimit
             else { return false }
-            state.mails[fetch.entryID, default: 0] += 1
+            if let mail { state.mails[mail, default: 0] += 1 }
             // An unknown network is no network: clients that ask for privacy do not share one limit.
-            if !fetch.network.isEmpty { state.networks[fetch.network, default: 0] += 1 }
+            if !network.isEmpty { state.networks[network, default: 0] += 1 }
             return true
         }
     }

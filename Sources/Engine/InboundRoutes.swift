@@ -114,15 +114,16 @@ package struct InboundRoutes: Sendable {
         var patterns: [(AddressPattern, Route)] = []
         for route in routes {
             switch route.match {
-            case .recipient(let address): byRecipient[address.lowercased(), default: []].append(route)
-            case .domain(let domain): byDomain[domain.lowercased(), default: []].append(route)
+            case .recipient(let address): byRecipient[AddressText.normal(address), default: []].append(route)
+            case .domain(let domain): byDomain[AddressText.normalDomain(domain), default: []].append(route)
             case .pattern(let pattern): patterns.append((pattern, route))
             }
         }
         self.byRecipient = byRecipient
         self.byDomain = byDomain
         self.patterns = patterns
-        self.unknown = unknown
+        self.unknown = Dictionary(
+            unknown.map { (AddressText.normalDomain($0.key), $0.value) }, uniquingKeysWith: { first, _ in first })
         self.delimiter = delimiter
     }
 
@@ -131,13 +132,16 @@ package struct InboundRoutes: Sendable {
 
     /// The routes of one recipient with its tag, at most one for each project.
     package func found(for recipient: String) -> [Found] {
-        let address = recipient.lowercased()
+        let address = AddressText.normal(recipient)
         guard let at = address.lastIndex(of: "@") else { return [] }
         let domain = String(address[address.index(after: at)...])
         let tag = tag(of: recipient)
         var routes = byRecipient[address] ?? []
-        if let tag, let base = byRecipient[tag.base.lowercased()] { routes += base }
-        for (pattern, route) in patterns where pattern.matches(address) { routes.append(route) }
+        if let tag, let base = byRecipient[AddressText.normal(tag.base)] { routes += base }
+        // An expression is written in either form of a domain.
+        let written = patterns.isEmpty ? address : recipient.lowercased()
+        for (pattern, route) in patterns
+        where pattern.matches(address) || (written != address && pattern.matches(written)) { routes.append(route) }
         routes += byDomain[domain] ?? []
         if routes.isEmpty, case .event(let route)? = unknown[domain] { routes.append(route) }
         if routes.count > 1 {
@@ -150,7 +154,7 @@ package struct InboundRoutes: Sendable {
     /// What becomes of a recipient without a route: nil when it is nobody of ours.
     package func ruleForUnknown(_ recipient: String) -> UnknownRecipients? {
         guard !unknown.isEmpty, let at = recipient.lastIndex(of: "@") else { return nil }
-        let rule = unknown[recipient[recipient.index(after: at)...].lowercased()]
+        let rule = unknown[AddressText.normalDomain(String(recipient[recipient.index(after: at)...]))]
         return rule != nil && routes(for: recipient).isEmpty ? rule : nil
     }
 

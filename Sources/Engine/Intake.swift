@@ -252,11 +252,11 @@ package struct Intake: MessageIntake {
 
     private func arrivals(of message: ReceivedMessage, _ base: [UInt8]) -> [Arrival] {
         var seen: Set<String> = []
-        let wanted = message.recipients.filter { seen.insert($0.lowercased()).inserted }
+        let wanted = message.recipients.filter { seen.insert(AddressText.normal($0)).inserted }
             .map { ($0, configuration.routes.found(for: $0)) }.filter { !$0.1.isEmpty }
         return wanted.flatMap { recipient, routes in
             routes.map { found in
-                let name = Array("\(found.route.project)\n\(recipient.lowercased())".utf8)
+                let name = Array("\(found.route.project)\n\(AddressText.normal(recipient))".utf8)
                 return Arrival(
                     recipient: recipient, route: found.route, mailboxHash: found.mailboxHash,
                     key: context.cryptography.digest(base + name))

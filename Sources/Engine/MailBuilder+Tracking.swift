@@ -4,15 +4,25 @@ import WorkflowModel
 
 extension MailBuilder {
     /// The HTML as it goes out: with links that lead over an address of ours, and with the open pixel.
-    func tracked(_ html: String, entry: OutboxEntry, content: TemplateContent) -> String {
-        guard let base = context.trackingAddress.value else { return html }
+    /// - Parameter place: what anonymous hits are counted for.
+    func tracked(_ html: String, entry: OutboxEntry, content: TemplateContent, place: SharedPlace) -> String {
+        let configuration = context.configuration
+        guard let base = configuration.trackingURL ?? context.trackingAddress.value else { return html }
         var html = html
         // Automatic replies are not tracked unless their template asks for it.
-        let isUsual = entry.request.answers == nil
-        if context.configuration.clicks(in: project) != .off, content.tracksClicks ?? isUsual {
-            html = HTMLLinks.rewrite(html) { trackedLink($0, base: base, entry: entry) }
+        let usual = entry.request.answers == nil ? TrackingMode.on : .off
+        switch min(configuration.clicks(in: project), content.tracksClicks ?? usual) {
+        case .off: break
+        case .anonymous:
+            let sources = [content.html, content.markdown].compactMap(\.self)
+            html = HTMLLinks.rewrite(html) { sharedLink($0, base: base, entry: entry, place, sources) }
+        case .on: html = HTMLLinks.rewrite(html) { trackedLink($0, base: base, entry: entry) }
         }
-        if context.configuration.opens(in: project) != .off, content.tracksOpens ?? isUsual {
+        switch min(configuration.opens(in: project), content.tracksOpens ?? usual) {
+        case .off: break
+        case .anonymous:
+            html = HTMLPixel.insert(into: html, url: "\(base)/o/\(context.tokens.token(for: place)).gif")
+        case .on:
             html = HTMLPixel.insert(
                 into: html, url: "\(base)/o/\(context.tokens.token(.open, for: entry.id)).gif")
         }
@@ -26,11 +36,29 @@ extension MailBuilder {
         return HeaderField("Feedback-ID", "\(entry.request.templateVersionID):\(project.slug):\(kind):postrider")
     }
 
+    private func trackedLink(_ url: String, base: String, entry: OutboxEntry) -> String? {
+        destination(url, base: base, entry: entry).map {
+            "\(base)/c/\(context.tokens.token(forLinkTo: $0, in: entry.id))"
+        }
+    }
+
+    /// Only an address that stands in the template as it goes out is the same for everybody: what a variable has made may name
+    /// its reader, and stays as it is.
+    private func sharedLink(
+        _ url: String, base: String, entry: OutboxEntry, _ place: SharedPlace, _ sources: [String]
+    ) -> String? {
+        guard place.version != nil, let destination = destination(url, base: base, entry: entry) else { return nil }
+        let forms = [url, url.replacing("&", with: "&amp;")]
+        guard sources.contains(where: { source in forms.contains { source.contains($0) } }) else { return nil }
+        return "\(base)/c/\(context.tokens.token(for: place, link: destination))"
+    }
+
     /// Nil for what stays as it is: whatever is no web address, our own pages, and an address that names the recipient, for
     /// the token would carry it.
-    private func trackedLink(_ url: String, base: String, entry: OutboxEntry) -> String? {
+    private func destination(_ url: String, base: String, entry: OutboxEntry) -> String? {
+        let bases = [base, context.trackingAddress.value].compactMap(\.self)
         guard let destination = LinkDestination.accepted(url, limit: TokenSigner.destinationLimit),
-            !isOwnPage(destination, base)
+            !bases.contains(where: { isOwnPage(destination, $0) })
         else { return nil }
         // Without a sign of an address nothing need be compared.
         if destination.utf8.contains(UInt8(ascii: "@")) || destination.utf8.contains(UInt8(ascii: "%")) {
@@ -40,7 +68,7 @@ extension MailBuilder {
                 return nil
             }
         }
-        return "\(base)/c/\(context.tokens.token(forLinkTo: destination, in: entry.id))"
+        return destination
     }
 
     private func isOwnPage(_ destination: String, _ base: String) -> Bool {

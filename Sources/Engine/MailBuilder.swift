@@ -46,7 +46,7 @@ struct MailBuilder {
     struct Built {
         var mail: OutgoingMail
         var subject: String
-        /// The address in From, in lower case.
+        /// The address in From in its normal form.
         var sender: String
     }
 
@@ -70,7 +70,8 @@ struct MailBuilder {
     ) throws -> Built {
         var draft = try draft(
             entry, content: version.content, template: try context.templates.compiled(version),
-            partials: try context.templates.partialSet(partials), isTracked: !entry.request.isTest)
+            partials: try context.templates.partialSet(partials), isTracked: !entry.request.isTest,
+            place: SharedPlace(of: entry, version: version))
         draft.files = attachments.map {
             AttachedFile(
                 filename: $0.filename, contentType: $0.contentType, contentID: $0.contentID, bytes: $0.bytes)
@@ -79,16 +80,19 @@ struct MailBuilder {
         let mail = OutgoingMail(
             reversePath: try reversePath(of: entry, from: draft.from.address),
             recipient: try Self.smtpForm(recipient.address, "to"), bytes: try MessageComposer.compose(draft))
-        return Built(mail: mail, subject: draft.subject, sender: "\(draft.from.address)".lowercased())
+        return Built(mail: mail, subject: draft.subject, sender: AddressText.normal("\(draft.from.address)"))
     }
 
     /// The mail before it becomes bytes.
-    /// - Parameter isTracked: false leaves pixel and links alone whatever the template says.
+    /// - Parameters:
+    ///   - isTracked: false leaves pixel and links alone whatever the template says.
+    ///   - place: what anonymous hits are counted for; nil: for the project's mail without a template.
     /// - Throws: `Failure`, or the error of the template.
     func draft(
         _ entry: OutboxEntry, content: TemplateContent, template: CompiledTemplate, partials: PartialSet = PartialSet(),
-        isTracked: Bool = true
+        isTracked: Bool = true, place: SharedPlace? = nil
     ) throws -> MailDraft {
+        let place = place ?? SharedPlace(of: entry, version: nil)
         let request = entry.request
         let links = MailLinks(of: entry.id, context: context)
         var parts = try RenderedParts(
@@ -108,7 +112,7 @@ struct MailBuilder {
             references: references(request.answers) + Self.identifiers(request, "references"),
             // The text for people without HTML keeps the links that the author wrote.
             text: parts.text ?? parts.html.map { PlainText.from(html: $0) },
-            html: parts.html.map { isTracked ? tracked($0, entry: entry, content: content) : $0 },
+            html: parts.html.map { isTracked ? tracked($0, entry: entry, content: content, place: place) : $0 },
             extraHeaders: Self.withoutOverridden(
                 headers(for: entry) + (links?.headers(for: request, bodies: [parts.html, parts.text]) ?? []), request),
             boundary: "postrider-\(entry.id)")

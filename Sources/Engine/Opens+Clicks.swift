@@ -21,12 +21,13 @@ extension Opens {
     /// Takes note of a link that was followed. Returns at once: nobody waits for the database on his way.
     package func noteClick(entry: Identifier, link: String, by client: Client) {
         guard context.configuration.clicks != .off else { return }
-        take(
-            NotedFetch(
-                entryID: entry, at: context.clock.now(),
-                userAgent: client.wantsPrivacy ? "" : String(client.userAgent.prefix(256)),
-                network: client.wantsPrivacy ? "" : PixelClient.network(of: client.address),
-                machineReason: PixelClient.machineReason(userAgent: client.userAgent), link: link))
+        take(.mail(entry), link: link, by: client, upTo: context.configuration.clicks)
+    }
+
+    /// The same for a link in mail that tells nothing of its readers.
+    package func noteClick(place: SharedPlace, link: String, by client: Client) {
+        guard context.configuration.clicks != .off else { return }
+        take(.shared(place), link: link, by: client, upTo: .anonymous)
     }
 
     /// Scanners of mail follow links longer after it has come than they fetch its pictures.
@@ -38,7 +39,7 @@ extension Opens {
         let configuration = transaction.context.configuration
         switch configuration.clicks(in: transaction.catalog.project(entry.projectID)) {
         case .off: return
-        case .anonymous: return try transaction.store.count("clicks_anonymous", by: 1)
+        case .anonymous: return try countNameless(noted, of: entry, in: transaction)
         case .on: break
         }
         let acceptedAt = try acceptance(of: entry, in: transaction)

@@ -30,19 +30,26 @@ package struct Opens: Sendable {
     /// Takes note of a fetch. Returns at once, whatever the token: the pixel is served in any case, and its sender never
     /// waits for the database. Unknown and altered tokens are dropped.
     package func note(_ fetch: Fetch) {
-        guard context.configuration.opens != .off, let entryID = context.tokens.verify(fetch.token, kind: .open) else {
-            return
+        guard context.configuration.opens != .off else { return }
+        let client = Client(
+            userAgent: fetch.userAgent, address: fetch.address, wantsPrivacy: fetch.wantsPrivacy)
+        if let entry = context.tokens.verify(fetch.token, kind: .open) {
+            take(.mail(entry), link: nil, by: client, upTo: context.configuration.opens)
+        } else if let shared = context.tokens.verifyShared(fetch.token), shared.link == nil {
+            take(.shared(shared.place), link: nil, by: client, upTo: .anonymous)
         }
-        take(
-            NotedFetch(
-                entryID: entryID, at: context.clock.now(),
-                userAgent: fetch.wantsPrivacy ? "" : String(fetch.userAgent.prefix(256)),
-                network: fetch.wantsPrivacy ? "" : PixelClient.network(of: fetch.address),
-                machineReason: PixelClient.machineReason(userAgent: fetch.userAgent)))
     }
 
-    func take(_ noted: NotedFetch) {
-        guard context.fetchRate.allows(noted) else { return }
+    /// - Parameter mode: what may be recorded at most, by what is known before the database is asked.
+    func take(_ subject: NotedFetch.Subject, link: String?, by client: Client, upTo mode: TrackingMode) {
+        let network = client.wantsPrivacy ? "" : PixelClient.network(of: client.address)
+        // What must not be recorded is not written down on its way either.
+        let isNameless = client.wantsPrivacy || mode != .on
+        let noted = NotedFetch(
+            subject, at: context.clock.now(), userAgent: isNameless ? "" : String(client.userAgent.prefix(256)),
+            network: isNameless ? "" : network,
+            machineReason: PixelClient.machineReason(userAgent: client.userAgent), link: link)
+        guard context.fetchRate.allows(noted, from: network) else { return }
         context.fetches.began(noted)
         submit(noted)
     }
@@ -62,19 +69,23 @@ package struct Opens: Sendable {
             case .failure(let error):
                 context.fetches.failed(noted)
                 context.logger.error(
-                    "fetch not recorded yet", metadata: ["entry": "\(noted.entryID)", "error": "\(error)"])
+                    "fetch not recorded yet", metadata: ["mail": "\(noted.subject)", "error": "\(error)"])
             }
         }
     }
 
     private static func record(_ noted: NotedFetch, in transaction: EngineTransaction) throws {
-        let entryID = noted.entryID
+        let entryID: Identifier
+        switch noted.subject {
+        case .mail(let entry): entryID = entry
+        case .shared(let place): return try count(noted, of: place, in: transaction)
+        }
         guard let entry = try transaction.store.entry(entryID) else { return }
         if let link = noted.link { return try recordClick(noted, of: link, entry: entry, in: transaction) }
         let configuration = transaction.context.configuration
         switch configuration.opens(in: transaction.catalog.project(entry.projectID)) {
         case .off: return
-        case .anonymous: return try transaction.store.count("opens_anonymous", by: 1)
+        case .anonymous: return try countNameless(noted, of: entry, in: transaction)
         case .on: break
         }
         let acceptedAt = try acceptance(of: entry, in: transaction)
@@ -91,6 +102,29 @@ package struct Opens: Sendable {
                 "userAgent": .string(noted.userAgent),
             ]), generation: 0, contact: try transaction.store.contact(entry.contactID))
     }
+
+    /// A look at mail that tells nothing of its readers: a number goes up.
+    private static func count(_ noted: NotedFetch, of place: SharedPlace, in transaction: EngineTransaction) throws {
+        let configuration = transaction.context.configuration
+        guard let project = transaction.catalog.projects.first(where: { $0.id == place.project }) else { return }
+        let mode = noted.link == nil ? configuration.opens(in: project) : configuration.clicks(in: project)
+        guard mode != .off else { return }
+        try transaction.store.count(
+            SharedHit(place: place, link: noted.link, at: noted.at, isMachine: noted.machineReason != nil))
+        try transaction.store.count(noted.link == nil ? "opens_anonymous" : "clicks_anonymous", by: 1)
+    }
+
+    /// The same for mail from before nobody was to be recorded any more, whose pixels and links still name it. Where its
+    /// links lead is not kept: it may name the reader.
+    static func countNameless(_ noted: NotedFetch, of entry: OutboxEntry, in transaction: EngineTransaction) throws {
+        let version = try transaction.store.templateVersion(entry.request.templateVersionID)
+        var nameless = noted
+        if noted.link != nil { nameless.link = Self.unnamedLink }
+        try count(nameless, of: SharedPlace(of: entry, version: version), in: transaction)
+    }
+
+    /// In the place of a link that is not kept.
+    package static let unnamedLink = "*"
 
     /// When the relay took the mail. Before that only a scanner on its way can see it, unless an attempt ended unknown.
     static func acceptance(of entry: OutboxEntry, in transaction: EngineTransaction) throws -> Timestamp? {

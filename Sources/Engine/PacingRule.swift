@@ -70,7 +70,12 @@ struct PaceGates: Sendable {
             case .projects(let names): for name in names { byProject[name, default: []].append(index) }
             case .domains(let names):
                 for name in names { byLane[MailLane.of(domain: name), default: []].append(index) }
-            case .senders(let names): for name in names { bySender[name.lowercased(), default: []].append(index) }
+            case .senders(let names):
+                for name in names {
+                    bySender[
+                        name.contains("@") ? AddressText.normal(name) : AddressText.normalDomain(name), default: []
+                    ].append(index)
+                }
             case .eachProject: eachProject.append(index)
             case .eachDomain: eachLane.append(index)
             case .eachSender: eachSender.append(index)

@@ -74,6 +74,35 @@ package struct Projects: Sendable {
         }
     }
 
+    /// Sets what is recorded of the project's readers, within what the installation allows. Mail that is under way keeps what it
+    /// carries; what is recorded of those who look at it follows at once.
+    /// - Parameters:
+    ///   - opens: nil leaves it, an inner nil asks the installation alone.
+    ///   - clicks: the same.
+    /// - Throws: `UseCaseError.notFound`.
+    package func setTracking(
+        _ slug: String, opens: TrackingMode??, clicks: TrackingMode??
+    ) async throws -> ProjectTracking {
+        try await context.transact { transaction in
+            var project = try transaction.project(slug)
+            let before = project.tracking
+            if let opens { project.tracking.opens = opens }
+            if let clicks { project.tracking.clicks = clicks }
+            guard project.tracking != before else { return before }
+            try transaction.store.update(project)
+            func words(_ tracking: ProjectTracking) -> JSON {
+                [
+                    "opens": .string(tracking.opens?.rawValue ?? "default"),
+                    "clicks": .string(tracking.clicks?.rawValue ?? "default"),
+                ]
+            }
+            try transaction.audit(
+                "project.tracking_changed", slug, in: project.id,
+                details: ["from": words(before), "to": words(project.tracking)])
+            return project.tracking
+        }
+    }
+
     private static let slugLimit = 64
     private static let nameLimit = 100
 

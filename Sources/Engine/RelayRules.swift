@@ -16,7 +16,7 @@ package struct RelayRules: Hashable, Sendable {
     ) {
         self.name = name
         self.weight = weight
-        self.senderDomains = senderDomains
+        self.senderDomains = Set(senderDomains.map(AddressText.normalDomain))
         self.projects = projects
         self.isBackup = isBackup
     }

@@ -16,6 +16,7 @@ struct ReplyJudge: Sendable {
         for sender in [configuration.defaultFrom, configuration.autoReplyFrom] {
             if let sender, let mailbox = MailBuilder.mailbox(sender) { addresses.insert(mailbox.address.normalized) }
         }
+        addresses.formUnion(addresses.map(AddressText.normal))
         ownAddresses = addresses
         var domains = routes.domains.union(addresses.map(AutomaticReplyKey.domain))
         if let domain = configuration.messageIDDomain { domains.insert(domain.lowercased()) }

@@ -47,8 +47,8 @@ package struct ReturnAddresses: Sendable {
         var kinds: [String: (TokenSigner.Kind, String?)] = [:]
         let all = byProject.sorted { $0.key < $1.key }.map { (Optional($0.key), $0.value) } + [(nil, everywhere)]
         for (project, addresses) in all {
-            if let address = addresses.returnPath { kinds[address.normalized] = (.bounce, project) }
-            if let address = addresses.replies { kinds[address.normalized] = (.reply, project) }
+            if let address = addresses.returnPath { kinds[AddressText.normal(address.normalized)] = (.bounce, project) }
+            if let address = addresses.replies { kinds[AddressText.normal(address.normalized)] = (.reply, project) }
         }
         self.kinds = kinds
     }
@@ -91,7 +91,7 @@ package struct ReturnAddresses: Sendable {
         let localPart = recipient[..<at]
         // The token has no such character; the name before it may.
         guard let end = localPart.lastIndex(of: delimiter), end > localPart.startIndex else { return nil }
-        let base = "\(localPart[..<end])\(recipient[at...])".lowercased()
+        let base = AddressText.normal("\(localPart[..<end])\(recipient[at...])")
         guard let found = kinds[base] else { return nil }
         return Match(
             kind: found.kind, token: String(localPart[localPart.index(after: end)...]), project: found.project)

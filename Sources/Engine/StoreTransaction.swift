@@ -5,7 +5,7 @@ import WorkflowModel
 package protocol StoreTransaction: WebhookTransaction, ExecutionTransaction, ScheduleTransaction, ContactTransaction,
     HistoryTransaction, SegmentTransaction, TemplateTransaction, AccessTransaction, SubscriptionTransaction,
     OutboundTransaction, ReturnTransaction, ReplyTransaction, WithdrawalReader, OutboxQueueTransaction,
-    QueueTransaction, InboundTransaction, BroadcastTransaction
+    QueueTransaction, InboundTransaction, BroadcastTransaction, TrackingTransaction
 {
     // MARK: Catalog
 
@@ -74,7 +74,7 @@ extension StoreTransaction {
 /// Reads for the API, on a snapshot.
 package protocol StoreReader: ExecutionReader, ContactReader, HistoryReader, SegmentReader, TemplateReader,
     AccessReader,
-    SubscriptionReader, WithdrawalReader, OutboxQueueReader, QueueReader, InboundReader, BroadcastReader
+    SubscriptionReader, WithdrawalReader, OutboxQueueReader, QueueReader, InboundReader, BroadcastReader, TrackingReader
 {
     /// Runs `body`, and breaks off the query that it is at when that time has passed.
     /// - Throws: what `body` throws; `StoreError.tooSlow`.

@@ -37,14 +37,15 @@ package struct TemplateContent: Hashable, Sendable {
     /// The display name of the sender, in place of the one in `from`.
     package var fromName: String?
     package var replyTo: String?
-    /// Whether a mail carries the open pixel; nil: yes, but not in automatic replies.
-    package var tracksOpens: Bool?
-    /// Whether its links lead over an address of ours; nil: yes, but not in automatic replies.
-    package var tracksClicks: Bool?
+    /// What the open pixel records at most; nil: on, but off in automatic replies.
+    package var tracksOpens: TrackingMode?
+    /// What links that lead over an address of ours record at most; nil: on, but off in automatic replies.
+    package var tracksClicks: TrackingMode?
 
     package init(
         subject: String, html: String?, text: String?, markdown: String? = nil, from: String? = nil,
-        fromName: String? = nil, replyTo: String? = nil, tracksOpens: Bool? = nil, tracksClicks: Bool? = nil
+        fromName: String? = nil, replyTo: String? = nil, tracksOpens: TrackingMode? = nil,
+        tracksClicks: TrackingMode? = nil
     ) {
         self.subject = subject
         self.html = html

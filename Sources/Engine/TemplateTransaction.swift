@@ -10,6 +10,7 @@ package protocol TemplateTransaction: AnyObject {
     func delete(template id: Identifier) throws
     /// Nil when there is no version of that number.
     func templateVersion(_ number: Int, of template: Identifier) throws -> TemplateVersion?
+    func templateVersion(_ id: Identifier) throws -> TemplateVersion?
     /// Its number; 0 without any version.
     func newestTemplateVersion(of template: Identifier) throws -> Int
 }

@@ -46,8 +46,8 @@ package struct TemplateChanges: Sendable {
     package var from: String??
     package var fromName: String??
     package var replyTo: String??
-    package var tracksOpens: Bool??
-    package var tracksClicks: Bool??
+    package var tracksOpens: TrackingMode??
+    package var tracksClicks: TrackingMode??
 
     package init() {}
 

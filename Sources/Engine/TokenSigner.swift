@@ -22,6 +22,10 @@ package struct TokenSigner: Sendable {
         case reply = 7
         /// A mail that tests whose header fields can be forged.
         case canary = 8
+        /// The pixel of mail that tells nothing of its readers; it names a place and no mail.
+        case sharedOpen = 9
+        /// A link in such mail.
+        case sharedClick = 10
     }
 
     private let key: [UInt8]
@@ -91,6 +95,45 @@ package struct TokenSigner: Sendable {
         else { return nil }
         return (entry, destination)
     }
+
+    // MARK: Mail that tells nothing of its readers
+
+    /// A token that everybody gets who gets such mail from there: it carries the place, and where a link leads, and nothing
+    /// else. One and the same for all of them.
+    /// - Parameter link: nil for a pixel.
+    package func token(for place: SharedPlace, link: String? = nil) -> String {
+        let kind = link == nil ? Kind.sharedOpen : .sharedClick
+        let version = place.version ?? Identifier(high: 0, low: 0)
+        let step = Array(place.step.utf8.prefix(Self.stepLimit))
+        let body =
+            [kind.rawValue] + place.project.bytes + version.bytes + [UInt8(step.count)] + step
+            + Array((link ?? "").utf8)
+        return Base64URL.encode(body + mac(body))
+    }
+
+    /// The place of a token and where its link leads, nil for a pixel's; nil for any other text.
+    package func verifyShared(_ token: some StringProtocol) -> (place: SharedPlace, link: String?)? {
+        guard token.utf8.count >= 66, token.utf8.count <= Self.linkTextLimit + (Self.stepLimit + 17) * 4 / 3 + 4,
+            let bytes = Base64URL.decode(token), bytes.count >= 50,
+            bytes[0] == Kind.sharedOpen.rawValue || bytes[0] == Kind.sharedClick.rawValue,
+            Base64URL.encode(bytes) == token
+        else { return nil }
+        let body = Array(bytes.dropLast(16))
+        let stepEnd = 34 + Int(body[33])
+        guard stepEnd <= body.count, isEqual(mac(body), bytes.suffix(16)),
+            let project = Identifier(bytes: body[1..<17]), let version = Identifier(bytes: body[17..<33]),
+            let step = String(validating: body[34..<stepEnd], as: UTF8.self),
+            let link = String(validating: body[stepEnd...], as: UTF8.self),
+            link.isEmpty == (bytes[0] == Kind.sharedOpen.rawValue)
+        else { return nil }
+        let isNone = version == Identifier(high: 0, low: 0)
+        return (SharedPlace(project: project, version: isNone ? nil : version, step: step), link.isEmpty ? nil : link)
+    }
+
+    /// Bytes of a step's key that a token carries; keys are shorter.
+    private static let stepLimit = 255
+    /// Letters of the longest token of a pixel.
+    package static let pixelTextLimit = (50 + stepLimit) * 4 / 3 + 4
 
     /// Bytes of the longest destination that gets a token.
     package static let destinationLimit = 2000

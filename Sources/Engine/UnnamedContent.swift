@@ -9,11 +9,16 @@ struct UnnamedContent {
     let projectID: Identifier
 
     /// A template with other words.
+    /// - Parameters:
+    ///   - opens: what is recorded of readers at most, beside what the template allows.
+    ///   - clicks: the same.
     init(
         _ template: TemplateVersion?, subject: String?, body: String?, otherwise kind: TemplateSummary.Kind,
-        in project: Identifier
+        in project: Identifier, opens: TrackingMode? = nil, clicks: TrackingMode? = nil
     ) {
         var content = template?.content ?? TemplateContent(subject: "", html: nil, text: nil)
+        content.tracksOpens = TrackingMode.least(content.tracksOpens, opens)
+        content.tracksClicks = TrackingMode.least(content.tracksClicks, clicks)
         if let subject { content.subject = subject }
         if let body {
             content.html = body
@@ -59,7 +64,7 @@ struct UnnamedContent {
         return JSONWriter.bytes([
             .string(kind.rawValue), .string(content.subject), text(content.html), text(content.text),
             text(content.markdown), text(content.from), text(content.fromName), text(content.replyTo),
-            content.tracksOpens.map { .bool($0) } ?? .null, content.tracksClicks.map { .bool($0) } ?? .null,
+            content.tracksOpens?.json ?? .null, content.tracksClicks?.json ?? .null,
         ])
     }
 }

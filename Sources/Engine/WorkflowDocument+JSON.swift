@@ -72,8 +72,8 @@ extension WorkflowDocument.Template {
         object["from"] = content.from.map { .string($0) }
         object["fromName"] = content.fromName.map { .string($0) }
         object["replyTo"] = content.replyTo.map { .string($0) }
-        object["trackOpens"] = content.tracksOpens.map { .bool($0) }
-        object["trackClicks"] = content.tracksClicks.map { .bool($0) }
+        object["trackOpens"] = content.tracksOpens?.json
+        object["trackClicks"] = content.tracksClicks?.json
         object["text"] = content.text.map { .string($0) }
         object["markdown"] = content.markdown.map { .string($0) }
         object["html"] = content.html.map { .string($0) }

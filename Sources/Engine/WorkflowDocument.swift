@@ -187,14 +187,15 @@ private struct Reader {
                 subject: text(value["subject"], "\(path).subject") ?? "", html: text(value["html"], "\(path).html"),
                 text: text(value["text"], "\(path).text"), markdown: text(value["markdown"], "\(path).markdown"),
                 from: text(value["from"], "\(path).from"), fromName: text(value["fromName"], "\(path).fromName"),
-                replyTo: text(value["replyTo"], "\(path).replyTo"), tracksOpens: value["trackOpens"]?.boolValue,
-                tracksClicks: value["trackClicks"]?.boolValue)
+                replyTo: text(value["replyTo"], "\(path).replyTo"),
+                tracksOpens: value["trackOpens"].flatMap(TrackingMode.init),
+                tracksClicks: value["trackClicks"].flatMap(TrackingMode.init))
             if content.subject.isEmpty, kind != .partial { report("\(path).subject", "is required") }
             if content.html == nil, content.text == nil, content.markdown == nil {
                 report(path, "needs html, markdown or text")
             }
             for key in ["trackOpens", "trackClicks"] {
-                if let flag = value[key], flag.boolValue == nil { report("\(path).\(key)", "must be true or false") }
+                if let mode = value[key], TrackingMode(mode) == nil { report("\(path).\(key)", TrackingMode.rule) }
             }
             return .init(slug: slug, kind: kind, content: content)
         }

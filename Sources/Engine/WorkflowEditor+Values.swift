@@ -105,14 +105,21 @@ package struct WorkflowDetail: Sendable {
     package var workflow: WorkflowRecord
     /// The templates of its SEND_EMAIL steps, by step key.
     package var templates: [String: Catalog.TemplateRecord]
+    /// What does no harm and is hardly meant.
+    package var warnings: [WorkflowProblem]
 
-    init(_ workflow: WorkflowRecord, catalog: Catalog) {
+    init(_ workflow: WorkflowRecord, catalog: Catalog, configuration: EngineConfiguration) {
         self.workflow = workflow
-        templates = [:]
+        var templates: [String: Catalog.TemplateRecord] = [:]
         for step in workflow.graph.steps {
             guard case .sendEmail(let send) = step.config else { continue }
             templates[step.key] = catalog.template(send.template, in: workflow.projectID)
         }
+        self.templates = templates
+        let readers = ReaderWarnings(
+            configuration, project: catalog.project(workflow.projectID),
+            templates: templates.values.map(\.current.content))
+        warnings = workflow.graph.warnings + readers.problems(of: workflow.graph, trigger: workflow.trigger)
     }
 }
 

@@ -47,7 +47,8 @@ package struct WorkflowEditor: Sendable {
     package func workflow(_ id: Identifier) async throws -> WorkflowDetail {
         try await context.store.read { reader in
             let catalog = try reader.loadCatalog()
-            return WorkflowDetail(try find(id, in: catalog), catalog: catalog)
+            return WorkflowDetail(
+                try find(id, in: catalog), catalog: catalog, configuration: context.configuration)
         }
     }
 
@@ -215,7 +216,10 @@ package struct WorkflowEditor: Sendable {
             try revision.store()
             try transaction.audit(
                 action, "\(id)", in: projectID, details: part.map { ["part": .string($0)] } ?? [:])
-            return Revised(value: value, detail: WorkflowDetail(revision.after, catalog: transaction.catalog))
+            return Revised(
+                value: value,
+                detail: WorkflowDetail(
+                    revision.after, catalog: transaction.catalog, configuration: context.configuration))
         }
     }
 
@@ -233,7 +237,7 @@ package struct WorkflowEditor: Sendable {
         if record.isEnabled { try StepCheck(transaction, projectID).refuseUnlessRunnable(record.graph) }
         try transaction.store.save(record, definition: WorkflowDefinition.json(of: record.graph))
         try transaction.audit(action, "\(record.id)", in: projectID, details: ["name": .string(record.name)])
-        return WorkflowDetail(record, catalog: transaction.catalog)
+        return WorkflowDetail(record, catalog: transaction.catalog, configuration: context.configuration)
     }
 
     private func find(_ id: Identifier, in catalog: Catalog) throws -> WorkflowRecord {

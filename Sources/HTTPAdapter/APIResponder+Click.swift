@@ -7,15 +7,22 @@ extension APIResponder {
     /// leads nowhere but to what stood in a mail of ours, whatever the database does.
     func click(_ exchange: Exchange) throws -> Response {
         let token = exchange.parameters.first ?? ""
-        guard let link = context.tokens.verifyLink(token) else { return try notFoundPage(exchange) }
-        if exchange.request.method == .get {
-            Opens(context: context).noteClick(
-                entry: link.entry, link: link.destination, by: client(of: exchange))
+        let opens = Opens(context: context)
+        let isRead = exchange.request.method == .get
+        let destination: String
+        if let link = context.tokens.verifyLink(token) {
+            destination = link.destination
+            if isRead { opens.noteClick(entry: link.entry, link: destination, by: client(of: exchange)) }
+        } else if let shared = context.tokens.verifyShared(token), let link = shared.link {
+            destination = link
+            if isRead { opens.noteClick(place: shared.place, link: destination, by: client(of: exchange)) }
+        } else {
+            return try notFoundPage(exchange)
         }
         return Response(
             status: .found,
             headers: [
-                .location: link.destination, .cacheControl: "no-store", .referrerPolicy: "no-referrer",
+                .location: destination, .cacheControl: "no-store", .referrerPolicy: "no-referrer",
                 .robotsTag: "noindex, nofollow", .xContentTypeOptions: "nosniff",
             ])
     }

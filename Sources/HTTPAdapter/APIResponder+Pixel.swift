@@ -37,7 +37,7 @@ extension APIResponder {
 
     private func note(_ exchange: Exchange) {
         // Anything longer is no token, and need not be taken apart.
-        guard let token = exchange.parameters.first, token.utf8.count == TokenSigner.textLength else { return }
+        guard let token = exchange.parameters.first, token.utf8.count <= TokenSigner.pixelTextLimit else { return }
         let client = client(of: exchange)
         Opens(context: context).note(
             Opens.Fetch(

@@ -124,6 +124,7 @@ package struct APIResponder: HTTPResponder {
         case .inboundReports: return try await inboundReports(exchange)
         case .receivedFile: return try await receivedFile(exchange)
         case .inboundOutcomes: return try await inboundOutcomes(exchange)
+        case .readers: return try await readers(exchange)
         case .suppressions: return try await suppressions(&exchange)
         case .outbox, .outboxPause, .outboxResume: return try await answerOutbox(&exchange, at: endpoint)
         case .workflows, .workflowFields, .bulkUpdate, .workflow, .duplicate:

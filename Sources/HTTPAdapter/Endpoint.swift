@@ -39,6 +39,7 @@ package enum Endpoint: String, CaseIterable, Sendable {
     case mail = "/v1/emails/{emailId}"
     case audit = "/audit"
     case outbox = "/outbox"
+    case readers = "/tracking"
     case outboxPause = "/outbox/pause"
     case outboxResume = "/outbox/resume"
     case workflows = "/workflows"
@@ -102,7 +103,8 @@ package enum Endpoint: String, CaseIterable, Sendable {
         switch self {
         case .health, .description, .pixel, .click, .workflowFields, .stats, .timeline, .events, .eventStats,
             .eventNames,
-            .contactEvents, .eventUsage, .contactJobs, .audit, .mail, .inboundReports, .outbox, .inboundOutcomes:
+            .contactEvents, .eventUsage, .contactJobs, .audit, .mail, .inboundReports, .outbox, .inboundOutcomes,
+            .readers:
             [.get, .head]
         // A file is made while it is sent, and nothing is known of it before.
         case .contactExport, .contactJobErrors, .receivedFile: [.get]
@@ -172,7 +174,7 @@ package enum Endpoint: String, CaseIterable, Sendable {
             .contactJob, .contactJobErrors, .contact, .timeline:
             .contacts
         case .events, .eventTrack, .eventStats, .eventNames, .contactEvents, .eventUsage, .event, .inboundOutcomes,
-            .receivedFile:
+            .receivedFile, .readers:
             .events
         case .send, .verify, .mail, .outbox, .outboxPause, .outboxResume: .send
         case .audit: .audit

@@ -10,7 +10,7 @@ extension WorkflowDetail {
         fields["steps"] = .array(workflow.graph.steps.map { json(of: $0) })
         fields["transitions"] = .array(workflow.graph.transitions.map { $0.json(in: workflow.id) })
         fields["warnings"] = .array(
-            workflow.graph.warnings.map { ["field": .string($0.path), "message": .string($0.message)] })
+            warnings.map { ["field": .string($0.path), "message": .string($0.message)] })
         return .object(fields)
     }
 

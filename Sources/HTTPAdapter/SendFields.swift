@@ -15,10 +15,13 @@ struct SendFields {
     private(set) var headers: [MailRequest.Header] = []
     private(set) var data: JSONObject = [:]
     private(set) var attachments: [MailAttachment] = []
+    private(set) var tracksOpens: TrackingMode?
+    private(set) var tracksClicks: TrackingMode?
     private var body: BodyReader
 
     private static let keys: Set<String> = [
         "to", "subject", "body", "template", "from", "name", "reply", "subscribed", "headers", "data", "attachments",
+        "trackOpens", "trackClicks",
     ]
     private static let nameLimit = 255
     private static let lineLimit = 998
@@ -39,14 +42,19 @@ struct SendFields {
         readHeaders()
         readData(limit: dataLimit)
         readAttachments()
+        tracksOpens = body.optionalMode("trackOpens") ?? nil
+        tracksClicks = body.optionalMode("trackClicks") ?? nil
         try body.finish()
     }
 
     func request(project: Identifier) -> DirectMail.Request {
-        DirectMail.Request(
+        var request = DirectMail.Request(
             projectID: project, recipients: recipients, template: template, subject: subject, body: mailBody,
             from: from, senderName: senderName, replyTo: replyTo, subscribed: subscribed, headers: headers,
             data: data, attachments: attachments)
+        request.tracksOpens = tracksOpens
+        request.tracksClicks = tracksClicks
+        return request
     }
 
     // MARK: Addresses

@@ -59,9 +59,15 @@ extension BodyReader {
         return text(key, limit: limit).map { .some($0) }
     }
 
-    mutating func optionalFlag(_ key: String) -> Bool?? {
+    /// What is recorded of readers. An inner nil is null.
+    mutating func optionalMode(_ key: String) -> TrackingMode?? {
         guard let value = value(key) else { return nil }
-        return value.isNull ? .some(nil) : flag(key).map { .some($0) }
+        if value.isNull { return .some(nil) }
+        guard let mode = TrackingMode(value) else {
+            report(key, TrackingMode.rule)
+            return nil
+        }
+        return .some(mode)
     }
 
     mutating func templateChanges() -> TemplateChanges {
@@ -76,8 +82,8 @@ extension BodyReader {
         changes.from = line("from", limit: NewTemplate.addressLimit)
         changes.fromName = line("fromName", limit: NewTemplate.nameLimit)
         changes.replyTo = line("replyTo", limit: NewTemplate.addressLimit)
-        changes.tracksOpens = optionalFlag("trackOpens")
-        changes.tracksClicks = optionalFlag("trackClicks")
+        changes.tracksOpens = optionalMode("trackOpens")
+        changes.tracksClicks = optionalMode("trackClicks")
         return changes
     }
 }

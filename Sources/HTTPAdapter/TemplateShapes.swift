@@ -29,8 +29,8 @@ extension TemplateContent {
     fileprivate var headers: JSONObject {
         [
             "subject": .string(subject), "from": JSON(from), "fromName": JSON(fromName), "replyTo": JSON(replyTo),
-            "trackOpens": tracksOpens.map { .bool($0) } ?? .null,
-            "trackClicks": tracksClicks.map { .bool($0) } ?? .null,
+            "trackOpens": tracksOpens?.json ?? .null,
+            "trackClicks": tracksClicks?.json ?? .null,
         ]
     }
 

@@ -6,6 +6,10 @@ extension SQLSession {
     // MARK: Outbox
 
     func insert(_ entry: OutboxEntry) throws {
+        defer { journal.add(.mail, entry.id, contact: entry.contactID) }
+        if let broadcast = entry.request.broadcast, !entry.request.isTest {
+            return try insert(entry, asPartOf: broadcast)
+        }
         try run(
             """
             INSERT INTO outbox (id, project_id, contact_id, execution_id, status, due_at, attempts, uncertain_attempts,
@@ -15,8 +19,6 @@ extension SQLSession {
             entry.attempts, entry.uncertainAttempts, entry.generation, entry.request.templateVersionID,
             entry.messageID, JSONWriter.write(entry.request.json), entry.createdAt, entry.isBulk,
             entry.request.attachmentSet, entry.lane)
-        if let broadcast = entry.request.broadcast, !entry.request.isTest { try mark(entry, asPartOf: broadcast) }
-        journal.add(.mail, entry.id, contact: entry.contactID)
     }
 
     static func outboxEntry(_ row: SQLRow) throws -> OutboxEntry {
@@ -133,7 +135,7 @@ extension SQLSession: StoreTransaction, StoreReader {}
 
 extension MailRequest {
     /// What is stored of a request beside the columns that are asked for.
-    fileprivate var json: JSON {
+    var json: JSON {
         var object: JSONObject = [
             "step": .string(step), "kind": .string(kind.rawValue), "to": .string(recipient),
             "variables": .object(variables),

@@ -26,13 +26,27 @@ extension SQLSession {
         }.compactMap(\.self)
     }
 
+    /// 0, 1 and 2; what cannot be read counts as the least.
+    private static func mode(_ number: Int?) -> TrackingMode? {
+        number.map { [1: TrackingMode.on, 2: .anonymous][$0] ?? .off }
+    }
+
+    private static func number(_ mode: TrackingMode?) -> Int? {
+        switch mode {
+        case .off?: 0
+        case .on?: 1
+        case .anonymous?: 2
+        case nil: nil
+        }
+    }
+
     private static func templateVersion(_ row: SQLRow) throws -> TemplateVersion {
         TemplateVersion(
             id: row[0], templateID: row[1], number: row[11],
             kind: try row.decoded(2, as: TemplateSummary.Kind.self),
             content: TemplateContent(
                 subject: row[3], html: row[4], text: row[5], markdown: row[9], from: row[6], fromName: row[10],
-                replyTo: row[7], tracksOpens: row[8], tracksClicks: row[13]), createdAt: row[12])
+                replyTo: row[7], tracksOpens: Self.mode(row[8]), tracksClicks: Self.mode(row[13])), createdAt: row[12])
     }
 
     // MARK: Versions
@@ -94,8 +108,9 @@ extension SQLSession {
                 tracks_opens, markdown, from_name, number, created_at, tracks_clicks)
             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """, version.id, version.templateID, version.kind.rawValue, content.subject, content.html, content.text,
-            content.from, content.replyTo, content.tracksOpens, content.markdown, content.fromName, version.number,
-            time, content.tracksClicks)
+            content.from, content.replyTo, Self.number(content.tracksOpens), content.markdown, content.fromName,
+            version.number,
+            time, Self.number(content.tracksClicks))
     }
 
     func save(_ template: Catalog.TemplateRecord, at time: Timestamp) throws {

@@ -60,6 +60,7 @@ extension Configuration {
         tracking = Tracking(
             opens: reading.value(Schema.Tracking.opens), clicks: reading.value(Schema.Tracking.clicks),
             isAnonymous: reading.value(Schema.Tracking.anonymous),
+            url: reading.optional(Schema.Tracking.url),
             prefetchWindow: reading.value(Schema.Tracking.prefetchWindow),
             maxHitsPerMail: reading.value(Schema.Tracking.maxHitsPerMail))
         suppression = Suppression(

@@ -248,6 +248,8 @@ package struct Configuration: Sendable {
         package let clicks: Bool
         /// `tracking.anonymous`.
         package let isAnonymous: Bool
+        /// `tracking.url`. Without a closing slash; nil takes that of the pages.
+        package let url: String?
         /// `tracking.prefetch_window`.
         package let prefetchWindow: Duration
         /// `tracking.max_hits_per_mail`.

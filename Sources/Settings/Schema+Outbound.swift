@@ -209,8 +209,15 @@ extension Schema {
         static let anonymous = Entry.flag(
             "tracking.anonymous", default: false,
             """
-            Whether opens and clicks are only counted, for all mail together: nothing is recorded of who and when, and \
-            there are no events.
+            Whether opens and clicks are only counted, for all mails of a template version and step together: pixels \
+            and links carry nothing of anybody, nothing is recorded of who and when, and there are no events.
+            """
+        )
+        static let url = Entry.text(
+            "tracking.url", .url, example: "https://t.example.com",
+            """
+            Where pixels and links lead, in place of http.public_url: a host name of its own, which a web server hands on \
+            to the same port. Pages to unsubscribe stay at http.public_url.
             """
         )
         static let prefetchWindow = Entry.duration(
@@ -225,7 +232,8 @@ extension Schema {
             "How many fetches of one mail's pixel are recorded; later ones get the image and leave no row.")
 
         static let settings = [
-            opens.setting, clicks.setting, anonymous.setting, prefetchWindow.setting, maxHitsPerMail.setting,
+            opens.setting, clicks.setting, anonymous.setting, url.setting, prefetchWindow.setting,
+            maxHitsPerMail.setting,
         ]
     }
 

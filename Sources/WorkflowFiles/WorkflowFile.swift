@@ -49,7 +49,12 @@ package struct WorkflowFile: Sendable {
 
     /// What does no harm and is hardly meant: steps that nothing leads to, branches that lead nowhere.
     package var warnings: [String] {
-        document.graph.warnings.map { Self.line($0, path: path, places: places, kind: "warning: ") }
+        lines(document.graph.warnings)
+    }
+
+    /// Further remarks about the document, with their places in this file.
+    package func lines(_ warnings: [WorkflowProblem]) -> [String] {
+        warnings.map { Self.line($0, path: path, places: places, kind: "warning: ") }
     }
 
     private static func failure(_ error: UseCaseError, path: String, places: YAMLDocument) -> Failure {

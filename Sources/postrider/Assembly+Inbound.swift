@@ -30,7 +30,7 @@ extension Assembly {
             switch route.target {
             case .recipient(let address): .recipient(address)
             case .domain(let domain): .domain(domain)
-            case .wildcard(let text): .pattern(try AddressPattern(wildcard: text))
+            case .wildcard(let text): .pattern(try AddressPattern(wildcard: AddressText.normal(text)))
             case .pattern(let text): .pattern(try AddressPattern(expression: text))
             }
         var made = InboundRoutes.Route(

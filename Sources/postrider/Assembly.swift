@@ -104,6 +104,7 @@ struct Assembly {
         let most = configuration.tracking.isAnonymous ? TrackingMode.anonymous : .on
         engine.opens = configuration.tracking.opens ? most : .off
         engine.clicks = configuration.tracking.clicks ? most : .off
+        engine.trackingURL = configuration.tracking.url
         engine.suppression = suppressionPolicy
         engine.returnAddresses = returnAddresses
         engine.replies = replyLimits

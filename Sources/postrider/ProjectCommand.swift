@@ -5,7 +5,7 @@ import SQLStore
 struct ProjectCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "project", abstract: "Handles projects: everything else belongs to exactly one.",
-        subcommands: [Create.self, List.self, Rename.self, Timezone.self])
+        subcommands: [Create.self, List.self, Rename.self, Timezone.self, Tracking.self])
 
     struct Create: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Makes a project.")
@@ -82,6 +82,50 @@ struct ProjectCommand: ParsableCommand {
             try option.withEngine { context in
                 let count = try await Projects(context: context).setTimezone(project, to: timezone)
                 print("\(project): \(timezone), \(count) \(count == 1 ? "schedule" : "schedules") planned anew")
+            }
+        }
+    }
+}
+
+extension ProjectCommand {
+    struct Tracking: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Sets what is recorded of a project's readers, or shows it.",
+            discussion: """
+                on: who and when, as events. anonymous: how often a template's mails of one step were looked at, and nothing \
+                of anybody. off: nothing. default: as the configuration says, which is the most there can be.
+                """)
+
+        @OptionGroup var option: ConfigurationOption
+
+        @Option(help: "off, anonymous, on or default.")
+        var opens: String?
+
+        @Option(help: "off, anonymous, on or default.")
+        var clicks: String?
+
+        @Argument(help: "The project.")
+        var project: String
+
+        func validate() throws {
+            for (name, value) in [("opens", opens), ("clicks", clicks)] {
+                guard let value, value != "default", TrackingMode(rawValue: value) == nil else { continue }
+                throw ValidationError("--\(name) must be off, anonymous, on or default")
+            }
+        }
+
+        private static func mode(_ text: String?) -> TrackingMode?? {
+            text.map { TrackingMode(rawValue: $0) }
+        }
+
+        func run() throws {
+            let (project, opens, clicks) = (project, Self.mode(opens), Self.mode(clicks))
+            try option.withEngine { context in
+                let tracking = try await Projects(context: context).setTracking(project, opens: opens, clicks: clicks)
+                let words = [("opens", tracking.opens), ("clicks", tracking.clicks)].map {
+                    "\($0.0) \($0.1?.rawValue ?? "default")"
+                }
+                print("\(project): \(words.joined(separator: ", "))")
             }
         }
     }

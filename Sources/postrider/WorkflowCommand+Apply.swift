@@ -31,7 +31,8 @@ extension WorkflowCommand {
                     do {
                         let applied = try await Workflows(context: context)
                             .apply(file.document, asNewVersion: asNewVersion)
-                        for warning in file.warnings { complain(warning) }
+                        let unheard = try await Workflows(context: context).readerWarnings(of: file.document)
+                        for warning in file.warnings + file.lines(unheard) { complain(warning) }
                         print("\(file.path): \(file.document.slug) \(Self.words(applied))")
                     } catch let error as UseCaseError {
                         try store.close()

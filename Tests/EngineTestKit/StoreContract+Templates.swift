@@ -11,7 +11,7 @@ extension StoreContract {
                 id: id(400 + UInt64(version)), templateID: id(400), number: version, kind: .headless,
                 content: TemplateContent(
                     subject: "Hi \(version)", html: nil, text: "text", markdown: "*hi*", from: "a@example.com",
-                    fromName: "A", replyTo: "b@example.com", tracksOpens: false),
+                    fromName: "A", replyTo: "b@example.com", tracksOpens: .off, tracksClicks: .anonymous),
                 createdAt: time.adding(seconds: Int64(version))),
             createdAt: time.adding(seconds: 1), updatedAt: time.adding(seconds: Int64(version)))
     }

@@ -51,6 +51,7 @@ package enum StoreContract: String, CaseIterable, Sendable, CustomTestStringConv
     case historyIsKeptForTheNamesAskedFor
     case timerPolicyComesBackWhole
     case whatComesBackOfAMailIsThereOnce
+    case sharedHitsAreNumbersByDay
     case mailIsFoundByTheQueueIDOfItsRelay
     case reportsComeFromTheNewestAndAreForgotten
     case queuesAreReadForwardAndByDomain
@@ -138,6 +139,7 @@ package enum StoreContract: String, CaseIterable, Sendable, CustomTestStringConv
         case .historyIsKeptForTheNamesAskedFor: try await Self.history(store)
         case .timerPolicyComesBackWhole: try await Self.policies(store)
         case .whatComesBackOfAMailIsThereOnce: try await Self.mailReturns(store)
+        case .sharedHitsAreNumbersByDay: try await Self.sharedHits(store)
         case .mailIsFoundByTheQueueIDOfItsRelay: try await Self.queueIDs(store)
         case .reportsComeFromTheNewestAndAreForgotten: try await Self.reports(store)
         case .queuesAreReadForwardAndByDomain: try await Self.queuesAreReadForward(store)

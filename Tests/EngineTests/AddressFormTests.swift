@@ -1,9 +1,11 @@
-import Engine
 import EngineTestKit
 import JSONValue
+import MailModel
 import SQLStore
 import Testing
 import WorkflowModel
+
+@testable import Engine
 
 /// Addresses that look the same are the same.
 @Suite struct AddressFormTests {
@@ -54,6 +56,43 @@ import WorkflowModel
         #expect(found.suppressions.count == 1)
         let same = try await list.page(in: engine.project.id, address: "ann@B\u{fc}cher.example", limit: 10)
         #expect(same.suppressions.count == 1)
+    }
+
+    /// A site whose domain is in another script may be configured in either form: mail comes with xn-- labels from most servers,
+    /// and with letters from those that speak SMTPUTF8.
+    @Test(arguments: ["b\u{fc}cher.example", "B\u{fc}cher.example", "bu\u{308}cher.example", "xn--bcher-kva.example"])
+    func aSiteOfAnotherScriptIsOneInEitherForm(domain: String) throws {
+        func route(_ match: InboundRoutes.Route.Match, _ project: String) -> InboundRoutes.Route {
+            .init(match: match, project: project, disposition: .continue)
+        }
+        let routes = InboundRoutes(
+            [route(.recipient("help@\(domain)"), "exact"), route(.domain(domain), "all")],
+            unknown: ["sub.\(domain)": .reject])
+        for written in ["b\u{fc}cher.example", "XN--BCHER-KVA.example"] {
+            #expect(routes.routes(for: "help@\(written)").map(\.project) == ["exact", "all"])
+            #expect(routes.found(for: "Help+7@\(written)").map(\.mailboxHash) == ["7", "7"])
+            #expect(routes.routes(for: "x@\(written)").map(\.project) == ["all"])
+            #expect(routes.ruleForUnknown("x@sub.\(written)") == .reject)
+            #expect(
+                RelayRules(name: "a", senderDomains: [domain]).fitness(
+                    senderDomain: AddressText.normalDomain(written), project: nil) == 2)
+        }
+        let addresses = ReturnAddresses(.init(returnPath: MailAddress.parse("bounce@\(domain)")))
+        let signer = TokenSigner(key: Array(repeating: 7, count: 32), cryptography: TestCryptography())
+        let id = Identifier(high: 1, low: 2)
+        for written in ["b\u{fc}cher.example", "xn--bcher-kva.example"] {
+            let match = try #require(
+                addresses.match("bounce+\(signer.addressToken(.bounce, for: id))@\(written)"), "\(written)")
+            #expect(signer.verifyAddress(match.token, kind: match.kind) == id)
+        }
+        var configuration = EngineConfiguration()
+        configuration.ownAddresses = ["robot@\(domain)"]
+        #expect(
+            ReplyJudge(configuration, routes: routes).ownAddresses.isSuperset(
+                of: ["robot@xn--bcher-kva.example", "help@xn--bcher-kva.example"]))
+        let gates = PaceGates([PacingRule(.senders([domain, "news@\(domain)"]), Pace(connections: 1))])
+        #expect(!gates.gates(ofSender: "news@xn--bcher-kva.example").isEmpty)
+        #expect(!gates.gates(ofSender: "other@xn--bcher-kva.example").isEmpty)
     }
 
     @Test func onlyLocalPartsOutsideASCIINeedSMTPUTF8() {

@@ -228,6 +228,36 @@ import WorkflowModel
         #expect(total.addsUp)
     }
 
+    @Test func whatTheRelaysLogSaysIsCountedOnce() async throws {
+        let stage = try await BroadcastStage()
+        try await stage.people(3)
+        let broadcast = try await stage.send()
+        try await stage.run()
+        let ids = try Rows(stage.database.path).run("SELECT hex(id) FROM outbox WHERE broadcast_id IS NOT NULL")
+            .compactMap {
+                Identifier(
+                    bytes: stride(from: 0, to: 32, by: 2).compactMap { [hex = Array($0[0])] in
+                        UInt8(String(hex[$0..<$0 + 2]), radix: 16)
+                    })
+            }
+        try #require(ids.count == 3)
+        let now = stage.engine.clock.now()
+        for _ in 0..<2 {
+            for (id, status) in zip(ids, [MailFate.Status.delivered, .bounced, .delivered]) {
+                try await stage.engine.context.transact { transaction in
+                    if try transaction.store.relayedMail(id)?.fate == nil {
+                        let code = status == .bounced ? "5.1.1" : "2.0.0"
+                        try transaction.store.setFate(
+                            MailFate(status: status, at: now, queueID: "Q", enhancedCode: code), of: id)
+                    }
+                    try transaction.tellFate(of: id)
+                }
+            }
+        }
+        let total = try await stage.total(broadcast.id)
+        #expect(total == BroadcastCounts([.recipients: 3, .sent: 3, .delivered: 2, .bounced: 1]))
+    }
+
     // MARK: Tests for the author
 
     @Test func testMailIsMarkedAndCountsForNothing() async throws {

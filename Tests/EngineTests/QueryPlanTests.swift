@@ -64,6 +64,18 @@ import Testing
         ORDER BY ref DESC LIMIT ?5
         """,
         "SELECT contact_id, kind, ref FROM contact_history WHERE run = ?1 ORDER BY contact_id, kind, ref LIMIT ?2",
+        // Mails of a broadcast that wait, what is to be done about broadcasts, and who needs a version.
+        """
+        SELECT count(*) FROM outbox INDEXED BY outbox_by_broadcast
+        WHERE broadcast_id = ?1 AND status IN ('pending', 'held', 'claimed')
+        """,
+        """
+        SELECT id, broadcast_variant FROM outbox INDEXED BY outbox_by_broadcast
+        WHERE broadcast_id = ?1 AND status IN ('pending', 'held', 'claimed') AND status = ?2 LIMIT ?3
+        """,
+        "SELECT status FROM broadcasts WHERE id = ?1",
+        "SELECT id FROM contacts WHERE project_id = ?1 AND id > ?2 AND id <= ?3 ORDER BY id LIMIT ?4",
+        "SELECT 1 FROM broadcast_versions WHERE version_id = ?1 LIMIT 1",
         // The new events, and a page of all.
         "SELECT rowid, contact_id, project_id, name, created_at FROM events WHERE rowid > ?1 ORDER BY rowid LIMIT ?2",
         // Who is erased, and whether an address was.

@@ -1,0 +1,33 @@
+import Engine
+import WorkflowModel
+
+extension SQLSession {
+    /// In the place of a version that there is none of.
+    private static let noVersion = Identifier(high: 0, low: 0)
+
+    func count(_ hit: SharedHit) throws {
+        try run(
+            """
+            INSERT INTO shared_hits (project_id, day, version_id, step, link, people, machines)
+            VALUES (?, ?, ?, ?, ?, ?, ?)
+            ON CONFLICT DO UPDATE SET people = people + excluded.people, machines = machines + excluded.machines
+            """, hit.place.project, hit.day, hit.place.version ?? Self.noVersion, hit.place.step, hit.link ?? "",
+            hit.isMachine ? 0 : 1, hit.isMachine ? 1 : 0)
+    }
+
+    func sharedHits(in project: Identifier, since start: Timestamp, limit: Int) throws -> [SharedHitCount] {
+        try rows(
+            """
+            SELECT h.version_id, v.template_id, h.step, h.link, sum(h.people), sum(h.machines)
+            FROM shared_hits h LEFT JOIN template_versions v ON v.id = h.version_id
+            WHERE h.project_id = ? AND h.day >= ?
+            GROUP BY h.version_id, h.step, h.link ORDER BY h.version_id DESC, h.step, h.link LIMIT ?
+            """, project, start, limit
+        ) { row in
+            let (version, link): (Identifier, String) = (row[0], row[3])
+            return SharedHitCount(
+                version: version == Self.noVersion ? nil : version, template: row[1], step: row[2],
+                link: link.isEmpty ? nil : link, people: row[4], machines: row[5])
+        }
+    }
+}

@@ -1,0 +1,9 @@
+import Engine
+import WorkflowModel
+
+extension FakeSession {
+    func count(_ hit: SharedHit) throws { throw Unsupported() }
+    func sharedHits(in project: Identifier, since start: Timestamp, limit: Int) throws -> [SharedHitCount] {
+        throw Unsupported()
+    }
+}
