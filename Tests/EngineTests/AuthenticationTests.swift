@@ -33,7 +33,7 @@ import WorkflowModel
         #expect(try KeyScopes("contacts:read, send  events:write").text == "send contacts:read events:write")
         #expect(
             KeyScopes.everything.text
-                == "track send contacts workflows templates segments events webhooks audit suppressions")
+                == "track send contacts workflows templates segments events webhooks audit suppressions broadcasts")
         for wrong in ["", " ", "mails", "contacts:", "contacts:all", "contacts:read:write", "Contacts"] {
             #expect(throws: UseCaseError.self, "\(wrong)") { try KeyScopes(wrong) }
         }

@@ -124,6 +124,20 @@ import WorkflowModel
         #expect(try await stage.total(broadcast.id) == BroadcastCounts([.recipients: 5000, .sent: 5000]))
     }
 
+    @Test func mailThatSomebodyWaitsForGoesFirst() async throws {
+        let stage = try await BroadcastStage()
+        try await stage.people(50)
+        _ = try await stage.send()
+        try await stage.write()
+        stage.engine.clock.advance(seconds: 60)
+        _ = try await DirectMail(context: stage.engine.context).send(
+            .init(projectID: stage.project, recipients: [.init(email: "now@example.org")], subject: "S", body: "B"))
+        let now = stage.engine.clock.now()
+        let claimed = try await stage.store.write { try $0.claimEntries(dueAt: now, limit: 4) }
+        #expect(claimed.first?.request.recipient == "now@example.org")
+        #expect(claimed.count == 4 && claimed.dropFirst().allSatisfy { $0.isBulk && $0.request.broadcast != nil })
+    }
+
     /// Mails of a slow domain do not keep the others waiting.
     @Test func moreIsWrittenWhenNothingThatWaitsCanGo() async throws {
         let stage = try await BroadcastStage()
