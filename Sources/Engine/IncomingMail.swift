@@ -48,11 +48,11 @@ struct IncomingMail: Sendable {
 
     /// A report, or a notice that a mail system wrote by itself: behind its sender is nobody who could be a contact.
     var isFromMailSystem: Bool {
-        let isMachine = read.from.map { MachineAddress.matches(localPart: $0.address.localPart) } ?? true
+        func isMachine() -> Bool { read.from.map { MachineAddress.matches(localPart: $0.address.localPart) } ?? true }
         return switch recognition.mailClass {
         case .complaint: true
-        case .deliveryReport: message.reversePath.isEmpty || isMachine
-        default: message.reversePath.isEmpty && isMachine
+        case .deliveryReport: message.reversePath.isEmpty || isMachine()
+        default: message.reversePath.isEmpty && isMachine()
         }
     }
 
