@@ -15,6 +15,8 @@ package struct Dispatch: Sendable {
     let state: DispatchState
     let conclusions = Gathering<Conclusion>()
     let settled = SettledAttempts()
+    /// Nil where no pace depends on the mail servers of domains.
+    private let groups: MailServerGroups?
     /// The longest time without a look at all queues, in seconds.
     private static let longestSleep: Int64 = 30
     /// The same for pauses, which a command may set or end beside us.
@@ -32,6 +34,14 @@ package struct Dispatch: Sendable {
         self.relays = relays
         state = DispatchState(
             relays.map { (rules: $0.rules, places: $0.transport.concurrency) }, context.configuration.pacing)
+        groups = Self.groups(context, state)
+    }
+
+    private static func groups(_ context: EngineContext, _ state: DispatchState) -> MailServerGroups? {
+        guard let names = context.names, state.use({ $0.groupsByServer }) else { return nil }
+        return MailServerGroups(names: names, clock: context.clock) { servers, lane in
+            state.use { $0.know(servers: servers, of: lane) }
+        }
     }
 
     /// With one relay for everything.
@@ -80,6 +90,7 @@ package struct Dispatch: Sendable {
     ) async {
         // One read for all of them: what is committed by now counts, and a read of its own for every mail would cost more
         // than what is read.
+        if let groups { for (entry, seat) in claimed { groups.note(entry.request.recipient, lane: seat.lane) } }
         let materials = await materials(for: claimed.map(\.entry))
         let errands = zip(claimed, materials).map { claim, material in
             Errand(entry: claim.entry, seat: claim.seat, material: material, places: places)

@@ -51,6 +51,15 @@ struct DispatchBoard: Sendable {
     /// Attempts of the day so far, from before the start.
     mutating func goOn(countsOfDay: [String: Int], day: Int64) { gates.goOn(countsOfDay: countsOfDay, day: day) }
 
+    /// Who takes the mail of a domain; its next mails go by that.
+    mutating func know(servers: [String], of lane: Int64) {
+        // What rests by the old pace rests to its end: whatever it waits for comes.
+        _ = gates.know(servers: servers, of: lane)
+    }
+
+    /// Whether anybody has to find out who takes the mail of domains.
+    var groupsByServer: Bool { gates.groupsByServer }
+
     mutating func know(_ slugs: [Identifier: String]) {
         self.slugs = slugs
         relays.keepsPlaces = slugs.count > 1

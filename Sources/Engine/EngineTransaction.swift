@@ -14,6 +14,8 @@ package struct EngineContext: Sendable {
     var idempotency: IdempotentRequest?
     /// Nil when the DNS is not to be asked.
     package var mailServers: (any MailServerLookup)?
+    /// Who is asked for the mail servers of domains, where their pace depends on them; nil asks nobody.
+    package var names: (any NameService)?
     /// Nil when nothing but its answers is known of the relay.
     package var relayWatch: RelayWatch?
     private let parts: Parts

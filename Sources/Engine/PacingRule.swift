@@ -10,6 +10,8 @@ package struct PacingRule: Hashable, Sendable {
         case projects([String])
         /// Domains of recipients.
         case domains([String])
+        /// Names of mail servers, or with `*.` in front all names that end so: domains whose mail goes there.
+        case mailServers([String])
         /// Addresses and domains of From.
         case senders([String])
         case eachProject
@@ -31,6 +33,7 @@ package struct PacingRule: Hashable, Sendable {
         case .relays(let names): "relays:" + names.sorted().joined(separator: ",")
         case .projects(let names): "projects:" + names.sorted().joined(separator: ",")
         case .domains(let names): "domains:" + names.sorted().joined(separator: ",")
+        case .mailServers(let names): "servers:" + names.sorted().joined(separator: ",")
         case .senders(let names): "senders:" + names.sorted().joined(separator: ",")
         case .eachProject: "project:" + String(UInt64(bitPattern: member), radix: 16)
         case .eachDomain: "domain:" + String(UInt64(bitPattern: member), radix: 16)
@@ -56,6 +59,9 @@ struct PaceGates: Sendable {
 
     private var byProject: [String: [Int]] = [:]
     private var byLane: [Int64: [Int]] = [:]
+    /// Rules for mail servers, and what is known of who belongs to which.
+    private var byServer: [(pattern: MailServerPattern, rule: Int)] = []
+    private var groupOfLane: [Int64: [Int]] = [:]
     private var bySender: [String: [Int]] = [:]
     private var byRelay: [String: [Int]] = [:]
     private var eachProject: [Int] = []
@@ -70,6 +76,8 @@ struct PaceGates: Sendable {
             case .projects(let names): for name in names { byProject[name, default: []].append(index) }
             case .domains(let names):
                 for name in names { byLane[MailLane.of(domain: name), default: []].append(index) }
+            case .mailServers(let names):
+                for name in names { byServer.append((MailServerPattern(name), index)) }
             case .senders(let names):
                 for name in names {
                     bySender[
@@ -105,8 +113,22 @@ struct PaceGates: Sendable {
 
     /// A domain that a rule names has that rule's pace and none of those that are for everyone.
     func gates(ofLane lane: Int64) -> [GateName] {
-        if let named = byLane[lane] { return shared(named) }
+        if let named = byLane[lane] ?? groupOfLane[lane] { return shared(named) }
         return eachLane.map { GateName(rule: $0, member: lane) }
+    }
+
+    /// Whether anybody has to know the mail servers of domains.
+    var groupsByServer: Bool { !byServer.isEmpty }
+
+    /// From now on the domain shares the pace of the first rule that the best of these servers falls under, else the next; of
+    /// none, it has a pace of its own. A domain that a rule names keeps that rule's, whoever takes its mail.
+    /// - Returns: whether that is another pace than before.
+    mutating func know(servers: [String], of lane: Int64) -> Bool {
+        let byServer = byServer
+        let rule = servers.lazy.compactMap { server in byServer.first { $0.pattern.matches(server) }?.rule }.first
+        let before = groupOfLane.updateValue(rule.map { [$0] } ?? [], forKey: lane) ?? []
+        if rule == nil { groupOfLane[lane] = nil }
+        return before != (rule.map { [$0] } ?? [])
     }
 
     /// - Parameter sender: an address in lower case; empty for the null reverse path, which has no pace.

@@ -22,6 +22,7 @@ extension Configuration {
             case relays([String])
             case projects([String])
             case domains([String])
+            case mailServers([String])
             case senders([String])
             case eachProject, eachDomain, eachSender
         }
@@ -163,18 +164,19 @@ extension Configuration.Pacing {
     }
 
     private static func subject(_ entry: inout Reading, relays known: [String]) -> Subject? {
-        let keys = ["relays", "projects", "domains", "senders"].filter(entry.isSet)
+        let keys = ["relays", "projects", "domains", "mail_servers", "senders"].filter(entry.isSet)
         let relays = entry.values(Schema.Pacing.relays)
         let projects = entry.values(Schema.Pacing.projects)
         let domains = entry.values(Schema.Pacing.domains)
+        let servers = entry.values(Schema.Pacing.mailServers)
         let senders = entry.values(Schema.Pacing.senders)
         guard keys.count == 1, let key = keys.first else {
             entry.complain(
                 at: entry.start, keys.isEmpty ? "does not say for what" : "has both \(keys.joined(separator: " and "))",
-                "write exactly one of relays, projects, domains and senders")
+                "write exactly one of relays, projects, domains, mail_servers and senders")
             return nil
         }
-        let names = relays + projects + domains + senders
+        let names = relays + projects + domains + servers + senders
         if names.isEmpty || names.contains("*") && names.count > 1 {
             entry.complain(
                 at: entry.origin(of: key), names.isEmpty ? "lists nothing" : "lists names beside \"*\"",
@@ -190,6 +192,7 @@ extension Configuration.Pacing {
             }
             return .relays(relays)
         case "projects": return names == ["*"] ? .eachProject : .projects(projects)
+        case "mail_servers": return .mailServers(servers)
         case "domains": return names == ["*"] ? .eachDomain : .domains(domains)
         default: return names == ["*"] ? .eachSender : .senders(senders)
         }

@@ -60,7 +60,8 @@ extension Schema {
 
     enum Pacing {
         static let relays = ListEntry(
-            "relays", of: .any, example: ["main"], "Exactly one of relays, projects, domains and senders is needed.")
+            "relays", of: .any, example: ["main"],
+            "Exactly one of relays, projects, domains, mail_servers and senders is needed.")
         static let projects = ListEntry(
             "projects", of: .any, example: ["newsletter"], "Projects; \"*\" gives each one this pace for itself.")
         static let domains = ListEntry(
@@ -68,6 +69,13 @@ extension Schema {
             """
             Domains of recipients; those of one provider belong together. "*" gives each domain that is not listed \
             elsewhere this pace for itself.
+            """)
+        static let mailServers = ListEntry(
+            "mail_servers", of: .mailServer, example: ["*.google.com", "*.googlemail.com"],
+            """
+            Mail servers, or with *. in front all whose names end so: the domains whose MX is one of them share this \
+            pace, unless another entry names them. Found in the DNS beside the mail; until then, and where the DNS says \
+            nothing, a domain goes at its own pace.
             """)
         static let senders = ListEntry(
             "senders", of: .senderOrEach, example: ["news@example.com"],
@@ -87,7 +95,8 @@ extension Schema {
             "warm_up_from", .day, example: "2027-01-11", "The first of these days. Needed with warm_up.")
 
         static let settings = [
-            relays.setting, projects.setting, domains.setting, senders.setting, rate.setting, connections.setting,
+            relays.setting, projects.setting, domains.setting, mailServers.setting, senders.setting, rate.setting,
+            connections.setting,
             perDay.setting, warmUp.setting, warmUpFrom.setting,
         ]
         static let list = Setting(
@@ -116,6 +125,11 @@ extension TextRule {
 
     static let domainOrEach = TextRule(name: "domain name or \"*\"") { text throws(Complaint) in
         text == "*" ? text : try domain.normalise(text)
+    }
+
+    static let mailServer = TextRule(name: "host name, or \"*.\" and a domain name") { text throws(Complaint) in
+        guard text.hasPrefix("*.") else { return try domain.normalise(text).lowercased() }
+        return "*." + (try domain.normalise(String(text.dropFirst(2)))).lowercased()
     }
 
     static let senderOrEach = TextRule(name: "mail address, domain name or \"*\"") { text throws(Complaint) in

@@ -50,6 +50,7 @@ extension Configuration.Pacing {
             case .relays(let names): .relays(names)
             case .projects(let names): .projects(names)
             case .domains(let names): .domains(names)
+            case .mailServers(let names): .mailServers(names)
             case .senders(let names): .senders(names)
             case .eachProject: .eachProject
             case .eachDomain: .eachDomain

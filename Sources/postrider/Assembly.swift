@@ -44,6 +44,7 @@ struct Assembly {
             fetchLog: exclusively ? try FetchLogFile(besideDatabase: configuration.database.path) : nil,
             spool: ContactSpoolFiles(besideDatabase: configuration.database.path), rawMail: rawMail, logger: logger)
         context.mailServers = mailServers
+        context.names = SystemNameService(timeout: 5)
         if exclusively { context.relayWatch = makeRelayWatch(startedAt: clock.now()) }
         return (store, exclusively ? context : context.acting(as: .account(Self.account)))
     }

@@ -22,6 +22,7 @@ import Testing
               - {relays: [main], per_day: 5000, warm_up: [50, 50, 100], warm_up_from: 2027-01-11}
               - {projects: [news], rate: 5000/h}
               - {senders: [News@Example.com, example.org], rate: 1/s}
+              - {mail_servers: ["*.Google.com", mx.example.net], connections: 8}
             """)
         #expect(configuration.relays.map(\.name) == ["main", "spare"])
         let (main, spare) = (configuration.relays[0], configuration.relays[1])
@@ -33,7 +34,7 @@ import Testing
         #expect(
             paces.map(\.subject) == [
                 .eachDomain, .domains(["gmail.com", "googlemail.com"]), .relays(["main"]), .projects(["news"]),
-                .senders(["news@example.com", "example.org"]),
+                .senders(["news@example.com", "example.org"]), .mailServers(["*.google.com", "mx.example.net"]),
             ])
         #expect(paces[0].connections == 4 && paces[0].rate == nil && paces[0].perDay == nil)
         #expect(paces[1].rate == .init(count: 600, seconds: 60))
@@ -58,6 +59,10 @@ import Testing
         ("pacing: [{domains: [a.example], projects: [p], rate: 1/s}]", "has both"),
         ("pacing: [{domains: [a.example, \"*\"], rate: 1/s}]", "lists names beside"),
         ("pacing: [{domains: [], rate: 1/s}]", "lists nothing"),
+        ("pacing: [{mail_servers: [\"*\"], rate: 1/s}]", "`*` is no domain name"),
+        ("pacing: [{mail_servers: [\"*.\"], rate: 1/s}]", "is "),
+        ("pacing: [{mail_servers: [\"a b\"], rate: 1/s}]", "`a b` is no domain name"),
+        ("pacing: [{mail_servers: [a.example], domains: [b.example], rate: 1/s}]", "has both"),
         ("pacing: [{domains: [a.example], rate: 1}]", "is no rate"),
         ("pacing: [{domains: [a.example], rate: 0/s}]", "is no rate"),
         ("pacing: [{domains: [a.example], rate: 5/w}]", "is no rate"),
