@@ -13,7 +13,8 @@ extension Dispatch {
         private let ended: @Sendable () -> Void
 
         init(
-            entry: OutboxEntry, seat: DispatchBoard.Seat, material: Result<Material, any Error>, places: DeliveryPlaces?,
+            entry: OutboxEntry, seat: DispatchBoard.Seat, material: Result<Material, any Error>,
+            places: DeliveryPlaces?,
             ended: @escaping @Sendable () -> Void = {}
         ) {
             self.entry = entry
