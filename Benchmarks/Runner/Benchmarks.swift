@@ -19,6 +19,7 @@ enum Benchmarks {
         ("mime-read", { try await MimeRead(programs: $0).run() }),
         ("segments", { try await SegmentUpdates(programs: $0).run() }),
         ("track", { try await TrackOverHTTP(programs: $0).run() }),
+        ("pixel", { try await PixelOverHTTP(programs: $0).run() }),
         ("liquid", { try await LiquidRendering(programs: $0).run() }),
         ("drain", { try await OutboxDrain(programs: $0, receiver: .sink).run() }),
         ("drain-postfix", { try await OutboxDrain(programs: $0, receiver: .postfix).run() }),

@@ -26,17 +26,12 @@ struct TrackOverHTTP {
         let key = try await makeKey(database)
         let daemon = try await DaemonUnderTest.start(programs, database: database, in: directory)
         let port = Int(try daemon.httpPort)
-        let constant = try DaemonProcess(
-            CommandLine.arguments[0],
-            ConstantServer.arguments(body: Self.answer, database: directory.path("constant.db")))
-        let line = try await constant.waitForLine(containing: "listening")
-        guard let other = line.text.split(separator: " ").last.flatMap({ Int($0) }) else {
-            throw BenchmarkFailure("the constant server did not tell its port: \(line.text)")
-        }
+        let (constant, other) = try await ConstantServer.start(
+            .text(Self.answer), database: directory.path("constant.db"))
         // The contacts are made, caches fill.
         _ = try await load(port: port, key: key, seconds: 3)
         _ = try await load(port: other, key: key, seconds: 1)
-        var rounds: [(ours: Load, constant: Load)] = []
+        var rounds: [(ours: WebLoad, constant: WebLoad)] = []
         for number in 1...Self.rounds {
             let ours = try await load(port: port, key: key)
             let theirs = try await load(port: other, key: key)
@@ -50,7 +45,10 @@ struct TrackOverHTTP {
         say("  half load: \(short(half.rate))/s, p50 \(short(half.p50)) ms, p99 \(short(half.p99)) ms")
         try await daemon.stop()
         try await constant.kill()
-        let nginx = try await nginx(directory)
+        _ = try directory.write("answer.json", Self.answer)
+        let nginx = try await WebLoad.nginx(
+            in: directory, path: "/answer.json", location: "root \(directory.path(""));", seconds: Self.seconds,
+            connections: Self.connections, ["-s", programs.path("static.lua")])
         say("  nginx, static file: \(short(nginx.rate))/s")
         try await directory.remove()
         return BenchmarkResult(
@@ -72,7 +70,7 @@ struct TrackOverHTTP {
 
     /// The load is halved by pauses of the connections. How long they must be depends on how long answers take then, so
     /// it is tried first.
-    private func halfLoad(port: Int, key: String, full: Double) async throws -> Load {
+    private func halfLoad(port: Int, key: String, full: Double) async throws -> WebLoad {
         let cycle = Double(Self.connections) / (full / 2) * 1000
         let trial = try await load(port: port, key: key, seconds: 3, pause: max(1, cycle / 2))
         return try await load(port: port, key: key, pause: max(1, cycle - trial.mean))
@@ -80,68 +78,12 @@ struct TrackOverHTTP {
 
     // MARK: Load
 
-    private struct Load {
-        /// Requests a second.
-        var rate: Double
-        /// Milliseconds.
-        var p50: Double
-        var p99: Double
-        var mean: Double
-    }
-
     /// - Parameter pause: between an answer and the next request of its connection, in milliseconds, on the average.
-    private func load(port: Int, key: String, seconds: Int = seconds, pause: Double = 0) async throws -> Load {
+    private func load(port: Int, key: String, seconds: Int = seconds, pause: Double = 0) async throws -> WebLoad {
         let script = [
             "-s", programs.path("track.lua"), "http://127.0.0.1:\(port)/v1/track", "--", key, "0",
             "\(Int(pause.rounded()))",
         ]
-        return try await wrk(seconds, script)
-    }
-
-    private func wrk(_ seconds: Int, _ arguments: [String]) async throws -> Load {
-        let result = try await Privilege.run(
-            ["wrk", "-t1", "-c\(Self.connections)", "-d\(seconds)s"] + arguments, deadline: .seconds(60))
-        let numbers = result.output.split(separator: "\n").first { $0.hasPrefix("result ") }
-            .map { $0.split(separator: " ").dropFirst().compactMap { Double($0) } }
-        guard result.succeeded, let numbers, numbers.count == 6, numbers[0] > 0 else {
-            throw BenchmarkFailure("wrk: \(result.output)")
-        }
-        guard numbers[2] == 0 else { throw BenchmarkFailure("\(Int(numbers[2])) requests failed: \(result.output)") }
-        return Load(
-            rate: numbers[0] / numbers[1] * 1e6, p50: numbers[3] / 1000, p99: numbers[4] / 1000,
-            mean: numbers[5] / 1000)
-    }
-
-    private func nginx(_ directory: ServerDirectory) async throws -> Load {
-        _ = try directory.write("answer.json", Self.answer)
-        let port = try freePort()
-        let configuration = try directory.write(
-            "nginx.conf",
-            """
-            daemon off;
-            worker_processes 2;
-            pid \(directory.path("nginx.pid"));
-            error_log stderr crit;
-            events { worker_connections 128; }
-            http {
-                access_log off;
-                keepalive_requests 1000000000;
-                client_body_temp_path \(directory.path("body"));
-                proxy_temp_path \(directory.path("proxy"));
-                fastcgi_temp_path \(directory.path("fastcgi"));
-                uwsgi_temp_path \(directory.path("uwsgi"));
-                scgi_temp_path \(directory.path("scgi"));
-                server { listen 127.0.0.1:\(port); root \(directory.path("")); }
-            }
-            """)
-        let server = try DaemonProcess("nginx", ["-c", configuration, "-e", "stderr"])
-        let url = "http://127.0.0.1:\(port)/answer.json"
-        try await eventually("nginx answers", deadline: .seconds(10), every: .milliseconds(20)) {
-            if let status = server.exitStatus { throw BenchmarkFailure("nginx has ended: \(status), \(server.lines)") }
-            return try await Privilege.run(["curl", "-sf", "-o", "/dev/null", url]).succeeded
-        }
-        let load = try await wrk(Self.seconds, ["-s", programs.path("static.lua"), url])
-        try await server.kill()
-        return load
+        return try await WebLoad.measure(seconds: seconds, connections: Self.connections, script)
     }
 }

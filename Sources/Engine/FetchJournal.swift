@@ -83,15 +83,31 @@ struct NotedFetch: Sendable {
     }
 }
 
-/// Counts what is in the log and not in the database yet; the log is cleared whenever that is nothing.
+/// Fetches between the answer to the client and their commit: in the log and in memory. Those that come while others are being
+/// recorded share the next transaction. The log is cleared whenever all of it is recorded.
 package final class FetchJournal: Sendable {
     private struct State {
+        /// In the log and not in the database yet.
         var pending = 0
-        /// Fetches whose commit failed; they are among the pending ones.
+        /// Of these, the ones that nobody records at the moment.
+        var waiting: [NotedFetch] = []
+        /// Fetches whose commit failed; they are tried again when one succeeds.
         var failed: [NotedFetch] = []
+        var isRecording = false
+
+        mutating func takeBatch() -> [NotedFetch] {
+            let batch = Array(waiting.prefix(FetchJournal.batchLimit))
+            waiting.removeFirst(batch.count)
+            isRecording = !batch.isEmpty
+            return batch
+        }
     }
 
     private static let failedLimit = 10_000
+    /// In one transaction, at most: others wait for the writer, too.
+    private static let batchLimit = 128
+    /// In memory, at most: some tens of megabytes.
+    private static let pendingLimit = 200_000
 
     private let log: (any FetchLog)?
     private let state = Mutex(State())
@@ -99,38 +115,48 @@ package final class FetchJournal: Sendable {
     /// - Parameter log: nil keeps nothing.
     package init(_ log: (any FetchLog)?) { self.log = log }
 
-    func began(_ fetch: NotedFetch) {
+    /// Whether more may come now. Otherwise they come faster than they can be recorded, for a long time.
+    var hasRoom: Bool { state.withLock { $0.pending < Self.pendingLimit } }
+
+    /// - Returns: what is to be recorded now; nothing while somebody does, who then asks for more.
+    func began(_ fetch: NotedFetch) -> [NotedFetch] {
         state.withLock { state in
             state.pending += 1
             log?.append(fetch.line)
+            state.waiting.append(fetch)
+            return state.isRecording ? [] : state.takeBatch()
         }
     }
 
-    /// - Returns: fetches that failed before and are to be tried again now that the database works.
-    func recorded() -> [NotedFetch] {
+    func recorded(_ count: Int) {
         state.withLock { state in
-            state.pending -= 1
+            state.pending -= count
             if state.pending == 0 { log?.clear() }
-            defer { state.failed = [] }
-            return state.failed
+            // The database works.
+            state.waiting += state.failed
+            state.failed = []
         }
     }
 
-    /// The fetch waits in memory for the next one that succeeds. Beyond a limit it waits in the log alone, for the next
-    /// start.
+    /// It waits in memory for the next that succeeds. Beyond a limit it waits in the log alone, for the next start.
     func failed(_ fetch: NotedFetch) {
         state.withLock { state in
             if state.failed.count < Self.failedLimit { state.failed.append(fetch) }
         }
     }
 
+    /// What is to be recorded after the last.
+    func next() -> [NotedFetch] { state.withLock { $0.takeBatch() } }
+
     /// What a dead daemon answered and did not record. The lines stay until all of it is recorded.
+    /// - Returns: what is to be recorded now.
     func takeOver() -> [NotedFetch] {
         state.withLock { state in
             let found = (log?.lines() ?? []).compactMap(NotedFetch.init(line:))
             state.pending += found.count
             if found.isEmpty { log?.clear() }
-            return found
+            state.waiting += found
+            return state.isRecording ? [] : state.takeBatch()
         }
     }
 }

@@ -49,28 +49,46 @@ package struct Opens: Sendable {
             subject, at: context.clock.now(), userAgent: isNameless ? "" : String(client.userAgent.prefix(256)),
             network: isNameless ? "" : network,
             machineReason: PixelClient.machineReason(userAgent: client.userAgent), link: link)
-        guard context.fetchRate.allows(noted, from: network) else { return }
-        context.fetches.began(noted)
-        submit(noted)
+        guard context.fetchRate.allows(noted, from: network), context.fetches.hasRoom else { return }
+        submit(context.fetches.began(noted))
     }
 
     /// Records what an earlier daemon had answered when it died. To be called once at the start.
     package func recover() {
-        for noted in context.fetches.takeOver() { submit(noted) }
+        submit(context.fetches.takeOver())
     }
 
-    private func submit(_ noted: NotedFetch) {
+    private func submit(_ batch: [NotedFetch]) {
+        if batch.isEmpty { return }
+        context.submit { transaction in
+            for noted in batch {
+                transaction.beginCause()
+                try Self.record(noted, in: transaction)
+            }
+        } completion: { result in
+            if case .success = result {
+                context.fetches.recorded(batch.count)
+                submit(context.fetches.next())
+            } else {
+                // One of them may be the reason.
+                submitOneByOne(batch[...])
+            }
+        }
+    }
+
+    private func submitOneByOne(_ batch: ArraySlice<NotedFetch>) {
+        guard let noted = batch.first else { return submit(context.fetches.next()) }
         context.submit { transaction in
             try Self.record(noted, in: transaction)
         } completion: { result in
             switch result {
-            case .success:
-                for waiting in context.fetches.recorded() { submit(waiting) }
+            case .success: context.fetches.recorded(1)
             case .failure(let error):
                 context.fetches.failed(noted)
                 context.logger.error(
                     "fetch not recorded yet", metadata: ["mail": "\(noted.subject)", "error": "\(error)"])
             }
+            submitOneByOne(batch.dropFirst())
         }
     }
 
