@@ -1,4 +1,5 @@
 import Glibc
+import Synchronization
 
 /// A program whose output is read. It gets no input, its complaints go nowhere.
 final class ChildProcess {
@@ -8,6 +9,14 @@ final class ChildProcess {
 
     /// - Throws: `SpawnFailure` when it cannot be started.
     init(_ words: [String]) throws {
+        (processID, output) = try Self.spawning.withLock { _ in try Self.spawn(words) }
+    }
+
+    /// One after the other: the end of a pipe that a process is to write into must not come into another's hands, or the pipe
+    /// would have no end. Swift does not import pipe2(2).
+    private static let spawning = Mutex(())
+
+    private static func spawn(_ words: [String]) throws -> (pid_t, Int32) {
         var ends: [Int32] = [0, 0]
         guard pipe(&ends) == 0 else { throw SpawnFailure(program: words[0], code: errno) }
         let (reading, writing) = (ends[0], ends[1])
@@ -42,8 +51,7 @@ final class ChildProcess {
             close(reading)
             throw SpawnFailure(program: words[0], code: code)
         }
-        processID = child
-        output = reading
+        return (child, reading)
     }
 
     deinit { end() }

@@ -1,5 +1,6 @@
 import Engine
 import Foundation
+import Glibc
 import MailModel
 import Testing
 import WorkflowModel
@@ -16,8 +17,12 @@ private struct Program {
         guard mkdtemp(&template) != nil else { throw CocoaError(.fileWriteUnknown) }
         folder = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
         path = "\(folder)/program"
-        try Data("#!/bin/sh\ncd '\(folder)'\n\(script)\n".utf8).write(to: URL(fileURLWithPath: path))
-        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: path)
+        // Closed in every process that another test starts meanwhile: a file that somebody may write to cannot be run.
+        let file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o755)
+        guard file >= 0 else { throw CocoaError(.fileWriteUnknown) }
+        defer { close(file) }
+        let bytes = Array("#!/bin/sh\ncd '\(folder)'\n\(script)\n".utf8)
+        guard write(file, bytes, bytes.count) == bytes.count else { throw CocoaError(.fileWriteUnknown) }
     }
 
     func remove() { try? FileManager.default.removeItem(atPath: folder) }
