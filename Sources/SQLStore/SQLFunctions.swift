@@ -1,3 +1,4 @@
+import Engine
 import GRDB
 import GRDBSQLite
 import JSONValue
@@ -5,9 +6,28 @@ import WorkflowModel
 
 /// SQL functions of ours (sqlite.org/appfunc.html). Every connection has them.
 enum SQLFunctions {
+    static func register(on connection: SQLiteConnection) {
+        registerCondition(on: connection)
+        registerAddress(on: connection)
+    }
+
+    /// `normal_address(text)`: the form under which an address is one contact and one suppression.
+    private static func registerAddress(on connection: SQLiteConnection) {
+        sqlite3_create_function_v2(
+            connection, "normal_address", 1, SQLITE_UTF8 | SQLITE_DETERMINISTIC, nil,
+            { context, _, arguments in
+                guard let text = arguments?[0].flatMap({ sqlite3_value_text($0) }) else {
+                    return sqlite3_result_null(context)
+                }
+                // SQLITE_TRANSIENT: SQLite makes a copy.
+                let transient = unsafeBitCast(-1, to: sqlite3_destructor_type.self)
+                sqlite3_result_text(context, AddressText.normal(String(cString: text)), -1, transient)
+            }, nil, nil, nil)
+    }
+
     /// `condition_holds(condition, column)`: whether the condition is satisfied by what the column of a contact holds. A
     /// column that cannot be read satisfies none.
-    static func register(on connection: SQLiteConnection) {
+    private static func registerCondition(on connection: SQLiteConnection) {
         sqlite3_create_function_v2(
             connection, "condition_holds", 2, SQLITE_UTF8 | SQLITE_DETERMINISTIC, nil,
             { context, _, arguments in

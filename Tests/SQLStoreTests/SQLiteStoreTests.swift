@@ -1,6 +1,7 @@
 import Engine
 import EngineTestKit
 import Foundation
+import JSONValue
 import SQLStore
 import Testing
 import WorkflowModel
@@ -51,13 +52,59 @@ import WorkflowModel
     @Test func databaseOfANewerVersionIsRefused() async throws {
         let database = try TemporaryDatabase()
         try SQLiteStore(path: database.path, exclusively: false).close()
-        // PRAGMA user_version is the four bytes at offset 60 of the file (sqlite.org/fileformat.html, section 1.3).
-        let handle = try FileHandle(forUpdating: URL(fileURLWithPath: database.path))
-        try handle.seek(toOffset: 60)
-        try handle.write(contentsOf: Data([0, 0, 0, 99]))
-        try handle.close()
+        try Self.setSchema(99, of: database)
         let error = #expect(throws: StoreError.self) { try SQLiteStore(path: database.path, exclusively: false) }
         #expect(error?.code == .newerSchema)
+    }
+
+    /// As earlier versions stored them: with letters in the domain.
+    @Test func addressesOfEarlierVersionsGetTheFormUnderWhichTheyAreLookedFor() async throws {
+        let database = try TemporaryDatabase()
+        let first = try SQLiteStore(path: database.path, exclusively: false)
+        let now = Timestamp(microseconds: 1_800_000_000_000_000)
+        let identifiers = IdentifierSource()
+        let project = Project(id: identifiers.make(at: now), slug: "shop", name: "Shop")
+        func contact(_ email: String, _ isSubscribed: Bool) -> Contact {
+            Contact(
+                id: identifiers.make(at: now), email: email, isSubscribed: isSubscribed, data: [:], createdAt: now,
+                updatedAt: now)
+        }
+        let (old, twice) = (contact("ann@bücher.example", true), contact("eve@xn--bcher-kva.example", true))
+        let unsubscribed = contact("eve@bücher.example", false)
+        try await first.write { transaction in
+            try transaction.insert(project, at: now)
+            try transaction.insert(old, in: project.id)
+            try transaction.insert(twice, in: project.id)
+            // The same person, who has unsubscribed.
+            try transaction.insert(unsubscribed, in: project.id)
+            for email in ["ann@bücher.example", "dan@example.org"] {
+                try transaction.save(
+                    Suppression(projectID: project.id, address: email, reason: .manual, createdAt: now))
+            }
+        }
+        try first.close()
+        try Self.setSchema(17, of: database)
+        let second = try SQLiteStore(path: database.path, exclusively: false)
+        let (found, other, listed) = try await second.read { reader in
+            (
+                try reader.contact(email: "ann@xn--bcher-kva.example", in: project.id),
+                try reader.contact(email: "eve@xn--bcher-kva.example", in: project.id),
+                try reader.suppression(
+                    of: "ann@xn--bcher-kva.example", in: project.id, for: .transactional, at: now)
+            )
+        }
+        #expect(found?.id == old.id && found?.isSubscribed == true)
+        #expect(other?.id == twice.id && other?.isSubscribed == false)
+        #expect(listed == .manual)
+        try second.close()
+    }
+
+    /// PRAGMA user_version is the four bytes at offset 60 of the file (sqlite.org/fileformat.html, section 1.3).
+    private static func setSchema(_ number: UInt8, of database: TemporaryDatabase) throws {
+        let handle = try FileHandle(forUpdating: URL(fileURLWithPath: database.path))
+        try handle.seek(toOffset: 60)
+        try handle.write(contentsOf: Data([0, 0, 0, number]))
+        try handle.close()
     }
 
     @Test func whatWasWrittenIsThereAfterOpeningAgain() async throws {
