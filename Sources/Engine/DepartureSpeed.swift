@@ -3,7 +3,7 @@ import WorkflowModel
 /// How many mails a relay ends in a moment, measured on what it did last.
 ///
 /// That many may be made ready in advance: then it never waits for us, and what is ready has still left after that moment, so
-/// that a pause or a mail in a hurry is not late by more.
+/// that a pause or a mail in a hurry is not late by more, as long as the relay is as fast as before.
 struct DepartureSpeed: Sendable {
     /// Microseconds.
     private static let moment: Int64 = 20_000

@@ -132,6 +132,9 @@ extension Dispatch {
         for conclusion in conclusions {
             if let reason = conclusion.departure.gate.reason {
                 withdraw(conclusion.errand, reason)
+            } else if case .unreachable = conclusion.outcome, conclusion.errand.places?.isClosing == true {
+                // We stop: perhaps it was never begun, and that is not the mail's fault.
+                putOff(conclusion.errand, until: context.clock.now())
             } else if case .unreachable = conclusion.outcome, relays.count > 1 {
                 Task { await failOver(conclusion) }
             } else {

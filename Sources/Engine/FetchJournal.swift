@@ -1,3 +1,4 @@
+import Dispatch
 import JSONValue
 import Synchronization
 import WorkflowModel
@@ -107,8 +108,10 @@ package final class FetchJournal: Sendable {
     /// In one transaction, at most: others wait for the writer, too.
     private static let batchLimit = 128
     /// In memory, at most: some tens of megabytes.
-    private static let pendingLimit = 200_000
+    private static let memoryLimit = 200_000
 
+    /// Where it goes on after a commit: not on the database's thread, and not on the stack of who has failed.
+    private let queue = DispatchQueue(label: "fetches", qos: .utility)
     private let log: (any FetchLog)?
     private let state = Mutex(State())
 
@@ -116,7 +119,7 @@ package final class FetchJournal: Sendable {
     package init(_ log: (any FetchLog)?) { self.log = log }
 
     /// Whether more may come now. Otherwise they come faster than they can be recorded, for a long time.
-    var hasRoom: Bool { state.withLock { $0.pending < Self.pendingLimit } }
+    var hasRoom: Bool { state.withLock { $0.waiting.count + $0.failed.count < Self.memoryLimit } }
 
     /// - Returns: what is to be recorded now; nothing while somebody does, who then asks for more.
     func began(_ fetch: NotedFetch) -> [NotedFetch] {
@@ -144,6 +147,8 @@ package final class FetchJournal: Sendable {
             if state.failed.count < Self.failedLimit { state.failed.append(fetch) }
         }
     }
+
+    func tell(_ body: @escaping @Sendable () -> Void) { queue.async(execute: body) }
 
     /// What is to be recorded after the last.
     func next() -> [NotedFetch] { state.withLock { $0.takeBatch() } }

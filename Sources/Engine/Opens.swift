@@ -66,13 +66,12 @@ package struct Opens: Sendable {
                 try Self.record(noted, in: transaction)
             }
         } completion: { result in
-            if case .success = result {
-                context.fetches.recorded(batch.count)
-                submit(context.fetches.next())
-            } else {
+            guard case .success = result else {
                 // One of them may be the reason.
-                submitOneByOne(batch[...])
+                return context.fetches.tell { submitOneByOne(batch[...]) }
             }
+            context.fetches.recorded(batch.count)
+            submit(context.fetches.next())
         }
     }
 
@@ -84,11 +83,14 @@ package struct Opens: Sendable {
             switch result {
             case .success: context.fetches.recorded(1)
             case .failure(let error):
-                context.fetches.failed(noted)
+                let isLater = (error as? StoreError).map { $0.code != .conflict && $0.code != .damaged } ?? false
                 context.logger.error(
-                    "fetch not recorded yet", metadata: ["mail": "\(noted.subject)", "error": "\(error)"])
+                    isLater ? "fetch not recorded yet" : "fetch cannot be recorded",
+                    metadata: ["mail": "\(noted.subject)", "error": "\(error)"])
+                // What is wrong with the mail's own rows does not get better by waiting.
+                if isLater { context.fetches.failed(noted) } else { context.fetches.recorded(1) }
             }
-            submitOneByOne(batch.dropFirst())
+            context.fetches.tell { submitOneByOne(batch.dropFirst()) }
         }
     }
 

@@ -40,6 +40,11 @@ struct RelayBoard: Sendable {
     /// Messages that are made ready for each place, at most.
     private static let aheadLimit = 3
 
+    /// With several projects fewer: should the relay be slow all of a sudden, another's mail waits for their end.
+    private func aheadLimit(_ relay: Relay) -> Int {
+        keepsPlaces ? max(1, relay.places / 2) : relay.places * Self.aheadLimit
+    }
+
     private(set) var relays: [Relay]
     /// Whether mail of several projects may wait, so that none may have all places.
     var keepsPlaces = false
@@ -140,7 +145,7 @@ struct RelayBoard: Sendable {
     /// How far ahead each relay is served, by its speed of late.
     mutating func lookAhead(at now: Timestamp) {
         for index in relays.indices {
-            relays[index].ahead = min(relays[index].places * Self.aheadLimit, relays[index].speed.mails(at: now))
+            relays[index].ahead = min(aheadLimit(relays[index]), relays[index].speed.mails(at: now))
         }
     }
 

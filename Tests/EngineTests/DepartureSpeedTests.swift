@@ -72,6 +72,13 @@ import WorkflowModel
         #expect(board.free == 2 + 6)
     }
 
+    @Test func withSeveralProjectsOneMailForTwoPlacesIsMadeReady() {
+        var (board, _, now) = fastBoard()
+        board.keepsPlaces = true
+        board.lookAhead(at: now)
+        #expect(board.free == 2 + 1)
+    }
+
     @Test func moreIsLookedForWhenHalfOfWhatWasAheadHasGone() {
         var (board, gates, now) = fastBoard()
         board.lookAhead(at: now)
