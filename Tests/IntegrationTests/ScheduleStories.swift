@@ -113,8 +113,8 @@ struct ScheduleStories {
             tracked += 1
         }
         let late = try #require(daemon.process.residentMemory)
-        // The enrolment takes some hundred transactions; events come in between.
-        #expect(tracked >= 10)
+        // Events come in between: one that had to wait for the end would be the only one.
+        #expect(tracked > 1)
         #expect(late - early < 48 << 20, "from \(early >> 20) to \(late >> 20) MiB")
         #expect(try await backdoor.tick()?.enrolled == Self.contacts * 9 / 10)
         try await daemon.process.terminate()
