@@ -12,6 +12,7 @@ function init(arguments)
     local pause = tonumber(arguments[3])
     -- The client's network is not recorded, nor how many fetches it makes.
     wrk.headers["DNT"] = "1"
+    wrk.headers["User-Agent"] = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
     math.randomseed(1)
     -- wrk asks for delays only where there is such a function.
     if pause > 0 then
@@ -20,7 +21,8 @@ function init(arguments)
 end
 
 function request()
-    return wrk.format(nil, assert(paths:read(), "too few paths"))
+    local path = assert(paths:read(), "too few paths")
+    return wrk.format(nil, path)
 end
 
 function done(summary, latency)
