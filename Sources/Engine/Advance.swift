@@ -36,7 +36,7 @@ package struct Advance: Sendable {
             try await context.transact { transaction in
                 for id in due { try Self.fire(id, in: transaction) }
             }
-        } catch let error as StoreError where !Self.isRowsFault(error) {
+        } catch let error as StoreError where !error.isRowsFault {
             throw error
         } catch {
             // One of them cannot be moved. Each on its own, so that it does not hold up the others.
@@ -70,13 +70,10 @@ package struct Advance: Sendable {
         }
     }
 
-    /// Whether the row is to blame; anything else is the database's trouble and passes.
-    private static func isRowsFault(_ error: StoreError) -> Bool { error.code == .damaged || error.code == .conflict }
-
     private func advanceAlone(_ id: Identifier) async throws {
         do {
             try await context.transact { try Self.fire(id, in: $0) }
-        } catch let error as StoreError where !Self.isRowsFault(error) {
+        } catch let error as StoreError where !error.isRowsFault {
             throw error
         } catch {
             context.logger.error("execution failed", metadata: ["execution": "\(id)", "error": "\(error)"])

@@ -14,7 +14,7 @@ package final class BroadcastWriter: Sendable {
     private let state = Mutex(State())
 
     private struct State {
-        var batch = BroadcastWriter.firstBatch
+        var batch = BatchSize(first: BroadcastWriter.firstBatch, in: BroadcastWriter.batchRange)
         /// Broadcasts that met trouble, and until when they are left alone.
         var setAside: [Identifier: Timestamp] = [:]
         /// When more was last written than usual, by broadcast.
@@ -37,8 +37,6 @@ package final class BroadcastWriter: Sendable {
     private static let batchRange = 10...1000
     /// How many contacts are looked at for a batch of mails, where most get none now.
     private static let lookFactor = 5
-    /// How long a batch should keep the writer, in microseconds.
-    private static let batchTime: Int64 = 50_000
     /// Mails that follow a pause or a cancellation in one transaction.
     private static let sweepSize = 1000
     /// How often broadcasts that somebody has changed beside us are looked for, in seconds; and those under way.
@@ -169,7 +167,7 @@ package final class BroadcastWriter: Sendable {
 
     /// - Returns: whether anything was done.
     private func write(_ seen: Broadcast) async throws -> Bool {
-        var count = state.withLock { $0.batch }
+        var count = state.withLock { $0.batch.count }
         while true {
             let (limit, start) = (count, context.clock.now())
             let isExtra = mayExceed(seen, at: start)
@@ -178,12 +176,12 @@ package final class BroadcastWriter: Sendable {
                     try Self.write(seen.id, limit: limit, isExtra: isExtra, in: $0)
                 }
                 if case .wrote(let mails) = step {
-                    adapt(to: mails, from: start, limit: limit)
+                    adapt(to: mails, of: limit, from: start)
                     if isExtra { state.withLock { $0.lastExtra[seen.id] = context.clock.now() } }
                 }
                 return step != .waits
             } catch {
-                guard Self.isRowsFault(error) else { throw error }
+                guard error.isRowsFault else { throw error }
                 guard count > 1 else {
                     try await context.transact { try Self.passOver(seen.id, error, in: $0) }
                     return true
@@ -202,20 +200,9 @@ package final class BroadcastWriter: Sendable {
     }
 
     /// Makes the next batch as large as fits its time.
-    private func adapt(to count: Int, from start: Timestamp, limit: Int) {
+    private func adapt(to done: Int, of limit: Int, from start: Timestamp) {
         let taken = context.clock.now().microseconds - start.microseconds
-        guard count == limit, taken > 0 else { return }
-        let fitting = Int(Int64(count) * Self.batchTime / taken)
-        state.withLock { state in
-            // Never more than twice as many: one batch is no measurement.
-            state.batch = min(max(min(fitting, count * 2), Self.batchRange.lowerBound), Self.batchRange.upperBound)
-        }
-    }
-
-    /// Whether one contact is to blame; anything else is the database's trouble and passes.
-    private static func isRowsFault(_ error: any Error) -> Bool {
-        guard let error = error as? StoreError else { return error is UseCaseError }
-        return error.code == .damaged || error.code == .conflict
+        state.withLock { $0.batch.adapt(to: done, of: limit, taken: taken) }
     }
 
     private enum Step: Equatable {

@@ -16,7 +16,7 @@ package final class ContactJobs: Sendable {
     private struct State {
         /// Files under way by job.
         var files: [Identifier: ImportFile] = [:]
-        var batch = ContactJobs.firstBatch
+        var batch = BatchSize(first: ContactJobs.firstBatch, in: ContactJobs.batchRange)
         /// Jobs that met trouble, and until when they are left alone.
         var setAside: [Identifier: Timestamp] = [:]
     }
@@ -24,9 +24,6 @@ package final class ContactJobs: Sendable {
     /// Contacts in one transaction; they become more or fewer by how long a batch takes.
     static let firstBatch = 100
     static let batchRange = 10...2000
-    /// How long a batch should keep the writer, in microseconds: an event that comes meanwhile waits for half of it, on
-    /// average.
-    private static let batchTime: Int64 = 50_000
     /// Seconds after which another process may go on with a job that nobody moves.
     static let lease: Int64 = 10
     /// How often jobs of other processes are looked for, in seconds.
@@ -168,23 +165,12 @@ package final class ContactJobs: Sendable {
         return job
     }
 
-    private var batchSize: Int { state.withLock { $0.batch } }
+    private var batchSize: Int { state.withLock { $0.batch.count } }
 
     /// Makes the next batch as large as fits its time.
-    private func adapt(to count: Int, from start: Timestamp) {
+    private func adapt(to done: Int, of limit: Int, from start: Timestamp) {
         let taken = context.clock.now().microseconds - start.microseconds
-        guard count == batchSize, taken > 0 else { return }
-        let fitting = Int(Int64(count) * Self.batchTime / taken)
-        state.withLock { state in
-            // Never more than twice as many: one batch is no measurement.
-            state.batch = min(max(min(fitting, count * 2), Self.batchRange.lowerBound), Self.batchRange.upperBound)
-        }
-    }
-
-    /// Whether one contact is to blame; anything else is the database's trouble and passes.
-    private static func isRowsFault(_ error: any Error) -> Bool {
-        guard let error = error as? StoreError else { return error is UseCaseError }
-        return error.code == .damaged || error.code == .conflict
+        state.withLock { $0.batch.adapt(to: done, of: limit, taken: taken) }
     }
 
     private static func rowError(_ error: any Error, row: Int, column: String? = nil) -> ContactJob.RowError {
@@ -210,7 +196,7 @@ package final class ContactJobs: Sendable {
         let ahead = file
         async let prepared = Self.prepared(ahead, count)
         let moved = try await apply(items[...], of: job, recordsEvents: plan.options.recordsEvents, isLast: isLast)
-        adapt(to: items.count, from: start)
+        adapt(to: items.count, of: count, from: start)
         let next = try await prepared
         guard let moved else { return }
         if moved.status == .running {
@@ -237,7 +223,7 @@ package final class ContactJobs: Sendable {
                 try self.apply(items, of: job, recordsEvents: recordsEvents, isLast: isLast, in: $0)
             }
         } catch {
-            guard Self.isRowsFault(error), let first = items.first else { throw error }
+            guard error.isRowsFault, let first = items.first else { throw error }
             guard items.count > 1 else {
                 var faulty = first
                 // Once more with a reported row can only fail by the database's own fault.
@@ -311,10 +297,10 @@ package final class ContactJobs: Sendable {
                 guard try await context.transact({ try self.change(limit, of: job, action, query, in: $0) }) else {
                     return false
                 }
-                adapt(to: limit, from: start)
+                adapt(to: limit, of: batchSize, from: start)
                 return true
             } catch {
-                guard Self.isRowsFault(error) else { throw error }
+                guard error.isRowsFault else { throw error }
                 guard count > 1 else {
                     try await context.transact { try self.passOver(job, error, in: $0) }
                     return true

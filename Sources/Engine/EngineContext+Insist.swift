@@ -16,8 +16,7 @@ extension EngineContext {
         while true {
             do { return try await body() } catch {
                 logger.error(failure, metadata: metadata.merging(["error": "\(error)"]) { $1 })
-                guard let error = error as? StoreError, error.code != .conflict, error.code != .damaged, !isStopping()
-                else { return }
+                guard error is StoreError, !error.isRowsFault, !isStopping() else { return }
             }
             try? await clock.sleep(until: clock.now().adding(seconds: pause))
             pause = min(2 * pause, Self.longestPause)

@@ -83,7 +83,7 @@ package struct Opens: Sendable {
             switch result {
             case .success: context.fetches.recorded(1)
             case .failure(let error):
-                let isLater = (error as? StoreError).map { $0.code != .conflict && $0.code != .damaged } ?? false
+                let isLater = error is StoreError && !error.isRowsFault
                 context.logger.error(
                     isLater ? "fetch not recorded yet" : "fetch cannot be recorded",
                     metadata: ["mail": "\(noted.subject)", "error": "\(error)"])

@@ -61,6 +61,8 @@ package struct OutboxPause: Hashable, Sendable {
 
 /// The pauses that hold at one moment, made for questions that are asked for every mail.
 struct PauseBoard: Equatable, Sendable {
+    /// How many there are.
+    let count: Int
     private var everybody = false
     private var projects: Set<Identifier> = []
     private var relays: [String: Set<Identifier>] = [:]
@@ -69,6 +71,7 @@ struct PauseBoard: Equatable, Sendable {
     private var lanesOfAll: Set<Int64> = []
 
     init(_ pauses: [OutboxPause] = []) {
+        count = pauses.count
         for pause in pauses {
             switch (pause.object, pause.projectID) {
             case (.everything, nil): everybody = true

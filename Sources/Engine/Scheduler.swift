@@ -138,7 +138,7 @@ package struct Scheduler: Sendable {
     private func enrol(_ tick: ScheduleTick) async throws -> Bool {
         do {
             return try await context.transact { try Self.enrolBatch(of: tick, lookLimit: Self.lookLimit, in: $0) }
-        } catch let error as StoreError where !Self.isRowsFault(error) {
+        } catch let error as StoreError where !error.isRowsFault {
             throw error
         } catch {
             // One contact cannot be enrolled. Each on its own, so that it does not hold up the others.
@@ -146,14 +146,11 @@ package struct Scheduler: Sendable {
         }
     }
 
-    /// Whether the row is to blame; anything else is the database's trouble and passes.
-    private static func isRowsFault(_ error: StoreError) -> Bool { error.code == .damaged || error.code == .conflict }
-
     private func enrolAlone(_ tick: ScheduleTick) async throws -> Bool {
         for _ in 0..<Self.lookLimit {
             do {
                 guard try await context.transact({ try Self.enrolBatch(of: tick, lookLimit: 1, in: $0) }) else { break }
-            } catch let error as StoreError where !Self.isRowsFault(error) {
+            } catch let error as StoreError where !error.isRowsFault {
                 throw error
             } catch {
                 try await context.transact { try Self.passOver(tick, error, in: $0) }

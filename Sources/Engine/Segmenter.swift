@@ -61,7 +61,7 @@ package struct Segmenter: Sendable {
             try await context.transact { transaction in
                 for timer in due { try Self.fire(timer, in: transaction) }
             }
-        } catch let error as StoreError where !Self.isRowsFault(error) {
+        } catch let error as StoreError where !error.isRowsFault {
             throw error
         } catch {
             for timer in due { try await fireAlone(timer) }
@@ -69,13 +69,10 @@ package struct Segmenter: Sendable {
         return true
     }
 
-    /// Whether the row is to blame; anything else is the database's trouble and passes.
-    private static func isRowsFault(_ error: StoreError) -> Bool { error.code == .damaged || error.code == .conflict }
-
     private func fireAlone(_ timer: SegmentTimer) async throws {
         do {
             try await context.transact { try Self.fire(timer, in: $0) }
-        } catch let error as StoreError where !Self.isRowsFault(error) {
+        } catch let error as StoreError where !error.isRowsFault {
             throw error
         } catch {
             context.logger.error(
@@ -109,7 +106,7 @@ package struct Segmenter: Sendable {
     private func compute(_ job: SegmentJob) async throws -> Bool {
         do {
             return try await context.transact { try Self.computeBatch(job, isAlone: false, in: $0) }
-        } catch let error as StoreError where !Self.isRowsFault(error) {
+        } catch let error as StoreError where !error.isRowsFault {
             throw error
         } catch {
             return try await computeAlone(job)
@@ -123,7 +120,7 @@ package struct Segmenter: Sendable {
                 guard try await context.transact({ try Self.computeBatch(seen, isAlone: true, in: $0) }) else {
                     return false
                 }
-            } catch let error as StoreError where !Self.isRowsFault(error) {
+            } catch let error as StoreError where !error.isRowsFault {
                 throw error
             } catch {
                 try await context.transact { try Self.passOver(seen, error, in: $0) }

@@ -403,6 +403,29 @@ private let down = DeliveryOutcome.unreachable(reason: "no connection")
         #expect(position < 8 && stage.recipients.count == 3001)
     }
 
+    /// A stop ends what was made ready and never begun, and what could not be begun.
+    @Test func stopChargesNoMailWithAnAttemptThatWasNeverBegun() async throws {
+        let stage = try await DispatchStage()
+        let ids = try await stage.fill(["a@example.org"])
+        stage.relays[0].answer([.unreachable(reason: "the delivery was not begun")])
+        var looks = Dispatch.Looks()
+        guard case .go(let claimed) = await stage.dispatch.round(&looks, at: stage.engine.clock.now()) else {
+            Issue.record("nothing was claimed")
+            return
+        }
+        let places = DeliveryPlaces(0)
+        places.take()
+        async let stop: Void = places.waitUntilAllFree(atMost: .seconds(30))
+        while !places.isClosing { await Task.yield() }
+        stage.dispatch.begin(
+            Dispatch.Errand(
+                entry: claimed[0].entry, seat: claimed[0].seat,
+                material: await stage.dispatch.materials(for: [claimed[0].entry])[0], places: places))
+        await stop
+        let entry = try await stage.entry(ids[0])
+        #expect(entry?.status == .pending && entry?.attempts == 0 && entry?.dueAt == stage.engine.clock.now())
+    }
+
     @Test func claimThatTheDatabaseRefusesIsTakenBack() async throws {
         let stage = try await DispatchStage()
         let ids = try await stage.fill(["a@example.org", "b@example.org"])

@@ -303,6 +303,32 @@ private final class MemoryLog: FetchLog {
         #expect(try await engine.executions("opened").count == 1)
     }
 
+    /// What is wrong with one mail's rows keeps no other fetch out, and is not tried for ever.
+    @Test func damagedMailKeepsNoOtherFetchFromBeingRecorded() async throws {
+        let log = MemoryLog()
+        let (engine, database) = try await engine(log)
+        try await engine.track("signed_up", "ben@example.org")
+        let (damaged, other) = (try await entry(engine), try await entry(engine))
+        try DamagedDatabase(database.path).spoil(
+            "UPDATE outbox SET request = 'no json' WHERE id = x'\(damaged.bytes.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined())'"
+        )
+        engine.clock.advance(seconds: 10)
+        for entry in [damaged, other] {
+            log.append(
+                "{\"entry\":\"\(entry)\",\"at\":\(engine.clock.now().microseconds),\"userAgent\":\"\(Self.browser)\",\"network\":\"\"}"
+            )
+        }
+        Opens(context: engine.context).recover()
+        try await settled(log)
+        #expect(try await engine.executions("opened").count == 1)
+    }
+
+    /// Its end is told on other threads, which must come to it.
+    private func settled(_ log: MemoryLog) async throws {
+        for _ in 0..<1_000_000 where !log.lines().isEmpty { await Task.yield() }
+        #expect(log.lines().isEmpty)
+    }
+
     @Test func fetchesOfADeadDaemonAreRecordedOnceWithTheirOwnTime() async throws {
         let log = MemoryLog(refusesToForget: true)
         let (engine, database) = try await engine(log)
