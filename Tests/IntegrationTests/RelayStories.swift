@@ -155,8 +155,14 @@ struct RelayStories {
         let executable = try BuiltProduct.path()
         try await Site.run(
             executable, ["outbox", "pause", "--domain", "Sender.Example", "--note", "asked"] + arguments)
-        // Beside the daemon, it takes effect within a second.
-        try await Task.sleep(for: .seconds(1.5))
+        // Beside the daemon, it takes effect within a second, with the next mail that leaves.
+        let running = daemon
+        var senders = (0...).makeIterator()
+        try await eventually("the pause is known", deadline: .seconds(10), every: .milliseconds(200)) {
+            let sender = "p\(senders.next() ?? 0)@other.example"
+            try await story.deliver(from: sender, StoryMail.text(from: sender))
+            return try await running.health()["outboxQueues"]?["pauses"]?.intValue == 1
+        }
         try await story.deliver(from: "ann@sender.example", StoryMail.text(from: "ann@sender.example"))
         try await story.deliver(from: "ben@other.example", StoryMail.text(from: "ben@other.example"))
         try await relay.waitForMessages(to: "ben@other.example")
