@@ -148,17 +148,30 @@ struct IncomingMail: Sendable {
     private static func paragraphs(_ text: String, limit: Int) -> String {
         guard text.utf8.count <= limit else { return "" }
         var html: [UInt8] = []
-        html.reserveCapacity(text.utf8.count + 64)
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "&"): html += "&amp;".utf8
-            case UInt8(ascii: "<"): html += "&lt;".utf8
-            case UInt8(ascii: ">"): html += "&gt;".utf8
-            case 0x0A: html += "<br>\n".utf8
-            default: html.append(byte)
+        html.reserveCapacity(text.utf8.count + text.utf8.count / 16 + 64)
+        var text = text
+        text.withUTF8 { bytes in
+            // What needs nothing is copied as a whole.
+            var start = 0
+            for (index, byte) in bytes.enumerated() {
+                guard let replacement = replacement(for: byte) else { continue }
+                html += bytes[start..<index]
+                html += replacement.utf8
+                start = index + 1
             }
+            html += bytes[start...]
         }
         return String(decoding: html, as: UTF8.self)
+    }
+
+    private static func replacement(for byte: UInt8) -> String? {
+        switch byte {
+        case UInt8(ascii: "&"): "&amp;"
+        case UInt8(ascii: "<"): "&lt;"
+        case UInt8(ascii: ">"): "&gt;"
+        case 0x0A: "<br>\n"
+        default: nil
+        }
     }
 
     private static func listData(_ message: ReceivedMessage, read: ReadMessage) -> JSONObject {

@@ -24,9 +24,22 @@ package struct Phrases: Sendable, ExpressibleByArrayLiteral {
 
     /// Whether the text begins with one of them.
     package func isPrefix(of text: some StringProtocol) -> Bool {
-        let bytes = Array(text.utf8.prefix(longest))
+        isPrefix(of: Array(text.utf8.prefix(longest)))
+    }
+
+    /// Whether the bytes of a text begin with one of them.
+    package func isPrefix(of bytes: some RandomAccessCollection<UInt8>) -> Bool {
+        guard let first = bytes.first else { return false }
         return phrases.contains { phrase in
-            phrase.count <= bytes.count && phrase.first == bytes.first && phrase.elementsEqual(bytes[..<phrase.count])
+            phrase.first == first && phrase.count <= bytes.count && bytes.starts(with: phrase)
+        }
+    }
+
+    /// Whether the bytes of a text end with one of them.
+    package func isSuffix(of bytes: some RandomAccessCollection<UInt8>) -> Bool {
+        guard let last = bytes.last else { return false }
+        return phrases.contains { phrase in
+            phrase.last == last && phrase.count <= bytes.count && bytes.suffix(phrase.count).elementsEqual(phrase)
         }
     }
 

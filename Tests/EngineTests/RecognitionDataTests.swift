@@ -64,4 +64,15 @@ import WorkflowModel
         #expect(data["strippedText"] == "Yes.")
         #expect(data["classEvidence"] == nil && data["report"] == nil)
     }
+
+    @Test(arguments: [
+        ("a < b & c > d\r\né\r\n", "a &lt; b &amp; c &gt; d<br>\né"), ("<&>", "&lt;&amp;&gt;"), ("plain", "plain"),
+        ("&", "&amp;"), ("\u{1F600}<", "\u{1F600}&lt;"),
+    ])
+    func plainTextIsShownAsHTML(text: String, html: String) {
+        let data = data(
+            [("From", "Ann <ann@example.net>"), ("Content-Type", "text/plain; charset=utf-8")], text,
+            reversePath: "ann@example.net")
+        #expect(data["body"]?.stringValue?.hasPrefix(html) == true, "\(data["body"] ?? .null)")
+    }
 }
