@@ -97,11 +97,20 @@ struct BroadcastStories {
     }
 }
 
+extension BroadcastStories {
+    static func address(_ number: Int) -> String { "c\(number)@example.net" }
+
+    /// A file of so many contacts.
+    static func people(_ count: Int, in directory: ServerDirectory) throws -> String {
+        let rows = (0..<count).map { "\(address($0)),N\($0)" }.joined(separator: "\n")
+        return try directory.write("people.csv", "email,name\n\(rows)\n")
+    }
+}
+
 extension BareSite {
     /// So many contacts, from a file.
-    func importPeople(_ count: Int) async throws {
-        let rows = (0..<count).map { "c\($0)@example.net,N\($0)" }.joined(separator: "\n")
-        let file = try directory.write("people.csv", "email,name\n\(rows)\n")
+    fileprivate func importPeople(_ count: Int) async throws {
+        let file = try BroadcastStories.people(count, in: directory)
         let said = try await run("contact", "import", arguments: [file])
         #expect(said.contains("\(count) created"), "\(said)")
     }
