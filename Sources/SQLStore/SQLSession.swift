@@ -80,6 +80,53 @@ final class SQLSession {
         return nil
     }
 
+    // MARK: Statements of the inner loops
+    //
+    // Packs of parameters are bound through metadata that is looked up at run time, 50 ns for each value. What runs for
+    // every event says how it is bound instead.
+
+    /// Runs a statement that returns no rows.
+    func run(_ sql: StaticString, binding bind: (inout SQLParameters) -> Void) throws {
+        let statement = try statements.statement(sql, on: database)
+        defer { statement.reset() }
+        try statement.bind(bind)
+        while try statement.step() {}
+    }
+
+    /// The rows of a query, each decoded while it is current.
+    func rows<Decoded>(
+        _ sql: StaticString, binding bind: (inout SQLParameters) -> Void, decode: (SQLRow) throws -> Decoded
+    ) throws -> [Decoded] {
+        let statement = try statements.statement(sql, on: database)
+        defer { statement.reset() }
+        try statement.bind(bind)
+        var values: [Decoded] = []
+        while try statement.step() { values.append(try decode(SQLRow(statement))) }
+        return values
+    }
+
+    /// The first row of a query; nil when there is none.
+    func first<Decoded>(
+        _ sql: StaticString, binding bind: (inout SQLParameters) -> Void, decode: (SQLRow) throws -> Decoded
+    ) throws -> Decoded? {
+        let statement = try statements.statement(sql, on: database)
+        defer { statement.reset() }
+        try statement.bind(bind)
+        return try statement.step() ? try decode(SQLRow(statement)) : nil
+    }
+
+    /// Runs one statement for each of many elements.
+    func run<Element>(
+        _ sql: StaticString, for elements: [Element], binding bind: (inout SQLParameters, Element) -> Void
+    ) throws {
+        let statement = try statements.statement(sql, on: database)
+        for element in elements {
+            defer { statement.reset() }
+            try statement.bind { bind(&$0, element) }
+            while try statement.step() {}
+        }
+    }
+
     /// The rows of a query that is made at run time, and therefore prepared for this once.
     func rows<Decoded>(_ query: SQLText, decode: (SQLRow) throws -> Decoded) throws -> [Decoded] {
         let statement = SQLStatement(try database.makeStatement(sql: query.text))
@@ -177,6 +224,8 @@ extension SQLRow {
     /// A column of JSON text; null is null.
     /// - Throws: `StoreError.damaged` for text that is no JSON.
     func json(_ column: Int) throws -> JSON {
+        // Bytes that are no UTF-8 are what only the string makes sense of.
+        if let value = withText(column, { try? JSONParser.parse($0, depthLimit: Self.depthLimit) }) { return value }
         guard let text: String = self[column] else { return .null }
         do {
             return try JSONParser.parse(text, depthLimit: Self.depthLimit)
