@@ -8,7 +8,7 @@ extension APIResponder {
 
     /// What is recorded of the project's readers, and how often its anonymous mail was looked at.
     func readers(_ exchange: Exchange) async throws -> Response {
-        let key = try await authorize(exchange)
+        let key = try authorize(exchange)
         var days = Self.usualDays
         if let text = exchange.query("days"), !text.isEmpty {
             guard let number = Int(text), (1...Opens.longestOverview).contains(number) else {
