@@ -16,6 +16,7 @@ enum Benchmarks {
         ("wait-resume", { try await WaitResume(programs: $0).run() }),
         ("timer-storm", { try await TimerStorm(programs: $0).run() }),
         ("import", { try await ImportContacts(programs: $0).run() }),
+        ("erasure", { try await Erasure(programs: $0).run() }),
         ("mime-read", { try await MimeRead(programs: $0).run() }),
         ("segments", { try await SegmentUpdates(programs: $0).run() }),
         ("track", { try await TrackOverHTTP(programs: $0).run() }),

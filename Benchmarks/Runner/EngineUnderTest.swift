@@ -39,10 +39,15 @@ struct EngineUnderTest: Sendable {
 
     /// Tracks one event for each of the contacts `contact-0@…` to `contact-(count-1)@…`, many callers at a time.
     func track(_ event: String, contacts count: Int, data: JSONObject = [:]) async throws {
+        try await track(event, contacts: 0..<count, data: data)
+    }
+
+    func track(_ event: String, contacts: Range<Int>, data: JSONObject = [:]) async throws {
         try await withThrowingTaskGroup { group in
             for caller in 0..<Self.callers {
                 group.addTask {
-                    for number in stride(from: caller, to: count, by: Self.callers) {
+                    for number in stride(from: contacts.lowerBound + caller, to: contacts.upperBound, by: Self.callers)
+                    {
                         try await track(event, email: "contact-\(number)@example.org", data: data)
                     }
                 }

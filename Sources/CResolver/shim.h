@@ -42,11 +42,12 @@ static inline int postrider_ask(const char *name, int type, int seconds, unsigne
     return length;
 }
 
-/* Whether a domain has records of a type; `port` asks a name server on the loopback interface. */
-static inline enum postrider_records postrider_query(const char *domain, int type, int seconds, unsigned short port) {
+/* Whether a domain has records of a type; `server` and `port` as above. */
+static inline enum postrider_records postrider_query(const char *domain, int type, int seconds, unsigned int server,
+                                                     unsigned short port) {
     unsigned char answer[NS_MAXMSG];
     int error;
-    int length = postrider_ask(domain, type, seconds, htonl(INADDR_LOOPBACK), port, answer, sizeof answer, &error);
+    int length = postrider_ask(domain, type, seconds, server, port, answer, sizeof answer, &error);
     if (length < 0) {
         if (error == HOST_NOT_FOUND) return POSTRIDER_RECORDS_NO_DOMAIN;
         return error == NO_DATA ? POSTRIDER_RECORDS_NONE : POSTRIDER_RECORDS_UNKNOWN;

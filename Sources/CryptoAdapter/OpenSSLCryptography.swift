@@ -5,9 +5,19 @@ import Engine
 package struct OpenSSLCryptography: Cryptography {
     package init() {}
 
+    /// SHA-256 as OpenSSL has it, looked up once for as long as the program runs. It never changes, so threads share it.
+    private struct Algorithm: @unchecked Sendable {
+        let pointer = EVP_MD_fetch(nil, "SHA256", nil)
+    }
+
+    private static let sha256 = Algorithm()
+
     package func digest(_ bytes: [UInt8]) -> [UInt8] {
         var output = [UInt8](repeating: 0, count: Int(SHA256_DIGEST_LENGTH))
-        _ = SHA256(bytes, bytes.count, &output)
+        // `SHA256` itself looks the algorithm up each time, which takes longer than a short text's digest. It fails without
+        // memory alone, and a wrong hash would take one key for another.
+        precondition(
+            EVP_Digest(bytes, bytes.count, &output, nil, Self.sha256.pointer, nil) == 1, "libcrypto has no memory")
         return output
     }
 
@@ -16,7 +26,7 @@ package struct OpenSSLCryptography: Cryptography {
         let state = EVP_MD_CTX_new()
         defer { EVP_MD_CTX_free(state) }
         // They fail without memory alone, and a wrong hash would take one mail for another.
-        precondition(EVP_DigestInit_ex(state, EVP_sha256(), nil) == 1, "libcrypto has no memory")
+        precondition(EVP_DigestInit_ex(state, Self.sha256.pointer, nil) == 1, "libcrypto has no memory")
         feed { EVP_DigestUpdate(state, $0.baseAddress, $0.count) }
         precondition(EVP_DigestFinal_ex(state, &output, nil) == 1, "libcrypto has no memory")
         return output

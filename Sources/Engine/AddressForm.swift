@@ -6,6 +6,8 @@ extension AddressText {
     /// what looks the same is the same (Unicode Standard Annex 15, NFC; RFC 6532 section 3.1), and with a domain in another script
     /// as xn-- labels, as it is in mail that comes in.
     package static func normal(_ email: String) -> String {
+        // Nearly every address has it already.
+        if email.utf8.allSatisfy({ $0 < 0x80 && !(UInt8(ascii: "A")...UInt8(ascii: "Z") ~= $0) }) { return email }
         let lower = email.lowercased()
         if lower.utf8.allSatisfy({ $0 < 0x80 }) { return lower }
         let composed = lower.precomposedStringWithCanonicalMapping

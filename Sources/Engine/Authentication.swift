@@ -146,6 +146,11 @@ package struct Authentication: Sendable {
     /// others out.
     private static func isCounted(_ address: String) -> Bool { ClientNetwork(address: address) != .loopback }
 
+    /// The key of that text, if it was looked up before; see `find` with `trusting`.
+    package func remembered(_ text: String) -> Found? {
+        context.keys.find(context.cryptography.digest(Array(text.utf8))).flatMap { checked($0) }
+    }
+
     private func look(up text: String, _ hash: [UInt8], known: Found?) async throws -> Found? {
         guard text.hasPrefix("pk_") || text.hasPrefix("sk_"), text.utf8.count <= 128 else { return nil }
         let found = try await context.store.read { reader -> Found? in

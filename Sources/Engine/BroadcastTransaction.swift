@@ -19,6 +19,9 @@ package protocol BroadcastTransaction: BroadcastReader {
     /// Notes that somebody ended the subscription by a link of that mail.
     /// - Returns: false when it was noted before.
     func noteUnsubscription(by contact: Identifier, in broadcast: Identifier) throws -> Bool
+    /// Forgets who got a mail of it.
+    /// - Returns: how many were forgotten, at most `limit`.
+    func pruneRecipients(ofBroadcast id: Identifier, limit: Int) throws -> Int
     func count(_ count: Broadcast.Count, of broadcast: Identifier, variant: Int, by amount: Int) throws
 
     /// Mails that are pending wait until they are released.
@@ -48,6 +51,8 @@ package protocol BroadcastReader: AnyObject {
     func openBroadcasts(in project: Identifier) throws -> [Broadcast]
     /// Those of all projects about which something is to be done, the oldest first. One that cannot be read is left out.
     func activeBroadcasts() throws -> [Broadcast]
+    /// Those that were sent or cancelled before, and of which it is known who got a mail.
+    func broadcastsWithRecipients(endedBefore time: Timestamp, limit: Int) throws -> [Identifier]
     /// By variant.
     func broadcastCounts(of id: Identifier) throws -> [Int: BroadcastCounts]
     /// Mails in the outbox that are neither sent nor given up.

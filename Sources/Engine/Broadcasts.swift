@@ -248,9 +248,10 @@ package struct Broadcasts: Sendable {
     /// Has it begin at that time, which replaces an earlier one.
     /// - Throws: `UseCaseError`: `notFound`; `invalid` for a time that is past; `conflict` for one that has begun.
     package func schedule(_ id: Identifier, at time: Timestamp) async throws -> Broadcast {
-        try await context.transact { transaction in
-            var broadcast = try find(id, transaction.store)
-            try Self.require([.draft, .scheduled], of: broadcast, for: "what has begun has no time any more")
+        try await move(
+            id, from: [.draft, .scheduled], rule: "what has begun has no time any more", "broadcast.scheduled",
+            details: ["at": .string("\(time)")]
+        ) { broadcast, transaction in
             guard time > transaction.now else {
                 throw BroadcastContents.invalid([.init(path: "at", message: "must be a time to come")])
             }
@@ -258,89 +259,64 @@ package struct Broadcasts: Sendable {
             try BroadcastContents(transaction: transaction, projectID: projectID).check(broadcast.definition)
             broadcast.status = .scheduled
             broadcast.scheduledAt = time
-            try keep(&broadcast, transaction)
-            try transaction.audit(
-                "broadcast.scheduled", "\(id)", in: projectID, details: ["at": .string("\(time)")])
-            return broadcast
         }
     }
 
     /// Makes a scheduled one a draft again.
     /// - Throws: `UseCaseError`: `notFound`; `conflict` for one that is not scheduled.
     package func unschedule(_ id: Identifier) async throws -> Broadcast {
-        try await context.transact { transaction in
-            var broadcast = try find(id, transaction.store)
-            try Self.require([.scheduled], of: broadcast, for: "only what is scheduled has a time to be taken away")
+        try await move(
+            id, from: [.scheduled], rule: "only what is scheduled has a time to be taken away", "broadcast.unscheduled"
+        ) { broadcast, _ in
             broadcast.status = .draft
             broadcast.scheduledAt = nil
-            try keep(&broadcast, transaction)
-            try transaction.audit("broadcast.unscheduled", "\(id)", in: projectID)
-            return broadcast
         }
     }
 
     /// Begins now.
     /// - Throws: `UseCaseError`: `notFound`; `invalid` for what cannot be sent any more; `conflict` for one that has begun.
     package func send(_ id: Identifier) async throws -> Broadcast {
-        try await context.transact { transaction in
-            var broadcast = try find(id, transaction.store)
-            try Self.require([.draft, .scheduled], of: broadcast, for: "a broadcast begins once")
+        try await move(id, from: [.draft, .scheduled], rule: "a broadcast begins once", "broadcast.started") {
+            broadcast, transaction in
             _ = try segment(of: broadcast, transaction)
             try broadcast.begin(in: transaction)
-            try keep(&broadcast, transaction)
-            try transaction.audit("broadcast.started", "\(id)", in: projectID)
-            return broadcast
         }
     }
 
     /// Nothing more of it is sent until `resume`; what is under way ends.
     /// - Throws: `UseCaseError`: `notFound`; `conflict` for one that is not under way.
     package func pause(_ id: Identifier) async throws -> Broadcast {
-        try await context.transact { transaction in
-            var broadcast = try find(id, transaction.store)
-            if broadcast.status == .paused { return broadcast }
-            try Self.require([.sending], of: broadcast, for: "only what is being sent can pause")
-            broadcast.pause(reason: nil)
-            try keep(&broadcast, transaction)
-            try transaction.audit("broadcast.paused", "\(id)", in: projectID)
-            return broadcast
-        }
+        try await move(
+            id, from: [.sending], unless: .paused, rule: "only what is being sent can pause", "broadcast.paused"
+        ) { broadcast, _ in broadcast.pause(reason: nil) }
     }
 
     /// - Throws: `UseCaseError`: `notFound`; `invalid` for what cannot be sent any more; `conflict` for one that is not paused.
     package func resume(_ id: Identifier) async throws -> Broadcast {
-        try await context.transact { transaction in
-            var broadcast = try find(id, transaction.store)
-            if broadcast.status == .sending { return broadcast }
-            try Self.require([.paused], of: broadcast, for: "only what is paused goes on")
+        try await move(
+            id, from: [.paused], unless: .sending, rule: "only what is paused goes on", "broadcast.resumed"
+        ) { broadcast, transaction in
             _ = try segment(of: broadcast, transaction)
             if broadcast.startedAt == nil { try broadcast.begin(in: transaction) }
             broadcast.status = .sending
             broadcast.reason = nil
             broadcast.isSweeping = true
-            try keep(&broadcast, transaction)
-            try transaction.audit("broadcast.resumed", "\(id)", in: projectID)
-            return broadcast
         }
     }
 
     /// Ends it: what is not sent never will be.
     /// - Throws: `UseCaseError`: `notFound`; `conflict` for a draft and for one that is sent.
     package func cancel(_ id: Identifier) async throws -> Broadcast {
-        try await context.transact { transaction in
-            var broadcast = try find(id, transaction.store)
-            if broadcast.status == .cancelled { return broadcast }
-            try Self.require(
-                [.scheduled, .sending, .paused], of: broadcast, for: "only what is to be sent can be cancelled")
+        try await move(
+            id, from: [.scheduled, .sending, .paused], unless: .cancelled,
+            rule: "only what is to be sent can be cancelled", "broadcast.cancelled"
+        ) { broadcast, transaction in
             broadcast.status = .cancelled
             broadcast.reason = nil
             broadcast.completedAt = transaction.now
             broadcast.isSweeping = broadcast.startedAt != nil
             // What is on its way to a relay is looked at once more before the message itself.
             transaction.wakes.withdraws = true
-            try keep(&broadcast, transaction)
-            try transaction.audit("broadcast.cancelled", "\(id)", in: projectID)
-            return broadcast
         }
     }
 
@@ -348,9 +324,10 @@ package struct Broadcasts: Sendable {
     /// - Throws: `UseCaseError`: `notFound`; `invalid` for a variant that is not there; `conflict` when there is no test, or its
     ///   winner is known.
     package func choose(_ variant: String, for id: Identifier) async throws -> Broadcast {
-        try await context.transact { transaction in
-            var broadcast = try find(id, transaction.store)
-            try Self.require([.sending, .paused], of: broadcast, for: "a winner is chosen while the test goes on")
+        try await move(
+            id, from: [.sending, .paused], rule: "a winner is chosen while the test goes on",
+            "broadcast.winner_chosen", details: ["variant": .string(variant)]
+        ) { broadcast, _ in
             guard broadcast.definition.test != nil, broadcast.winner == nil,
                 broadcast.phase == .test || broadcast.phase == .deciding
             else {
@@ -363,17 +340,31 @@ package struct Broadcasts: Sendable {
                 ])
             }
             broadcast.win(position, .chosen)
-            try keep(&broadcast, transaction)
-            try transaction.audit(
-                "broadcast.winner_chosen", "\(id)", in: projectID, details: ["variant": .string(variant)])
-            return broadcast
         }
     }
 
-    private func keep(_ broadcast: inout Broadcast, _ transaction: EngineTransaction) throws {
-        broadcast.updatedAt = transaction.now
-        try transaction.store.save(broadcast)
-        transaction.wakes.broadcasts = true
+    /// Changes the state of one, on record.
+    ///
+    /// - Parameters:
+    ///   - statuses: those in which it may be; `conflict` says `rule` of any other.
+    ///   - end: where it stays as it is, because it has come there already.
+    ///   - action: as the audit log calls it.
+    private func move(
+        _ id: Identifier, from statuses: [Broadcast.Status], unless end: Broadcast.Status? = nil, rule: String,
+        _ action: String, details: JSONObject = [:],
+        _ change: @escaping @Sendable (inout Broadcast, EngineTransaction) throws -> Void
+    ) async throws -> Broadcast {
+        try await context.transact { transaction in
+            var broadcast = try find(id, transaction.store)
+            if broadcast.status == end { return broadcast }
+            try Self.require(statuses, of: broadcast, for: rule)
+            try change(&broadcast, transaction)
+            broadcast.updatedAt = transaction.now
+            try transaction.store.save(broadcast)
+            transaction.wakes.broadcasts = true
+            try transaction.audit(action, "\(id)", in: projectID, details: details)
+            return broadcast
+        }
     }
 }
 

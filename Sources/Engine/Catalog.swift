@@ -56,7 +56,7 @@ extension WorkflowRecord {
 
 /// All projects, workflows and current templates, as of one catalog version. Small and read for every event, so it is
 /// kept in memory and loaded anew when the database's catalog version has moved.
-package struct Catalog: Sendable {
+package final class Catalog: Sendable {
     /// What is stored and cannot be read.
     package struct Damage: Sendable, Hashable {
         package var id: Identifier
@@ -147,7 +147,7 @@ package struct Catalog: Sendable {
 
     /// The enabled workflows of a project that an event starts.
     package func workflows(triggeredBy name: String, in project: Identifier) -> [WorkflowRecord] {
-        (triggered[name] ?? []).lazy.map { workflows[$0] }.filter { $0.projectID == project }
+        (triggered[name] ?? []).lazy.map { self.workflows[$0] }.filter { $0.projectID == project }
     }
 
     package func workflow(_ id: Identifier) -> WorkflowRecord? { workflowIndex[id].map { workflows[$0] } }

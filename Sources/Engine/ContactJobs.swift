@@ -11,6 +11,7 @@ import WorkflowModel
 package final class ContactJobs: Sendable {
     package let context: EngineContext
     private let owner: String
+    private let changeTime: Duration
     private let state = Mutex(State())
 
     private struct State {
@@ -33,9 +34,14 @@ package final class ContactJobs: Sendable {
     /// Seconds that a file without a job is kept: it may still be on its way.
     private static let strayAge: Int64 = 3600
 
-    /// - Parameter owner: of the leases; nil is the daemon.
-    package init(context: EngineContext, owner: String? = nil) {
+    /// - Parameters:
+    ///   - owner: of the leases; nil is the daemon.
+    ///   - changeTime: how long a batch of changes goes on to the next contact.
+    package init(
+        context: EngineContext, owner: String? = nil, changeTime: Duration = .milliseconds(20)
+    ) {
         self.context = context
+        self.changeTime = changeTime
         self.owner = owner ?? "daemon"
     }
 
@@ -294,10 +300,9 @@ package final class ContactJobs: Sendable {
         while true {
             let (limit, start) = (count, context.clock.now())
             do {
-                guard try await context.transact({ try self.change(limit, of: job, action, query, in: $0) }) else {
-                    return false
-                }
-                adapt(to: limit, of: batchSize, from: start)
+                let done = try await context.transact { try self.change(limit, of: job, action, query, in: $0) }
+                guard let done else { return false }
+                adapt(to: done, of: batchSize, from: start)
                 return true
             } catch {
                 guard error.isRowsFault else { throw error }
@@ -310,26 +315,33 @@ package final class ContactJobs: Sendable {
         }
     }
 
+    /// Changes the next contacts, at most `limit` and as many as fit the time: who is changed costs many times what one costs
+    /// that the query does not mean, and the last batch says nothing of how many of the next it means.
+    /// - Returns: how many were looked at; nil when the job waits for what `History` has yet to find.
     private func change(
         _ limit: Int, of seen: ContactJob, _ action: ContactAction, _ query: ContactQuery,
         in transaction: EngineTransaction
-    ) throws -> Bool {
-        guard !transaction.catalog.isUnfinished(query.filter, in: seen.projectID) else { return false }
-        guard var job = try claim(seen, in: transaction) else { return true }
+    ) throws -> Int? {
+        guard !transaction.catalog.isUnfinished(query.filter, in: seen.projectID) else { return nil }
+        guard var job = try claim(seen, in: transaction) else { return 0 }
+        let deadline = ContinuousClock.now + changeTime
         let store = transaction.store
         let check = SegmentCheck(transaction.catalog, job.projectID)
         if let gone = query.filter?.segments.first(where: { !check.isKnown($0) }) {
             // Nobody is in it any more, and "not in it" would now mean everybody.
             job.end(.failed, reason: "the segment \(gone) is gone", at: transaction.now)
             try store.update(job)
-            return true
+            return 0
         }
         let recorder = EventRecorder(transaction: transaction, projectID: job.projectID)
         let history = WrittenHistory(transaction: transaction, projectID: job.projectID)
         let ids = try job.last.map {
             try store.contacts(of: job.projectID, after: job.cursor, through: $0, limit: limit)
         }
+        var looked = 0
         for id in ids ?? [] {
+            if looked > 0, ContinuousClock.now >= deadline { break }
+            looked += 1
             job.cursor = id
             job.counts.read += 1
             guard let contact = try store.contact(id),
@@ -342,9 +354,10 @@ package final class ContactJobs: Sendable {
             case .unchanged, .notFound, .tooLarge: job.counts.unchanged += 1
             }
         }
-        if (ids ?? []).count < limit { job.end(.completed, at: transaction.now) }
+        let found = ids ?? []
+        if looked == found.count, found.count < limit { job.end(.completed, at: transaction.now) }
         try store.update(job)
-        return true
+        return looked
     }
 
     private func passOver(_ seen: ContactJob, _ fault: any Error, in transaction: EngineTransaction) throws {

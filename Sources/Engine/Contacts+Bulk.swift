@@ -30,7 +30,7 @@ package enum ContactAction: Hashable, Sendable {
         var changed = contact
         switch self {
         case .delete:
-            try recorder.erase(contact: contact.id)
+            try recorder.erase(contact)
             return .deleted
         case .subscribe: changed.isSubscribed = true
         case .unsubscribe: changed.isSubscribed = false

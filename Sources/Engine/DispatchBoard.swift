@@ -335,6 +335,7 @@ struct DispatchBoard: Sendable {
         [
             "tickets": lanes.heldCount, "queues": lanes.queues.count, "restingLanes": lanes.restingCount,
             "domainsLeftAlone": domains.values.count { !$0.isClosed }, "running": relays.running,
+            "domainsByServer": gates.groupedCount,
             "pauses": pauses.count,
         ]
     }

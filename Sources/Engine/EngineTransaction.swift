@@ -164,7 +164,7 @@ package struct EngineContext: Sendable {
         let (value, wakes) = try await store.write { store in
             let transaction = try EngineTransaction(store: store, context: self)
             let value = try body(transaction)
-            try transaction.keepIdempotency(value)
+            if idempotency != nil { try transaction.keepIdempotency(value) }
             return (value, try transaction.finish())
         }
         idempotency?.didCommit()
@@ -180,7 +180,7 @@ package struct EngineContext: Sendable {
         store.submit { store in
             let transaction = try EngineTransaction(store: store, context: self)
             let value = try body(transaction)
-            try transaction.keepIdempotency(value)
+            if idempotency != nil { try transaction.keepIdempotency(value) }
             return (value, try transaction.finish())
         } completion: { result in
             if case .success(let (_, wakes)) = result {

@@ -19,8 +19,9 @@ extension EventRecorder {
             return try insert(contact, generation: generation)
         }
         var contact = before
-        contact.merge(data)
+        let isChanged = contact.merge(data)
         if let subscribed { contact.isSubscribed = subscribed }
+        guard isChanged || contact.isSubscribed != before.isSubscribed else { return before }
         return try change(from: before, to: contact, generation: generation)
     }
 

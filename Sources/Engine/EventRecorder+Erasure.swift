@@ -12,7 +12,13 @@ extension EventRecorder {
     @discardableResult
     func erase(contact id: Identifier) throws -> Bool {
         guard let contact = try transaction.store.contact(id, in: projectID) else { return false }
-        for execution in try transaction.store.activeExecutions(ofContact: id, in: projectID) {
+        try erase(contact)
+        return true
+    }
+
+    /// The same for one that has been read in this transaction.
+    func erase(_ contact: Contact) throws {
+        for execution in try transaction.store.activeExecutions(ofContact: contact.id, in: projectID) {
             do {
                 try advance(execution, input: .cancelled(reason: Self.erasureReason))
             } catch let error as StoreError where error.code == .damaged {
@@ -26,7 +32,6 @@ extension EventRecorder {
             contact, in: projectID, replyKey: AutomaticReplyKey.key(for: contact.email), at: transaction.now)
         transaction.wakes.history = true
         transaction.wakes.withdraws = true
-        return true
     }
 
     /// Whether the address was erased here before.

@@ -3,7 +3,8 @@ import Logging
 import WorkflowModel
 
 /// Forgets what has had its time: idempotency records, texts of keys that have ended, what stood against mail to an
-/// erased address and has ended, files and bodies of mails that are gone. A little at a time, because everybody else waits for the writer meanwhile.
+/// erased address and has ended, files and bodies of mails that are gone, who got a broadcast that ended long ago, and looks
+/// at anonymous mail that nobody is shown any more. A little at a time, because everybody else waits for the writer meanwhile.
 package struct Housekeeping: Sendable {
     package let context: EngineContext
     private static let batchSize = 500
@@ -22,6 +23,11 @@ package struct Housekeeping: Sendable {
     /// stays in any queue.
     private static let queueMemory: Int64 = 60 * 86_400
 
+    /// Seconds after the end of a broadcast for which it is kept who got a mail of it.
+    package static let recipientMemory: Int64 = 90 * 86_400
+    /// Broadcasts that one round looks for.
+    private static let broadcastsSize = 100
+
     package init(context: EngineContext) { self.context = context }
 
     /// Runs until cancelled.
@@ -33,6 +39,7 @@ package struct Housekeeping: Sendable {
                 try await sweep()
                 place = try await sweepMailParts(after: place)
                 recipient = try await sweepReplies(after: recipient)
+                try await sweepBroadcasts()
                 await sweepRawMail()
             } catch {
                 context.logger.error("housekeeping waits for the database", metadata: ["error": "\(error)"])
@@ -61,7 +68,10 @@ package struct Housekeeping: Sendable {
         let parts = try await repeating { try $0.pruneIdempotencyParts(before: ended, limit: Self.batchSize) }
         let kept = try await repeating { try $0.pruneKeptSuppressions(before: now, limit: Self.batchSize) }
         let old = now.adding(seconds: -InboundReport.lifetime)
-        return try await records + parts + kept + repeating { try $0.pruneReports(before: old, limit: Self.batchSize) }
+        let earliest = SharedHit.day(of: now.adding(seconds: -86_400 * Int64(Opens.longestOverview - 1)))
+        let hits = try await repeating { try $0.pruneSharedHits(before: earliest, limit: Self.batchSize) }
+        return try await records + parts + kept + hits
+            + repeating { try $0.pruneReports(before: old, limit: Self.batchSize) }
     }
 
     private func repeating(_ prune: @escaping @Sendable (any StoreTransaction) throws -> Int) async throws -> Int {
@@ -70,6 +80,24 @@ package struct Housekeeping: Sendable {
             let count = try await context.store.write(prune)
             forgotten += count
             if count < Self.batchSize { break }
+        }
+        return forgotten
+    }
+
+    /// Forgets who got a broadcast that ended long ago. Its counts stay.
+    ///
+    /// While it is not at its end these rows are what keeps anybody from getting a second mail. Afterwards they only tell
+    /// whether an unsubscription by a mail of it has been counted.
+    /// - Returns: how many records were forgotten.
+    @discardableResult
+    package func sweepBroadcasts() async throws -> Int {
+        let end = context.clock.now().adding(seconds: -Self.recipientMemory)
+        let ended = try await context.store.read {
+            try $0.broadcastsWithRecipients(endedBefore: end, limit: Self.broadcastsSize)
+        }
+        var forgotten = 0
+        for id in ended {
+            forgotten += try await repeating { try $0.pruneRecipients(ofBroadcast: id, limit: Self.batchSize) }
         }
         return forgotten
     }

@@ -120,6 +120,9 @@ struct PaceGates: Sendable {
     /// Whether anybody has to know the mail servers of domains.
     var groupsByServer: Bool { !byServer.isEmpty }
 
+    /// Domains that share the pace of a rule for mail servers.
+    var groupedCount: Int { groupOfLane.count }
+
     /// From now on the domain shares the pace of the first rule that the best of these servers falls under, else the next; of
     /// none, it has a pace of its own. A domain that a rule names keeps that rule's, whoever takes its mail.
     /// - Returns: whether that is another pace than before.

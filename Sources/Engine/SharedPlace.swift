@@ -47,9 +47,12 @@ package struct SharedHit: Hashable, Sendable {
     }
 
     /// The day it counts for, in UTC: its first microsecond. A finer time would tell one reader from another.
-    package var day: Timestamp {
+    package var day: Timestamp { Self.day(of: at) }
+
+    /// The first microsecond of a time's day, in UTC.
+    package static func day(of time: Timestamp) -> Timestamp {
         let length: Int64 = 86_400_000_000
-        let time = at.microseconds
+        let time = time.microseconds
         return Timestamp(microseconds: time - (time % length + length) % length)
     }
 }
@@ -87,6 +90,9 @@ extension SharedHitCount {
 /// The store's operations on the hits of anonymous mail, inside one write transaction.
 package protocol TrackingTransaction: AnyObject {
     func count(_ hit: SharedHit) throws
+    /// Forgets those of days that began before.
+    /// - Returns: how many rows were forgotten, at most `limit`.
+    func pruneSharedHits(before day: Timestamp, limit: Int) throws -> Int
 }
 
 /// The reads beside it.
@@ -105,6 +111,8 @@ extension Opens {
 
     /// Rows that are shown at most.
     package static let overviewLimit = 10_000
+    /// Days that are shown at most; what is older is forgotten.
+    package static let longestOverview = 400
 
     /// - Parameter days: today among them, in UTC.
     /// - Throws: `StoreError`.
@@ -113,9 +121,7 @@ extension Opens {
         let configuration = context.configuration
         return try await context.store.read { reader in
             let known = try reader.loadCatalog().projects.first { $0.id == project }
-            let start = now.adding(seconds: -86_400 * Int64(max(1, days) - 1))
-            let place = SharedPlace(project: project, version: nil, step: "")
-            let day = SharedHit(place: place, link: nil, at: start, isMachine: false).day
+            let day = SharedHit.day(of: now.adding(seconds: -86_400 * Int64(max(1, days) - 1)))
             return Overview(
                 opens: configuration.opens(in: known), clicks: configuration.clicks(in: known),
                 counts: try reader.sharedHits(in: project, since: day, limit: Self.overviewLimit))

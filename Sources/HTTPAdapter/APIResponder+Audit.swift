@@ -6,7 +6,7 @@ import WorkflowModel
 extension APIResponder {
     /// Who changed what, the newest first.
     func audit(_ exchange: Exchange) async throws -> Response {
-        let key = try await authorize(exchange)
+        let key = try authorize(exchange)
         var problems: [APIError.Problem] = []
         var selection = AuditSelection(projectID: key.projectID, limit: Self.auditPage)
         if let text = exchange.query("limit"), !text.isEmpty {

@@ -6,7 +6,7 @@ import WorkflowModel
 extension APIResponder {
     /// Broadcasts: written and looked at.
     func answerBroadcasts(_ exchange: inout Exchange, at endpoint: Endpoint) async throws -> Response {
-        let key = try await authorize(exchange)
+        let key = try authorize(exchange)
         let broadcasts = Broadcasts(context: context, projectID: key.projectID)
         switch (endpoint, exchange.request.method) {
         case (.broadcasts, .post):
@@ -36,7 +36,7 @@ extension APIResponder {
 
     /// What is done with one.
     func answerBroadcast(_ exchange: inout Exchange, at endpoint: Endpoint) async throws -> Response {
-        let key = try await authorize(exchange)
+        let key = try authorize(exchange)
         let broadcasts = Broadcasts(context: context, projectID: key.projectID)
         let id = try broadcastID(exchange)
         switch endpoint {

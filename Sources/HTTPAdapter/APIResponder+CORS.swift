@@ -26,8 +26,14 @@ extension APIResponder {
     /// An answer to a secret key is for no page: such a key has no business in one.
     static func open(_ response: inout Response, toPagesWith key: APIKey?) {
         guard key?.kind != .secret else { return }
-        response.headers[.accessControlAllowOrigin] = "*"
-        response.headers[.accessControlExposeHeaders] =
-            "X-Request-Id, Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Idempotent-Replayed"
+        for field in openness { response.headers.append(field) }
     }
+
+    private static let openness = [
+        HTTPField(name: .accessControlAllowOrigin, value: "*"),
+        HTTPField(
+            name: .accessControlExposeHeaders,
+            value: "X-Request-Id, Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, "
+                + "Idempotent-Replayed"),
+    ]
 }

@@ -8,7 +8,7 @@ import WorkflowModel
 extension APIResponder {
     /// Contacts one by one, in lists, and in numbers that one request can do.
     func answerContacts(_ exchange: inout Exchange, at endpoint: Endpoint) async throws -> Response {
-        let contacts = Contacts(context: context, projectID: try await authorize(exchange).projectID)
+        let contacts = Contacts(context: context, projectID: try authorize(exchange).projectID)
         switch (endpoint, exchange.request.method) {
         case (.contacts, .post): return try await upsert(try ContactRequest(try await json(&exchange)), contacts)
         case (.contacts, _): return try await list(try ContactListRequest(exchange), contacts)
@@ -63,7 +63,7 @@ extension APIResponder {
 
     /// Work that goes on after the answer, and files.
     func answerContactJobs(_ exchange: inout Exchange, at endpoint: Endpoint) async throws -> Response {
-        let project = try await authorize(exchange).projectID
+        let project = try authorize(exchange).projectID
         let contacts = Contacts(context: context, projectID: project)
         switch (endpoint, exchange.request.method) {
         case (.contactImport, _):
@@ -100,7 +100,7 @@ extension APIResponder {
     /// Takes the file in and holds it in the exchange; whoever takes it from there begins its import or discards it.
     /// - Parameter note: sees the bytes.
     func receiveFile(_ exchange: inout Exchange, _ note: ([UInt8]) -> Void) async throws {
-        let project = try await authorize(exchange).projectID
+        let project = try authorize(exchange).projectID
         let options = try ImportPlan.Options(exchange)
         try exchange.checkCSV()
         var upload = try ContactUpload(context: context, projectID: project, options: options)

@@ -7,7 +7,7 @@ import WorkflowModel
 extension APIResponder {
     /// Events of a project, and what happened to one contact.
     func answerEvents(_ exchange: inout Exchange, at endpoint: Endpoint) async throws -> Response {
-        let project = try await authorize(exchange).projectID
+        let project = try authorize(exchange).projectID
         let events = RecordedEvents(context: context, projectID: project)
         switch endpoint {
         case .timeline: return try await timeline(exchange, project)

@@ -7,7 +7,7 @@ import WorkflowModel
 extension APIResponder {
     /// Runs of one workflow, its numbers, and what a run would do.
     func answerExecutions(_ exchange: inout Exchange, at endpoint: Endpoint) async throws -> Response {
-        let project = try await authorize(exchange).projectID
+        let project = try authorize(exchange).projectID
         let workflow = try workflowID(exchange)
         let executions = Executions(context: context)
         switch (endpoint, exchange.request.method) {

@@ -7,7 +7,7 @@ import WorkflowModel
 extension APIResponder {
     /// A file that came with a mail.
     func receivedFile(_ exchange: Exchange) async throws -> Response {
-        let project = try await authorize(exchange).projectID
+        let project = try authorize(exchange).projectID
         let event = try identifier(exchange, at: 0, of: "event")
         guard exchange.parameters.indices.contains(1), let number = Int(exchange.parameters[1]) else {
             throw APIError(.notFound, "there is no such attachment")

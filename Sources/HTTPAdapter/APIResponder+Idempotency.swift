@@ -37,7 +37,7 @@ extension APIResponder {
     /// Answers a request with a key, once if it asks for that.
     func answerOnce(_ exchange: inout Exchange, _ key: APIKey, at endpoint: Endpoint) async throws -> Response {
         guard exchange.request.method == .post, endpoint.isWriting(.post),
-            let text = exchange.request.headers[.idempotencyKey]
+            let text = exchange.fields.idempotencyKey
         else {
             return try await route(&exchange, at: endpoint)
         }

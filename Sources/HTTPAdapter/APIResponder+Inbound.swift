@@ -6,7 +6,7 @@ import WorkflowModel
 extension APIResponder {
     /// Mail that became no event, the newest first.
     func inboundOutcomes(_ exchange: Exchange) async throws -> Response {
-        let project = try await authorize(exchange).projectID
+        let project = try authorize(exchange).projectID
         let request = try CursorRequest<Identifier>(exchange, usual: 50, most: 100)
         let (position, limit) = (request.position, request.limit)
         let rows = try await context.store.read {

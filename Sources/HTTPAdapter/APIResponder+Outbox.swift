@@ -6,7 +6,7 @@ import WorkflowModel
 extension APIResponder {
     /// The project's mail that waits: how much, what is paused, and how the relays are.
     func answerOutbox(_ exchange: inout Exchange, at endpoint: Endpoint) async throws -> Response {
-        let key = try await authorize(exchange)
+        let key = try authorize(exchange)
         let control = OutboxControl(context: context)
         if endpoint != .outbox {
             let isPause = endpoint == .outboxPause

@@ -5,16 +5,15 @@ import WorkflowModel
 
 extension APIResponder {
     private static let usualDays = 30
-    private static let mostDays = 400
 
     /// What is recorded of the project's readers, and how often its anonymous mail was looked at.
     func readers(_ exchange: Exchange) async throws -> Response {
-        let key = try await authorize(exchange)
+        let key = try authorize(exchange)
         var days = Self.usualDays
         if let text = exchange.query("days"), !text.isEmpty {
-            guard let number = Int(text), (1...Self.mostDays).contains(number) else {
+            guard let number = Int(text), (1...Opens.longestOverview).contains(number) else {
                 throw APIError.invalid([
-                    .init(field: "days", message: "must be a whole number from 1 to \(Self.mostDays)")
+                    .init(field: "days", message: "must be a whole number from 1 to \(Opens.longestOverview)")
                 ])
             }
             days = number

@@ -6,7 +6,7 @@ import WorkflowModel
 extension APIResponder {
     /// Bounces and complaints that came in, believed or not, the newest first.
     func inboundReports(_ exchange: Exchange) async throws -> Response {
-        let key = try await authorize(exchange)
+        let key = try authorize(exchange)
         let selection = try ReportQuery(exchange, project: key.projectID).selection
         let page = try await InboundReports(context: context).page(selection)
         return Self.response(json: [

@@ -6,7 +6,7 @@ import WorkflowModel
 extension APIResponder {
     /// Segments and their members. Wherever a path has a segment's id, its slug will do.
     func answerSegments(_ exchange: inout Exchange, at endpoint: Endpoint) async throws -> Response {
-        let key = try await authorize(exchange)
+        let key = try authorize(exchange)
         let segments = Segments(context: context, projectID: key.projectID)
         let reference = exchange.parameters.first ?? ""
         switch (endpoint, exchange.request.method) {

@@ -9,7 +9,7 @@ extension APIResponder {
 
     /// Puts mails into the outbox. The answer comes after the commit.
     func send(_ exchange: inout Exchange) async throws -> Response {
-        let key = try await authorize(exchange)
+        let key = try authorize(exchange)
         let body = try await exchange.readJSON(upTo: bodyLimit(at: .send), within: configuration.bodyTimeout)
         let fields = try SendFields(body, dataLimit: context.configuration.eventDataLimit)
         context.willAnswer { (sent: DirectMail.Sent) in sent.json }
@@ -19,14 +19,14 @@ extension APIResponder {
 
     /// What has become of one mail.
     func mail(_ exchange: Exchange) async throws -> Response {
-        let key = try await authorize(exchange)
+        let key = try authorize(exchange)
         let id = try identifier(exchange, at: 0, of: "mail")
         return Self.response(json: try await DirectMail(context: context).status(of: id, project: key.projectID).json)
     }
 
     /// Whether an address can get mail.
     func verify(_ exchange: inout Exchange) async throws -> Response {
-        _ = try await authorize(exchange)
+        _ = try authorize(exchange)
         var body = try BodyReader(try await json(&exchange), keys: ["email"])
         let email = body.value("email")?.stringValue
         if email == nil { body.report("email", body.has("email") ? "must be a text" : "is missing") }

@@ -7,7 +7,7 @@ import WorkflowModel
 extension APIResponder {
     /// The list of addresses that get no more mail.
     func suppressions(_ exchange: inout Exchange) async throws -> Response {
-        let key = try await authorize(exchange)
+        let key = try authorize(exchange)
         let suppressions = Suppressions(context: context)
         switch exchange.request.method {
         case .post:

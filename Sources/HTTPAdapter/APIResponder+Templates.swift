@@ -6,7 +6,7 @@ import WorkflowModel
 extension APIResponder {
     /// Mail templates and partials.
     func answerTemplates(_ exchange: inout Exchange, at endpoint: Endpoint) async throws -> Response {
-        let key = try await authorize(exchange)
+        let key = try authorize(exchange)
         let templates = Templates(context: context, projectID: key.projectID)
         switch (endpoint, exchange.request.method) {
         case (.templates, .post):
@@ -33,7 +33,7 @@ extension APIResponder {
 
     /// Below one template.
     func answerTemplate(_ exchange: inout Exchange, at endpoint: Endpoint) async throws -> Response {
-        let key = try await authorize(exchange)
+        let key = try authorize(exchange)
         let templates = Templates(context: context, projectID: key.projectID)
         let id = try templateID(exchange)
         switch endpoint {

@@ -7,7 +7,7 @@ import WorkflowModel
 extension APIResponder {
     /// Subscriptions to events, and what became of their deliveries.
     func answerWebhooks(_ exchange: inout Exchange, at endpoint: Endpoint) async throws -> Response {
-        let key = try await authorize(exchange)
+        let key = try authorize(exchange)
         let webhooks = Webhooks(context: context, projectID: key.projectID)
         switch (endpoint, exchange.request.method) {
         case (.webhooks, .post):

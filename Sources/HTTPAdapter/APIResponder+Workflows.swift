@@ -6,7 +6,7 @@ import WorkflowModel
 extension APIResponder {
     /// Workflows as wholes.
     func answerWorkflows(_ exchange: inout Exchange, at endpoint: Endpoint) async throws -> Response {
-        let key = try await authorize(exchange)
+        let key = try authorize(exchange)
         let editor = WorkflowEditor(context: context, projectID: key.projectID)
         switch (endpoint, exchange.request.method) {
         case (.workflows, .post):

@@ -71,7 +71,8 @@ package struct APIResponder: HTTPResponder {
         } catch {
             response = Self.response(to: apiError(for: error, in: exchange), requestID: id)
         }
-        response.headers[.requestID] = id
+        // No answer has it yet.
+        response.headers.append(HTTPField(name: .requestID, value: id))
         Self.add(exchange.standing, to: &response)
         if match?.endpoint.isOpenToPages == true { Self.open(&response, toPagesWith: exchange.key) }
         if request.method == .head { response = response.createHeadResponse() }
@@ -154,7 +155,7 @@ package struct APIResponder: HTTPResponder {
     // MARK: Keys
 
     /// The key of the request. It was looked at before the request came to its route, and `context` acts for it.
-    func authorize(_ exchange: Exchange, publicKeyWillDo: Bool = false) async throws -> APIKey {
+    func authorize(_ exchange: Exchange, publicKeyWillDo: Bool = false) throws -> APIKey {
         guard let key = exchange.key, publicKeyWillDo || key.kind == .secret else {
             throw APIError.unauthorized("a secret key is needed here")
         }
@@ -167,21 +168,28 @@ package struct APIResponder: HTTPResponder {
     private func authenticate(
         _ exchange: Exchange, for scopes: [KeyScope], at endpoint: Endpoint
     ) async throws -> Authentication.Found {
-        guard let field = exchange.request.headers[.authorization] else {
-            throw APIError.unauthorized("an Authorization field with a Bearer key is needed")
-        }
-        let parts = field.split(separator: " ", maxSplits: 1)
-        guard parts.count == 2, parts[0].lowercased() == "bearer" else {
-            throw APIError.unauthorized("the Authorization field must be `Bearer` and a key")
-        }
-        let text = parts[1].drop { $0 == " " }
+        let text = try Self.keyText(exchange)
+        let authentication = Authentication(context: context)
         // Tracking does nothing before its transaction, and is what must be quick.
-        let isTrusting = endpoint == .track
-        let known = try await Authentication(context: context).find(
-            String(text), trusting: isTrusting, from: clientAddress(exchange))
+        if endpoint == .track, let found = authentication.remembered(text) { return try Self.check(found, scopes) }
+        let known = try await authentication.find(text, trusting: endpoint == .track, from: clientAddress(exchange))
         guard let found = known else {
             throw APIError.unauthorized("this key is not known")
         }
+        return try Self.check(found, scopes)
+    }
+
+    private static func keyText(_ exchange: Exchange) throws -> String {
+        guard let field = exchange.fields.authorization else {
+            throw APIError.unauthorized("an Authorization field with a Bearer key is needed")
+        }
+        guard let end = field.utf8.firstIndex(of: UInt8(ascii: " ")),
+            field[..<end] == "Bearer" || field[..<end].lowercased() == "bearer"
+        else { throw APIError.unauthorized("the Authorization field must be `Bearer` and a key") }
+        return String(field[end...].drop { $0 == " " })
+    }
+
+    private static func check(_ found: Authentication.Found, _ scopes: [KeyScope]) throws -> Authentication.Found {
         guard let missing = scopes.first(where: { !found.key.allows($0) }) else { return found }
         throw found.key.kind == .public
             ? APIError.unauthorized("a secret key is needed here") : APIError.forbidden(missing)
@@ -223,11 +231,20 @@ package struct APIResponder: HTTPResponder {
 
     /// - Parameter bytes: JSON.
     static func response(_ status: HTTPResponse.Status = .ok, bytes: [UInt8]) -> Response {
-        Response(
-            status: status,
-            headers: [.contentType: "application/json", .cacheControl: "no-store", .xContentTypeOptions: "nosniff"],
-            body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
+        response(status, content: ByteBuffer(bytes: bytes))
     }
+
+    /// - Parameter content: JSON.
+    static func response(_ status: HTTPResponse.Status = .ok, content: ByteBuffer) -> Response {
+        var headers = contentHeaders
+        // With those that every answer gets on its way.
+        headers.reserveCapacity(8)
+        return Response(status: status, headers: headers, body: ResponseBody(byteBuffer: content))
+    }
+
+    private static let contentHeaders: HTTPFields = [
+        .contentType: "application/json", .cacheControl: "no-store", .xContentTypeOptions: "nosniff",
+    ]
 
     /// RFC 9110 section 15.3.5.
     static let noContent = Response(status: .noContent, headers: [.cacheControl: "no-store"])

@@ -212,6 +212,17 @@ package enum Endpoint: String, CaseIterable, Sendable {
     /// Literal segments are compared as they are sent: nothing in them needs percent-encoding, and a trailing slash is
     /// another path. Parameters are decoded, and what cannot be decoded is at no path; but a pixel is one whatever it says.
     static func match(_ path: String) -> (endpoint: Endpoint, parameters: [String])? {
+        if let endpoint = literals[path] { return (endpoint, []) }
+        return search(path)
+    }
+
+    /// Paths without parameters, which need not be taken apart.
+    private static let literals: [String: Endpoint] = {
+        let found = allCases.filter { search($0.rawValue).map { $0.endpoint } == $0 && !$0.rawValue.contains("{") }
+        return Dictionary(uniqueKeysWithValues: found.map { ($0.rawValue, $0) })
+    }()
+
+    private static func search(_ path: String) -> (endpoint: Endpoint, parameters: [String])? {
         let segments = path.split(separator: "/", omittingEmptySubsequences: false)
         for (endpoint, pattern) in patterns {
             if let parameters = pattern.match(segments, isDecoding: endpoint != .pixel) {

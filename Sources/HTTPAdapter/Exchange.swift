@@ -16,6 +16,7 @@ package struct ConnectionContext: InitializableFromSource {
 /// One request on its way to an answer.
 struct Exchange {
     let request: Request
+    let fields: RequestFields
     let channel: any Channel
     private let deadlines: BodyDeadlines
     /// In the answer's `X-Request-Id`, in the envelope of errors, and with every log line about this request.
@@ -37,6 +38,7 @@ struct Exchange {
     init(request: Request, channel: any Channel, deadlines: BodyDeadlines, id: String, parameters: [String]) {
         self.deadlines = deadlines
         self.request = request
+        fields = RequestFields(request.headers)
         self.channel = channel
         self.id = id
         self.parameters = parameters
@@ -45,8 +47,8 @@ struct Exchange {
     /// The client asked for a body to be read, and nobody did or could.
     var hasUnreadBody: Bool {
         if isBodyRead { return false }
-        if let length = request.headers[.contentLength] { return length != "0" }
-        return request.headers[.transferEncoding] != nil
+        if let length = fields.contentLength { return length != "0" }
+        return fields.transferEncoding != nil
     }
 
     /// Parameters of the query by name, percent-decoded; the first wins.
@@ -102,7 +104,7 @@ struct Exchange {
     /// A missing type counts as JSON, because that is what the body must be.
     private func checkContentType() throws {
         try checkContentEncoding()
-        guard let type = request.headers[.contentType], type != "application/json" else { return }
+        guard let type = fields.contentType, type != "application/json" else { return }
         let name = type.prefix { $0 != ";" }.filter { $0 != " " && $0 != "\t" }.lowercased()
         guard name == "application/json" || name.hasPrefix("application/") && name.hasSuffix("+json") else {
             throw APIError(
@@ -111,7 +113,7 @@ struct Exchange {
     }
 
     private func checkContentEncoding() throws {
-        if let encoding = request.headers[.contentEncoding], encoding.lowercased() != "identity" {
+        if let encoding = fields.contentEncoding, encoding.lowercased() != "identity" {
             throw APIError(
                 .unsupportedMediaType, "a Content-Encoding is not understood", headers: [.acceptEncoding: "identity"])
         }
@@ -120,7 +122,7 @@ struct Exchange {
     /// - Throws: `APIError` 415 for a body that does not call itself CSV in UTF-8 (RFC 7111).
     func checkCSV() throws {
         try checkContentEncoding()
-        let parts = (request.headers[.contentType] ?? "").lowercased().split(separator: ";")
+        let parts = (fields.contentType ?? "").lowercased().split(separator: ";")
             .map { $0.filter { $0 != " " && $0 != "\t" && $0 != "\"" } }
         guard parts.first == "text/csv" else {
             throw APIError(.unsupportedMediaType, "the body must be text/csv", headers: [.accept: "text/csv"])
@@ -141,7 +143,7 @@ struct Exchange {
         upTo limit: Int, within timeout: Int64, _ take: ([UInt8]) throws -> Void
     ) async throws {
         let tooLarge = APIError(.payloadTooLarge, "the body is larger than \(limit) bytes")
-        if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > limit { throw tooLarge }
+        if let length = fields.contentLength.flatMap({ Int($0) }), length > limit { throw tooLarge }
         let deadline = deadlines.begin(channel, seconds: timeout)
         defer { deadlines.end(deadline) }
         var size = 0
@@ -178,7 +180,7 @@ struct Exchange {
     private mutating func readBody(upTo limit: Int, within timeout: Int64) async throws -> ByteBuffer {
         if let heldBody { return heldBody }
         let tooLarge = APIError(.payloadTooLarge, "the body is larger than \(limit) bytes")
-        if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > limit { throw tooLarge }
+        if let length = fields.contentLength.flatMap({ Int($0) }), length > limit { throw tooLarge }
         let deadline = deadlines.begin(channel, seconds: timeout)
         defer { deadlines.end(deadline) }
         do {

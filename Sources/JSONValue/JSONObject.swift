@@ -42,12 +42,23 @@ package struct JSONObject: Sendable {
         return copy
     }
 
+    package func contains(_ key: String) -> Bool { position(of: key) != nil }
+
     private func position(of key: String) -> Int? {
         if let index { return index[key] }
         return keys.firstIndex(of: key)
     }
 
-    private mutating func append(_ key: String, _ value: JSON) {
+    /// Objects are made member by member, and have more than one: growing with each of the first few would cost more than
+    /// all the rest.
+    private static let firstCapacity = 6
+
+    /// For a key that is not there.
+    mutating func append(_ key: String, _ value: JSON) {
+        if keys.isEmpty {
+            keys.reserveCapacity(Self.firstCapacity)
+            values.reserveCapacity(Self.firstCapacity)
+        }
         keys.append(key)
         values.append(value)
         if index != nil {

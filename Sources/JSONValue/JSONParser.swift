@@ -102,7 +102,7 @@ package struct JSONParser {
             guard try peek() == UInt8(ascii: "\"") else { throw failure(.unexpectedByte) }
             let start = offset
             let key = try string()
-            guard object[key] == nil else {
+            guard !object.contains(key) else {
                 var failure = failure(.duplicateKey, at: start)
                 failure.happened(in: key)
                 throw failure
@@ -111,7 +111,7 @@ package struct JSONParser {
             guard try peek() == UInt8(ascii: ":") else { throw failure(.unexpectedByte) }
             offset += 1
             skipBlanks()
-            do { object[key] = try value(depth: depth + 1) } catch var failure as Failure {
+            do { object.append(key, try value(depth: depth + 1)) } catch var failure as Failure {
                 failure.happened(in: key)
                 throw failure
             }
@@ -183,7 +183,7 @@ package struct JSONParser {
             }
             guard digits() > 0 else { throw failure(.invalidNumber, at: start) }
         }
-        let text = String(decoding: bytes[start..<offset], as: UTF8.self)
+        let text = ascii(start..<offset)
         if integral, let integer = Int64(text) { return .int(integer) }
         guard let double = Double(text), double.isFinite else { throw failure(.invalidNumber, at: start) }
         return .double(double)
@@ -201,15 +201,18 @@ package struct JSONParser {
         offset += 1
         let start = offset
         // Fast path: no escapes, so the bytes are the text.
+        var seen: UInt8 = 0
         while offset < bytes.count {
             let byte = bytes[offset]
             if byte == UInt8(ascii: "\"") {
-                let text = try utf8(start..<offset)
+                let range = start..<offset
+                let text = seen < 0x80 ? ascii(range) : try utf8(range)
                 offset += 1
                 return text
             }
             if byte == UInt8(ascii: "\\") { break }
             guard byte >= 0x20 else { throw failure(.controlCharacter) }
+            seen |= byte
             offset += 1
         }
         var text = try utf8(start..<offset)
@@ -236,8 +239,13 @@ package struct JSONParser {
         }
     }
 
+    /// For bytes that are known to be ASCII, of which nothing can be invalid.
+    private func ascii(_ range: Range<Int>) -> String {
+        String(decoding: UnsafeBufferPointer(rebasing: bytes[range]), as: UTF8.self)
+    }
+
     private func utf8(_ range: Range<Int>) throws -> String {
-        guard let text = String(validating: bytes[range], as: UTF8.self) else {
+        guard let text = String(validating: UnsafeBufferPointer(rebasing: bytes[range]), as: UTF8.self) else {
             throw failure(.invalidUTF8, at: range.lowerBound)
         }
         return text

@@ -9,15 +9,15 @@ package final class SystemMailServerLookup: MailServerLookup {
     private static let limit = 16
 
     private let timeout: Int32
-    private let port: UInt16
+    private let server: NameServer?
     private let open = Mutex(0)
 
     /// - Parameters:
     ///   - timeout: seconds for one question to one name server, at least 1.
-    ///   - port: of a name server on the loopback interface to ask instead of the system's; 0 asks the system's.
-    package init(timeout: Int64, port: UInt16 = 0) {
+    ///   - server: nil asks those of the system.
+    package init(timeout: Int64, server: NameServer? = nil) {
         self.timeout = Int32(clamping: max(1, timeout))
-        self.port = port
+        self.server = server
     }
 
     package func hasMailServer(_ domain: String) async -> Bool? {
@@ -28,17 +28,17 @@ package final class SystemMailServerLookup: MailServerLookup {
         }
         guard isFree else { return nil }
         defer { open.withLock { $0 -= 1 } }
-        let (timeout, port) = (timeout, port)
+        let (timeout, server) = (timeout, server)
         return await withCheckedContinuation { continuation in
             Thread.detachNewThread {
-                continuation.resume(returning: Self.ask(domain, timeout: timeout, port: port))
+                continuation.resume(returning: Self.ask(domain, timeout: timeout, server: server))
             }
         }
     }
 
-    private static func ask(_ domain: String, timeout: Int32, port: UInt16) -> Bool? {
+    private static func ask(_ domain: String, timeout: Int32, server: NameServer?) -> Bool? {
         func records(_ type: ns_type) -> postrider_records {
-            postrider_query(domain, Int32(type.rawValue), timeout, port)
+            postrider_query(domain, Int32(type.rawValue), timeout, server?.networkAddress ?? 0, server?.port ?? 0)
         }
         switch records(ns_t_mx) {
         case POSTRIDER_RECORDS_SOME: return true

@@ -20,6 +20,11 @@ package struct NameServer: Hashable, Sendable, CustomStringConvertible {
         self.port = port
     }
 
+    /// As the C structures hold it: its bytes in their order.
+    var networkAddress: UInt32 {
+        UInt32(littleEndian: address.reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) })
+    }
+
     package var description: String { address.map { "\($0)" }.joined(separator: ".") + ":\(port)" }
 }
 
@@ -73,11 +78,10 @@ package struct SystemNameService: NameService {
     private static func ask(_ name: String, _ type: NameRecordType, timeout: Int32, server: NameServer?) -> NameAnswer {
         var answer = [UInt8](repeating: 0, count: Int(NS_MAXMSG))
         var reason: Int32 = 0
-        let address = (server?.address ?? [0, 0, 0, 0]).reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
         let length = answer.withUnsafeMutableBufferPointer { buffer in
             postrider_ask(
-                name, Int32(type.rawValue), timeout, UInt32(littleEndian: address), server?.port ?? 0,
-                buffer.baseAddress, Int32(buffer.count), &reason)
+                name, Int32(type.rawValue), timeout, server?.networkAddress ?? 0, server?.port ?? 0, buffer.baseAddress,
+                Int32(buffer.count), &reason)
         }
         guard length >= 0 else {
             switch reason {

@@ -207,10 +207,9 @@ extension SQLSession {
             "SELECT version_id FROM unnamed_versions WHERE version_id > ? ORDER BY version_id LIMIT ?", place, limit
         ) { $0[0] }
         guard !sets.isEmpty || !versions.isEmpty else { return nil }
-        try overwritingWhatIsDeleted {
-            for set in sets { try deleteAttachmentsUnlessNeeded(set) }
-            for version in versions { try deleteUnnamedVersionUnlessNeeded(version) }
-        }
+        try overwriteWhatIsDeleted()
+        for set in sets { try deleteAttachmentsUnlessNeeded(set) }
+        for version in versions { try deleteUnnamedVersionUnlessNeeded(version) }
         // Beyond the end of a full list there may be more of it.
         return [sets, versions].filter { $0.count == limit }.compactMap(\.last).min()
     }

@@ -153,6 +153,30 @@ extension SQLSession {
         return changeCount > 0
     }
 
+    func pruneRecipients(ofBroadcast id: Identifier, limit: Int) throws -> Int {
+        try run(
+            """
+            DELETE FROM broadcast_mails WHERE broadcast_id = ?1 AND contact_id IN (
+                SELECT contact_id FROM broadcast_mails WHERE broadcast_id = ?1 ORDER BY contact_id LIMIT ?2)
+            """, id, limit)
+        return changeCount
+    }
+
+    func broadcastsWithRecipients(endedBefore time: Timestamp, limit: Int) throws -> [Identifier] {
+        // From one broadcast to the next by the primary key: a seek for each, however many recipients it has.
+        try rows(
+            """
+            WITH RECURSIVE known (id) AS (
+                SELECT min(broadcast_id) FROM broadcast_mails
+                UNION ALL
+                SELECT (SELECT min(broadcast_id) FROM broadcast_mails WHERE broadcast_id > known.id) FROM known
+                WHERE known.id IS NOT NULL)
+            SELECT b.id FROM known CROSS JOIN broadcasts b ON b.id = known.id
+            WHERE b.status IN ('sent', 'cancelled') AND b.sweeping = 0 AND b.completed_at < ? LIMIT ?
+            """, time, limit
+        ) { $0[0] }
+    }
+
     /// A statement of its own, so that other mail has two columns less to write.
     func insert(_ entry: OutboxEntry, asPartOf broadcast: MailRequest.Broadcast) throws {
         try run(

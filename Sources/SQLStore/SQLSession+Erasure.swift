@@ -22,14 +22,13 @@ extension SQLSession {
 
     func erase(_ contact: Contact, in project: Identifier, replyKey: String, at time: Timestamp) throws {
         memory.contact = nil
-        try overwritingWhatIsDeleted {
-            try forgetMemberships(of: contact.id)
-            try run("DELETE FROM contacts WHERE id = ?", contact.id)
-            try run("DELETE FROM waits WHERE contact_id = ?", contact.id)
-            try run("DELETE FROM reply_windows WHERE recipient = ?", replyKey)
-            try eraseSuppressions(of: contact.email, in: project)
-            try eraseReports(about: contact.email, in: project)
-        }
+        try overwriteWhatIsDeleted()
+        try forgetMemberships(of: contact.id)
+        try run("DELETE FROM contacts WHERE id = ?", contact.id)
+        try run("DELETE FROM waits WHERE contact_id = ?", contact.id)
+        try run("DELETE FROM reply_windows WHERE recipient = ?", replyKey)
+        try eraseSuppressions(of: contact.email, in: project)
+        try eraseReports(about: contact.email, in: project)
         try run(
             "INSERT INTO erasures (contact_id, project_id, email, at, stage) VALUES (?, ?, ?, ?, 0)", contact.id,
             project, contact.email, time)
@@ -59,26 +58,25 @@ extension SQLSession {
         let projects = try projectsWithErasures()
         guard !projects.isEmpty else { return false }
         let deadline = ContinuousClock.now + sizes.eraseTime
+        try overwriteWhatIsDeleted()
         var worked = false
-        try overwritingWhatIsDeleted {
-            var whole = try WholeErasures(self)
-            for project in projects {
-                var left = max(1, sizes.erase / projects.count)
-                for erasure in try erasures(of: project, limit: max(1, sizes.contacts / projects.count)) {
-                    if worked, left <= 0 || ContinuousClock.now >= deadline { break }
-                    worked = true
-                    if let rows = try whole.add(erasure, limit: left) {
-                        left -= rows
-                    } else {
-                        try erasePart(of: erasure, limit: left)
-                        left = 0
-                    }
+        var whole = try WholeErasures(self)
+        for project in projects {
+            var left = max(1, sizes.erase / projects.count)
+            for erasure in try erasures(of: project, limit: max(1, sizes.contacts / projects.count)) {
+                if worked, left <= 0 || ContinuousClock.now >= deadline { break }
+                worked = true
+                if let rows = try whole.add(erasure, limit: left) {
+                    left -= rows
+                } else {
+                    try erasePart(of: erasure, limit: left)
+                    left = 0
                 }
             }
-            try whole.finish()
-            if !worked { worked = try eraseRecipients(limit: 10 * sizes.erase, contacts: 20 * sizes.contacts) }
         }
-        return worked
+        try whole.finish()
+        if worked { return true }
+        return try eraseRecipients(limit: 10 * sizes.erase, contacts: 20 * sizes.contacts)
     }
 
     /// Found by a seek for each.

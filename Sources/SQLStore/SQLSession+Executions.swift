@@ -20,7 +20,13 @@ extension SQLSession {
         let contact = try first(
             """
             SELECT id, email, subscribed, data, created_at, updated_at FROM contacts WHERE project_id = ? AND email = ?
-            """, project, email, decode: Self.contact)
+            """
+        ) {
+            $0.add(project)
+            $0.add(email)
+        } decode: {
+            try Self.contact($0)
+        }
         if let contact { memory.contact = contact }
         return contact
     }
@@ -54,8 +60,17 @@ extension SQLSession {
             """
             INSERT INTO events (id, project_id, contact_id, name, data, source, generation, created_at)
             VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-            """, event.id, project, contact, event.name, event.data.text, event.source.rawValue, event.generation,
-            event.createdAt)
+            """
+        ) {
+            $0.add(event.id)
+            $0.add(project)
+            $0.add(contact)
+            $0.add(event.name)
+            $0.add(JSONText(event.data))
+            $0.add(event.source.rawValue)
+            $0.add(event.generation)
+            $0.add(event.createdAt)
+        }
     }
 
     private func event(_ id: Identifier) throws -> Event? {
@@ -279,7 +294,12 @@ extension SQLSession {
     }
 
     func executions(waitingFor event: String, contact: Identifier) throws -> [Identifier] {
-        try rows("SELECT execution_id FROM waits WHERE contact_id = ? AND event_name = ?", contact, event) { $0[0] }
+        try rows("SELECT execution_id FROM waits WHERE contact_id = ? AND event_name = ?") {
+            $0.add(contact)
+            $0.add(event)
+        } decode: {
+            $0[0]
+        }
     }
 
     func activeExecutions(

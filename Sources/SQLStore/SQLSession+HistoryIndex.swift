@@ -144,11 +144,14 @@ extension SQLSession {
     }
 
     private func insert(_ entries: [HistoryEntry], run number: Int64) throws {
-        for entry in entries {
-            try run(
-                """
-                INSERT INTO contact_history (run, contact_id, kind, ref) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING
-                """, number, entry.contact, entry.kind.rawValue, entry.ref)
+        try run(
+            "INSERT INTO contact_history (run, contact_id, kind, ref) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            for: entries
+        ) {
+            $0.add(number)
+            $0.add($1.contact)
+            $0.add($1.kind.rawValue)
+            $0.add($1.ref)
         }
     }
 

@@ -15,6 +15,17 @@ extension SQLSession {
             hit.isMachine ? 0 : 1, hit.isMachine ? 1 : 0)
     }
 
+    func pruneSharedHits(before day: Timestamp, limit: Int) throws -> Int {
+        // The days of each project are together.
+        try run(
+            """
+            DELETE FROM shared_hits WHERE (project_id, day, version_id, step, link) IN (
+                SELECT h.project_id, h.day, h.version_id, h.step, h.link
+                FROM projects p CROSS JOIN shared_hits h ON h.project_id = p.id AND h.day < ? LIMIT ?)
+            """, day, limit)
+        return changeCount
+    }
+
     func sharedHits(in project: Identifier, since start: Timestamp, limit: Int) throws -> [SharedHitCount] {
         try rows(
             """

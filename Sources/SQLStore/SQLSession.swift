@@ -11,6 +11,7 @@ final class SQLSession {
     private let statements: PreparedStatements
     /// What this transaction has already read and what only it can change meanwhile. Forgotten when work is undone.
     var memory = Memory()
+    private var isOverwriting = false
     /// Changes of counts that the commit has yet to write.
     var tally = ExecutionTally()
     /// What the commit has yet to write into the journal of contacts.
@@ -33,6 +34,8 @@ final class SQLSession {
         self.database = database
         self.statements = statements
     }
+
+    deinit { if isOverwriting { try? database.execute(sql: "PRAGMA secure_delete = FAST") } }
 
     /// Rows changed by the last statement.
     var changeCount: Int { database.changesCount }
@@ -80,6 +83,53 @@ final class SQLSession {
         return nil
     }
 
+    // MARK: Statements of the inner loops
+    //
+    // Packs of parameters are bound through metadata that is looked up at run time, 50 ns for each value. What runs for
+    // every event says how it is bound instead.
+
+    /// Runs a statement that returns no rows.
+    func run(_ sql: StaticString, binding bind: (inout SQLParameters) -> Void) throws {
+        let statement = try statements.statement(sql, on: database)
+        defer { statement.reset() }
+        try statement.bind(bind)
+        while try statement.step() {}
+    }
+
+    /// The rows of a query, each decoded while it is current.
+    func rows<Decoded>(
+        _ sql: StaticString, binding bind: (inout SQLParameters) -> Void, decode: (SQLRow) throws -> Decoded
+    ) throws -> [Decoded] {
+        let statement = try statements.statement(sql, on: database)
+        defer { statement.reset() }
+        try statement.bind(bind)
+        var values: [Decoded] = []
+        while try statement.step() { values.append(try decode(SQLRow(statement))) }
+        return values
+    }
+
+    /// The first row of a query; nil when there is none.
+    func first<Decoded>(
+        _ sql: StaticString, binding bind: (inout SQLParameters) -> Void, decode: (SQLRow) throws -> Decoded
+    ) throws -> Decoded? {
+        let statement = try statements.statement(sql, on: database)
+        defer { statement.reset() }
+        try statement.bind(bind)
+        return try statement.step() ? try decode(SQLRow(statement)) : nil
+    }
+
+    /// Runs one statement for each of many elements.
+    func run<Element>(
+        _ sql: StaticString, for elements: [Element], binding bind: (inout SQLParameters, Element) -> Void
+    ) throws {
+        let statement = try statements.statement(sql, on: database)
+        for element in elements {
+            defer { statement.reset() }
+            try statement.bind { bind(&$0, element) }
+            while try statement.step() {}
+        }
+    }
+
     /// The rows of a query that is made at run time, and therefore prepared for this once.
     func rows<Decoded>(_ query: SQLText, decode: (SQLRow) throws -> Decoded) throws -> [Decoded] {
         let statement = SQLStatement(try database.makeStatement(sql: query.text))
@@ -90,11 +140,12 @@ final class SQLSession {
         return values
     }
 
-    /// Whole pages that `body` gives up are overwritten, too. The setting is the connection's, and works at once.
-    func overwritingWhatIsDeleted(_ body: () throws -> Void) throws {
+    /// Whole pages that the transaction gives up from now on are overwritten, too. The setting is the connection's and works
+    /// at once; it is taken back once for the whole transaction, because to set it costs a third of what an erasure costs.
+    func overwriteWhatIsDeleted() throws {
+        guard !isOverwriting else { return }
         try database.execute(sql: "PRAGMA secure_delete = ON")
-        defer { try? database.execute(sql: "PRAGMA secure_delete = FAST") }
-        try body()
+        isOverwriting = true
     }
 
     /// Has SQLite ask after every thousand steps whether the time has passed (sqlite.org/c3ref/progress_handler.html).
@@ -177,6 +228,8 @@ extension SQLRow {
     /// A column of JSON text; null is null.
     /// - Throws: `StoreError.damaged` for text that is no JSON.
     func json(_ column: Int) throws -> JSON {
+        // Bytes that are no UTF-8 are what only the string makes sense of.
+        if let value = withText(column, { try? JSONParser.parse($0, depthLimit: Self.depthLimit) }) { return value }
         guard let text: String = self[column] else { return .null }
         do {
             return try JSONParser.parse(text, depthLimit: Self.depthLimit)

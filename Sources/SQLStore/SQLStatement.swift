@@ -35,6 +35,14 @@ struct SQLStatement {
         }
     }
 
+    /// Binds all parameters as told.
+    /// - Throws: `DatabaseError` when SQLite refuses a value (too long, or no memory).
+    func bind(_ body: (inout SQLParameters) -> Void) throws {
+        var parameters = SQLParameters(handle)
+        body(&parameters)
+        guard parameters.code == SQLITE_OK else { throw failure(parameters.code) }
+    }
+
     /// - Returns: whether there is a row.
     /// - Throws: `DatabaseError`.
     func step() throws -> Bool {
@@ -54,6 +62,29 @@ struct SQLStatement {
     }
 }
 
+/// The parameters of a statement, to be added in their order.
+struct SQLParameters {
+    private let handle: OpaquePointer
+    private var index: Int32 = 0
+    /// What SQLite said; of several refusals the last.
+    private(set) var code = SQLITE_OK
+
+    fileprivate init(_ handle: OpaquePointer) { self.handle = handle }
+
+    mutating func add(_ value: some SQLBindable) {
+        index += 1
+        let code = value.bind(to: handle, at: index)
+        if code != SQLITE_OK { self.code = code }
+    }
+
+    mutating func add(_ value: (some SQLBindable)?) {
+        if let value { return add(value) }
+        index += 1
+        let code = sqlite3_bind_null(handle, index)
+        if code != SQLITE_OK { self.code = code }
+    }
+}
+
 /// The current row of a statement. Valid until the statement steps on.
 struct SQLRow {
     private let handle: OpaquePointer
@@ -66,5 +97,12 @@ struct SQLRow {
     /// A column that may be null.
     subscript<Value: SQLValue>(column: Int) -> Value? {
         sqlite3_column_type(handle, Int32(column)) == SQLITE_NULL ? nil : Value(column: Int32(column), of: handle)
+    }
+
+    /// The bytes of a column of text, valid within `body`.
+    /// - Returns: nil also for null.
+    func withText<Value>(_ column: Int, _ body: (UnsafeBufferPointer<UInt8>) -> Value?) -> Value? {
+        guard let start = sqlite3_column_text(handle, Int32(column)) else { return nil }
+        return body(UnsafeBufferPointer(start: start, count: Int(sqlite3_column_bytes(handle, Int32(column)))))
     }
 }

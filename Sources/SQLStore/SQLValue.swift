@@ -1,4 +1,5 @@
 import GRDBSQLite
+import JSONValue
 import WorkflowModel
 
 /// What a parameter of a statement can be.
@@ -60,6 +61,21 @@ extension String: SQLValue {
         }
         let count = Int(sqlite3_column_bytes(statement, column))
         self.init(decoding: UnsafeBufferPointer(start: start, count: count), as: UTF8.self)
+    }
+}
+
+/// The JSON text of an object, without a string in between.
+struct JSONText: SQLBindable {
+    private let object: JSONObject
+
+    init(_ object: JSONObject) { self.object = object }
+
+    func bind(to statement: OpaquePointer, at index: Int32) -> Int32 {
+        JSONWriter.bytes(.object(object)).withUnsafeBytes {
+            sqlite3_bind_text(
+                statement, index, $0.assumingMemoryBound(to: CChar.self).baseAddress, Int32(clamping: $0.count),
+                transient)
+        }
     }
 }
 

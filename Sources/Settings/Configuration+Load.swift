@@ -80,6 +80,7 @@ extension Configuration {
             contacts: .init(
                 perSecond: reading.value(Schema.Rates.contacts), burst: reading.value(Schema.Rates.contactsBurst)),
             unknownKeys: reading.value(Schema.Rates.unknownKeys))
+        dns = DNS(server: reading.optional(Schema.DNS.server))
         verify = Verify(dns: reading.value(Schema.Verify.dns), timeout: reading.value(Schema.Verify.timeout))
         relays = Relay.all(&reading, smtp: smtp)
         pacing = Pacing.all(&reading, relays: relays)

@@ -35,6 +35,8 @@ package struct Configuration: Sendable {
     package let limits: Limits
     /// Section `rates`.
     package let rates: Rates
+    /// Section `dns`.
+    package let dns: DNS
     /// Section `verify`.
     package let verify: Verify
     /// In the order of the file, no two of one name; empty when the relay of `smtp` is the only one.
@@ -304,6 +306,12 @@ package struct Configuration: Sendable {
         package let contacts: Rate
         /// `rates.unknown_keys`. In a minute; 0 does not count.
         package let unknownKeys: Int
+    }
+
+    /// The keys of `dns`.
+    package struct DNS: Hashable, Sendable {
+        /// `dns.server`. `192.0.2.1`, or with a port `192.0.2.1:53`; nil asks those of the system.
+        package let server: String?
     }
 
     /// The keys of `verify`.

@@ -272,6 +272,17 @@ extension Schema {
         static let settings = [level.setting, format.setting]
     }
 
+    enum DNS {
+        static let server = Entry.text(
+            "dns.server", .nameServer, example: "127.0.0.1:5353",
+            """
+            The name server to ask, by its IPv4 address, with a port when it is not 53; empty: those of the system \
+            (/etc/resolv.conf). It is asked for pacing by mail_servers, by verify.dns and by postrider doctor.
+            """)
+
+        static let settings = [server.setting]
+    }
+
     enum Verify {
         static let dns = Entry.flag(
             "verify.dns", default: false,

@@ -77,6 +77,7 @@ package enum Schema {
         Section(
             name: "rates", meaning: "How often the API may be called; a refused request is answered with 429.",
             settings: Rates.settings),
+        Section(name: "dns", meaning: "Whom the daemon asks for the mail servers of domains.", settings: DNS.settings),
         Section(name: "verify", meaning: "The check of mail addresses (/v1/verify).", settings: Verify.settings),
         Section(
             name: "",

@@ -94,6 +94,19 @@ extension TextRule {
         return text.lowercased()
     }
 
+    /// IPv4 alone: the resolver's calls take no other where they are told whom to ask.
+    static let nameServer = TextRule(name: "IPv4 address, or address:port") { text throws(Complaint) in
+        let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+        guard Hostname.isIPv4(String(parts[0])),
+            parts.count == 1 || parts.count == 2 && UInt16(parts[1]).map({ $0 > 0 }) == true
+        else {
+            throw Complaint(
+                message: "`\(text)` is no IPv4 address, with or without a port",
+                mend: "write for example 127.0.0.1 or 127.0.0.1:5353")
+        }
+        return text
+    }
+
     static let hostPort = TextRule(name: "host:port") { text throws(Complaint) in
         guard HostPort(text) != nil else {
             throw Complaint(

@@ -39,6 +39,8 @@ package struct Contact: Hashable, Sendable {
     /// - Returns: whether anything changed.
     @discardableResult
     package mutating func merge(_ changes: JSONObject) -> Bool {
+        // Nearly every event says what is known already.
+        guard changes.contains(where: { data[$0] != $1 }) else { return false }
         let before = data
         for (key, value) in changes where !Self.reservedKeys.contains(key) {
             switch value {
@@ -55,6 +57,7 @@ package struct Contact: Hashable, Sendable {
 extension JSONObject {
     /// Every wrapper `{value, persistent: false}` replaced by its value.
     package func unwrappingTransientValues() -> JSONObject {
+        guard values.contains(where: { if case .object = $0 { true } else { false } }) else { return self }
         var result = JSONObject()
         for (key, value) in self {
             if case .object(let object) = value, object["persistent"] == .bool(false), let inner = object["value"] {

@@ -50,7 +50,11 @@ package enum EventName {
     }
 
     /// Whether there is nothing in it but blanks, those outside ASCII included.
-    package static func isBlank(_ name: String) -> Bool { name.unicodeScalars.allSatisfy(\.properties.isWhitespace) }
+    package static func isBlank(_ name: String) -> Bool {
+        // What begins with a visible ASCII character, as nearly every name does, is not.
+        if let first = name.utf8.first, (0x21...0x7E).contains(first) { return false }
+        return name.unicodeScalars.allSatisfy(\.properties.isWhitespace)
+    }
 
     /// Names that clients may not track, because they would claim something that only this system can know.
     package static func isReserved(_ name: String) -> Bool {

@@ -51,7 +51,6 @@ package struct Identifier: Hashable, Sendable, Comparable {
 extension Identifier: CustomStringConvertible, LosslessStringConvertible {
     /// The usual 8-4-4-4-12 form in lower case.
     package var description: String {
-        let digits: [UInt8] = Array("0123456789abcdef".utf8)
         return String(unsafeUninitializedCapacity: 36) { text in
             var position = 0
             for nibble in 0..<32 {
@@ -60,7 +59,8 @@ extension Identifier: CustomStringConvertible, LosslessStringConvertible {
                     position += 1
                 }
                 let word = nibble < 16 ? high : low
-                text[position] = digits[Int(word >> UInt64(60 - 4 * (nibble % 16)) & 15)]
+                let digit = UInt8(truncatingIfNeeded: word >> UInt64(60 - 4 * (nibble % 16)) & 15)
+                text[position] = digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10
                 position += 1
             }
             return 36

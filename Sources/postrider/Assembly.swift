@@ -44,7 +44,7 @@ struct Assembly {
             fetchLog: exclusively ? try FetchLogFile(besideDatabase: configuration.database.path) : nil,
             spool: ContactSpoolFiles(besideDatabase: configuration.database.path), rawMail: rawMail, logger: logger)
         context.mailServers = mailServers
-        context.names = SystemNameService(timeout: 5)
+        context.names = SystemNameService(timeout: 5, server: nameServer)
         if exclusively { context.relayWatch = makeRelayWatch(startedAt: clock.now()) }
         return (store, exclusively ? context : context.acting(as: .account(Self.account)))
     }
@@ -124,8 +124,12 @@ struct Assembly {
     /// Who answers for the DNS; nil when nobody is to be asked.
     var mailServers: (any MailServerLookup)? {
         configuration.verify.dns
-            ? SystemMailServerLookup(timeout: configuration.verify.timeout.components.seconds) : nil
+            ? SystemMailServerLookup(
+                timeout: configuration.verify.timeout.components.seconds, server: nameServer) : nil
     }
+
+    /// Whom to ask; nil for those of the system.
+    private var nameServer: NameServer? { configuration.dns.server.flatMap(NameServer.init) }
 
     /// What tells of the relay's queue. A relay on another machine has neither listing nor log here.
     private func makeRelayWatch(startedAt: Timestamp) -> RelayWatch {

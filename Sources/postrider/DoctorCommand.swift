@@ -102,7 +102,8 @@ struct DoctorCommand: ParsableCommand {
     private func examine(
         _ configuration: Configuration?, _ seen: Deliverability.SeenMail?
     ) async throws -> (origin: String?, Deliverability.Question, [DeliverabilityFinding]) {
-        let names = SystemNameService(timeout: 5, server: resolver.flatMap(NameServer.init))
+        let names = SystemNameService(
+            timeout: 5, server: (resolver ?? configuration?.dns.server).flatMap(NameServer.init))
         let domain = MailDomain.ascii(domain) ?? domain
         var question = Deliverability.Question(domain: domain, now: Int64(Date().timeIntervalSince1970))
         question.selectors = selectors.map { $0.lowercased() }

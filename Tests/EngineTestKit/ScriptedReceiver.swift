@@ -20,6 +20,12 @@ package final class ScriptedReceiver: WebhookTransport {
     package static let accepted = WebhookOutcome.answered(
         WebhookResponse(status: 200, headers: ["content-type": "application/json"], body: Array("{}".utf8)))
 
+    package static let unreachable = WebhookOutcome.failed(reason: "no connection", isTemporary: true)
+
+    package static func answered(_ status: Int, _ headers: [String: String] = [:]) -> WebhookOutcome {
+        .answered(WebhookResponse(status: status, headers: headers, body: []))
+    }
+
     /// Outcomes of the next attempts, in order; after them every attempt is accepted.
     package func answer(_ outcomes: [WebhookOutcome]) { state.withLock { $0.outcomes += outcomes } }
 

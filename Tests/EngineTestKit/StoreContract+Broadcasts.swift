@@ -96,6 +96,41 @@ extension StoreContract {
         #expect(try await store.read { try $0.broadcastCounts(of: id(200))[1]?[.recipients] } == 3)
     }
 
+    static func recipientsGo(_ store: any Store) async throws {
+        try await seed(store)
+        try await store.write { (store) throws in
+            for (number, status) in zip(
+                UInt64(200)..., [Broadcast.Status.sent, .cancelled, .sending, .paused, .sent, .sent, .cancelled])
+            {
+                var broadcast = broadcast(number, status: status)
+                if status.isFinal { broadcast.completedAt = time.adding(seconds: number == 204 ? 10 : 9) }
+                // Its mails have yet to be dropped.
+                broadcast.isSweeping = number == 206
+                try store.save(broadcast)
+                // 205 went to nobody.
+                for contact in UInt64(1)..<(number == 205 ? 1 : 6) {
+                    #expect(try store.note(recipient: id(contact), of: id(number), variant: 0, mail: id(contact)))
+                }
+            }
+            try store.count(.recipients, of: id(200), variant: 0, by: 5)
+        }
+        let end = time.adding(seconds: 10)
+        #expect(
+            try await store.read { try $0.broadcastsWithRecipients(endedBefore: end, limit: 9) } == [id(200), id(201)])
+        #expect(try await store.read { try $0.broadcastsWithRecipients(endedBefore: end, limit: 1) } == [id(200)])
+        for expected in [3, 2, 0] {
+            #expect(try await store.write { try $0.pruneRecipients(ofBroadcast: id(200), limit: 3) } == expected)
+        }
+        #expect(try await store.read { try $0.broadcastsWithRecipients(endedBefore: end, limit: 9) } == [id(201)])
+        #expect(try await store.read { try $0.broadcastCounts(of: id(200)) } == [0: BroadcastCounts([.recipients: 5])])
+        // Nobody else's went with them.
+        try await store.write { (store) throws in
+            for number in UInt64(201)..<205 {
+                #expect(try !store.note(recipient: id(3), of: id(number), variant: 0, mail: id(9)))
+            }
+        }
+    }
+
     static func waitingBroadcastMails(_ store: any Store) async throws {
         try await seed(store)
         try await store.write { (store) throws in

@@ -45,4 +45,30 @@ extension StoreContract {
         let later = midnight.adding(seconds: day)
         #expect(try await store.read { try $0.sharedHits(in: project.id, since: later, limit: 9) }.map(\.people) == [1])
     }
+    static func oldSharedHits(_ store: any Store) async throws {
+        try await seed(store)
+        let other = Identifier(high: 77, low: 1)
+        let today = SharedHit.day(of: time)
+        try await store.write { (store) throws in
+            try store.insert(Project(id: other, slug: "other", name: "Other"), at: time)
+            for day in 0..<6 {
+                for owner in [project.id, other] {
+                    let place = SharedPlace(project: owner, version: Identifier(high: 9, low: 1), step: "a")
+                    let at = today.adding(seconds: Int64(day) * -86_400)
+                    try store.count(SharedHit(place: place, link: nil, at: at, isMachine: false))
+                }
+            }
+        }
+        // Three days of each go, and the day itself stays.
+        let end = today.adding(seconds: 2 * -86_400)
+        for expected in [4, 2, 0] {
+            #expect(try await store.write { try $0.pruneSharedHits(before: end, limit: 4) } == expected)
+        }
+        for owner in [project.id, other] {
+            let rows = try await store.read {
+                try $0.sharedHits(in: owner, since: Timestamp(microseconds: 0), limit: 9)
+            }
+            #expect(rows.map(\.people) == [3])
+        }
+    }
 }

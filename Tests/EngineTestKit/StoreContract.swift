@@ -52,6 +52,7 @@ package enum StoreContract: String, CaseIterable, Sendable, CustomTestStringConv
     case timerPolicyComesBackWhole
     case whatComesBackOfAMailIsThereOnce
     case sharedHitsAreNumbersByDay
+    case oldSharedHitsGoLittleByLittle
     case mailIsFoundByTheQueueIDOfItsRelay
     case reportsComeFromTheNewestAndAreForgotten
     case queuesAreReadForwardAndByDomain
@@ -87,6 +88,7 @@ package enum StoreContract: String, CaseIterable, Sendable, CustomTestStringConv
     case unnamedVersionsAreFoundByTheirContent
     case broadcastComesBackWhole
     case broadcastMailsAreThereOnceAndCounted
+    case recipientsOfABroadcastGoLittleByLittle
     case waitingMailsFollowTheirBroadcast
     case audienceIsCounted
 
@@ -140,6 +142,7 @@ package enum StoreContract: String, CaseIterable, Sendable, CustomTestStringConv
         case .timerPolicyComesBackWhole: try await Self.policies(store)
         case .whatComesBackOfAMailIsThereOnce: try await Self.mailReturns(store)
         case .sharedHitsAreNumbersByDay: try await Self.sharedHits(store)
+        case .oldSharedHitsGoLittleByLittle: try await Self.oldSharedHits(store)
         case .mailIsFoundByTheQueueIDOfItsRelay: try await Self.queueIDs(store)
         case .reportsComeFromTheNewestAndAreForgotten: try await Self.reports(store)
         case .queuesAreReadForwardAndByDomain: try await Self.queuesAreReadForward(store)
@@ -174,6 +177,7 @@ package enum StoreContract: String, CaseIterable, Sendable, CustomTestStringConv
         case .unnamedVersionsAreFoundByTheirContent: try await Self.unnamedVersions(store)
         case .broadcastComesBackWhole: try await Self.broadcastsComeBack(store)
         case .broadcastMailsAreThereOnceAndCounted: try await Self.broadcastMails(store)
+        case .recipientsOfABroadcastGoLittleByLittle: try await Self.recipientsGo(store)
         case .waitingMailsFollowTheirBroadcast: try await Self.waitingBroadcastMails(store)
         case .audienceIsCounted: try await Self.audiences(store)
         }

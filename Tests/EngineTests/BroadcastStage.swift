@@ -105,6 +105,12 @@ struct BroadcastStage: Sendable {
         } while try await writer.pass()
     }
 
+    /// So many of the mails that are due are on their way to the relay.
+    func claim(_ count: Int) async throws -> [OutboxEntry] {
+        let now = engine.clock.now()
+        return try await store.write { try $0.claimEntries(dueAt: now, limit: count) }
+    }
+
     func broadcast(_ id: Identifier) async throws -> Broadcast { try await broadcasts.broadcast(id) }
     func total(_ id: Identifier) async throws -> BroadcastCounts { try await broadcasts.stats(of: id).total }
     func open(_ id: Identifier) async throws -> Int { try await store.read { try $0.openMailCount(ofBroadcast: id) } }

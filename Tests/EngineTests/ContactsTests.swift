@@ -159,6 +159,21 @@ import WorkflowModel
         #expect(try await engine.contacts.list(ContactQuery(), after: nil, limit: 1).total == 6)
     }
 
+    /// However little one transaction gets done, it is somebody, and nobody is forgotten.
+    @Test func bulkChangeThatHasNoTimeTakesOneAtATime() async throws {
+        let (engine, _database) = try await makeEngine()
+        _ = _database
+        try await fill(engine, 30)
+        let job = try await engine.contacts.begin(.delete, on: ContactQuery(isSubscribed: false))
+        let jobs = ContactJobs(context: engine.context, changeTime: .zero)
+        var passes = 0
+        while try await jobs.pass() { passes += 1 }
+        #expect(passes >= 30)
+        let done = try await engine.contacts.job(job.id).job
+        #expect(done.status == .completed && done.counts == .init(read: 30, deleted: 10))
+        #expect(try await engine.contacts.list(ContactQuery(), after: nil, limit: 1).total == 20)
+    }
+
     @Test func contactThatCannotBeChangedIsReportedAndTheOthersAre() async throws {
         let (engine, _database) = try await makeEngine()
         _ = _database

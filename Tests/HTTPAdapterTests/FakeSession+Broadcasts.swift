@@ -13,6 +13,10 @@ extension FakeSession {
     func count(_ count: Broadcast.Count, of broadcast: Identifier, variant: Int, by amount: Int) throws {
         throw Unsupported()
     }
+    func pruneRecipients(ofBroadcast id: Identifier, limit: Int) throws -> Int { throw Unsupported() }
+    func broadcastsWithRecipients(endedBefore time: Timestamp, limit: Int) throws -> [Identifier] {
+        throw Unsupported()
+    }
     func holdMails(of broadcast: Identifier, limit: Int) throws -> Int { throw Unsupported() }
     func hold(_ entries: [Identifier]) throws { throw Unsupported() }
     func releaseMails(of broadcast: Identifier, limit: Int) throws -> [Timestamp] { throw Unsupported() }

@@ -33,12 +33,7 @@ struct CrashStoriesOutbound {
     }
 
     @Test func mailWhose250WasNotRecordedComesTwiceWithOneMessageIDAndIsCounted() async throws {
-        let relay = try StoryRelay()
-        let story = try await StorySite(relayPort: relay.port)
-        let first = try await story.start()
-        relay.hold(at: .content)
-        try await story.deliver(from: Self.sender, StoryMail.text(from: Self.sender))
-        try await relay.waitUntilHeld()
+        let (relay, story, first) = try await StorySite.holding(.content, answering: Self.sender)
         // Stopped, it has the 250 in its socket and does not come to record it.
         try await first.process.freeze()
         relay.release()

@@ -38,7 +38,13 @@ struct FullQueueDiskStories {
             var daemon = try await story.start()
             let addresses = try await Self.signUp(70, daemon)
             for _ in 0..<6 {
-                try await Task.sleep(for: .milliseconds(400))
+                let running = daemon.process
+                // Some mails have come to an end, or none can any more.
+                try await eventually("mail is handed over", deadline: .seconds(30)) {
+                    let lines = running.lines.map(\.text)
+                    return lines.count { $0.contains("mail delivered") || $0.contains("mail pending") } >= 5
+                        || lines.contains { $0.contains("relay is left alone") }
+                }
                 try await daemon.process.kill()
                 daemon = try await story.start()
             }

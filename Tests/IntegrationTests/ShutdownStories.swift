@@ -43,12 +43,7 @@ struct ShutdownStories {
     }
 
     @Test func deliveryUnderWayIsFinishedAndRecorded() async throws {
-        let relay = try StoryRelay()
-        let story = try await StorySite(relayPort: relay.port)
-        let first = try await story.start()
-        relay.hold(at: .content)
-        try await story.deliver(from: Self.sender, StoryMail.text(from: Self.sender))
-        try await relay.waitUntilHeld()
+        let (relay, story, first) = try await StorySite.holding(.content, answering: Self.sender)
         first.process.signal(SIGTERM)
         // The milter is the first to stop; from now on the daemon waits for nothing but the relay.
         try await first.process.waitForLine(containing: "milter has stopped")
@@ -66,12 +61,7 @@ struct ShutdownStories {
     }
 
     @Test func relayThatNeverAnswersDoesNotKeepTheDaemonFromStopping() async throws {
-        let relay = try StoryRelay()
-        let story = try await StorySite(relayPort: relay.port)
-        let first = try await story.start()
-        relay.hold(at: .content)
-        try await story.deliver(from: Self.sender, StoryMail.text(from: Self.sender))
-        try await relay.waitUntilHeld()
+        let (relay, story, first) = try await StorySite.holding(.content, answering: Self.sender)
         #expect(try await first.process.terminate(deadline: .seconds(30)) == .exited(0))
         // Now the relay takes the mail after all, as one that was only slow would.
         relay.release()

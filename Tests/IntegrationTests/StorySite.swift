@@ -46,6 +46,19 @@ final class StorySite: Sendable {
         self.relayPort = relayPort ?? site.postfix.port
     }
 
+    /// A site whose daemon answers that sender, and whose relay keeps the answer under way at that point.
+    static func holding(
+        _ point: StoryRelay.Point, answering sender: String
+    ) async throws -> (relay: StoryRelay, story: StorySite, daemon: RunningDaemon) {
+        let relay = try StoryRelay()
+        let story = try await StorySite(relayPort: relay.port)
+        let daemon = try await story.start()
+        relay.hold(at: point)
+        try await story.deliver(from: sender, StoryMail.text(from: sender))
+        try await relay.waitUntilHeld()
+        return (relay, story, daemon)
+    }
+
     /// Starts the daemon.
     /// - Parameter other: where it submits this time.
     func start(relayPort other: UInt16? = nil) async throws -> RunningDaemon {

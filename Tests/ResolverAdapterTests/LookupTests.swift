@@ -12,20 +12,21 @@ import Testing
     func aDomainHasAServerByItsRecords(domain: String, expected: Bool?) async throws {
         let server = try NameServer()
         defer { server.stop() }
-        let lookup = SystemMailServerLookup(timeout: 2, port: server.port)
+        let lookup = SystemMailServerLookup(timeout: 2, server: server.name)
         #expect(await lookup.hasMailServer(domain) == expected)
     }
 
     @Test func nobodyAnswering() async throws {
         let server = try NameServer(isSilent: true)
         defer { server.stop() }
-        #expect(await SystemMailServerLookup(timeout: 1, port: server.port).hasMailServer("mx.example") == nil)
+        #expect(await SystemMailServerLookup(timeout: 1, server: server.name).hasMailServer("mx.example") == nil)
     }
 }
 
 /// A name server over UDP that knows the domains of the tests (RFC 1035 section 4).
 private final class NameServer: Sendable {
     let port: UInt16
+    var name: ResolverAdapter.NameServer? { .init("127.0.0.1:\(port)") }
     private let descriptor: Int32
 
     struct Failure: Error {}

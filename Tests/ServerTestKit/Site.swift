@@ -161,6 +161,12 @@ package struct RunningDaemon: Sendable {
     package let http: HTTPClient
     package let key: String
 
+    package init(process: DaemonProcess, http: HTTPClient, key: String) {
+        self.process = process
+        self.http = http
+        self.key = key
+    }
+
     /// GET with the secret key; throws for any status but 200.
     package func api(_ path: String) async throws -> JSON {
         let answer = try await http.get(path, fields: [("Authorization", "Bearer \(key)")])

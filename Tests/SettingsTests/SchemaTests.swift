@@ -28,6 +28,7 @@ import Testing
         #expect(sample.log == defaults.log)
         #expect(sample.limits == defaults.limits)
         #expect(sample.rates == defaults.rates)
+        #expect(sample.dns == defaults.dns)
         #expect(sample.verify == defaults.verify)
         #expect(sample.database == defaults.database)
         #expect(sample.routes == [] && sample.ownAddresses == [])
