@@ -46,13 +46,7 @@ struct BareSite: Sendable {
     }
 
     func start() async throws -> RunningDaemon {
-        let process = try DaemonProcess(executable, ["serve", "--config", configurationPath])
-        let line = try await process.waitForLine(containing: "http is listening")
-        guard let port = line.text.split(separator: "port=").last.flatMap({ UInt16($0) }) else {
-            throw FixtureError(.malformed, "no port in: \(line.text)")
-        }
-        try await process.waitForLine(containing: "notice ready")
-        return RunningDaemon(process: process, http: HTTPClient(port: port), key: key)
+        try await RunningDaemon(DaemonProcess(executable, ["serve", "--config", configurationPath]), key: key)
     }
 
     /// Runs one command over the same configuration.

@@ -1,5 +1,4 @@
 import Foundation
-import Glibc
 import JSONValue
 import ServerTestKit
 import Testing
@@ -116,7 +115,8 @@ struct MailServerStories {
 
     @Test func aNameServerThatDoesNotAnswerHoldsNoMailBack() async throws {
         let directory = try ServerDirectory.temporary()
-        let names = try SilentNameServer()
+        // Takes questions and says nothing.
+        let names = try DatagramSocket()
         let sink = try await SMTPSink.start(in: directory)
         let site = try await BareSite(
             relayPort: sink.port, workflows: [DeliveryLogStories.welcome],
@@ -126,42 +126,10 @@ struct MailServerStories {
         for address in addresses { try await Self.write(to: address, daemon) }
         let messages = try await sink.waitForMessages(addresses.count)
         #expect(messages.flatMap(\.recipients).sorted() == addresses.sorted())
-        try await eventually("it has been asked") { names.hasBeenAsked }
+        try await eventually("it has been asked") { names.hasMail }
         #expect(try await daemon.gauge("outboxQueues", "domainsByServer") == 0)
         try await daemon.process.terminate()
         try await sink.stop()
         try await directory.remove()
-    }
-}
-
-/// Takes questions and says nothing.
-private final class SilentNameServer: Sendable {
-    let port: UInt16
-    private let descriptor: Int32
-
-    init() throws {
-        let descriptor = socket(AF_INET, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = inet_addr("127.0.0.1")
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let code = withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
-                bind(descriptor, pointer, length) == 0 ? getsockname(descriptor, pointer, &length) : -1
-            }
-        }
-        guard code == 0 else {
-            close(descriptor)
-            throw FixtureError(.unavailable, "no UDP port")
-        }
-        self.descriptor = descriptor
-        port = UInt16(bigEndian: address.sin_port)
-    }
-
-    deinit { close(descriptor) }
-
-    var hasBeenAsked: Bool {
-        var waiting = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-        return poll(&waiting, 1, 0) == 1
     }
 }

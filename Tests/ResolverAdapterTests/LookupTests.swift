@@ -1,7 +1,7 @@
 import Foundation
 import Glibc
 import ResolverAdapter
-import Synchronization
+import ServerTestKit
 import Testing
 
 @Suite struct LookupTests {
@@ -25,35 +25,17 @@ import Testing
 
 /// A name server over UDP that knows the domains of the tests (RFC 1035 section 4).
 private final class NameServer: Sendable {
-    let port: UInt16
-    var name: ResolverAdapter.NameServer? { .init("127.0.0.1:\(port)") }
-    private let descriptor: Int32
-
-    struct Failure: Error {}
+    private let socket: DatagramSocket
+    var name: ResolverAdapter.NameServer? { .init("127.0.0.1:\(socket.port)") }
 
     init(isSilent: Bool = false) throws {
-        let descriptor = socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
-        self.descriptor = descriptor
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = inet_addr("127.0.0.1")
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let code = withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
-                bind(descriptor, pointer, length) == 0 ? getsockname(descriptor, pointer, &length) : -1
-            }
-        }
-        guard code == 0 else { throw Failure() }
-        port = UInt16(bigEndian: address.sin_port)
+        socket = try DatagramSocket()
         if isSilent { return }
-        Thread.detachNewThread { Self.serve(descriptor) }
+        Thread.detachNewThread { [socket] in Self.serve(socket.descriptor) }
     }
 
     /// Ends the thread: its read fails.
-    func stop() {
-        shutdown(descriptor, Int32(SHUT_RDWR))
-        close(descriptor)
-    }
+    func stop() { socket.stop() }
 
     private static func serve(_ descriptor: Int32) {
         while true {

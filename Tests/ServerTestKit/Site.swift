@@ -98,12 +98,7 @@ package final class Site: Sendable {
         let process = try DaemonProcess(
             plan.executable, ["serve", "--config", configurationPath], environment: environment,
             logPath: directory.path("postrider.log"))
-        let line = try await process.waitForLine(containing: "http is listening")
-        guard let port = line.text.split(separator: "port=").last.flatMap({ UInt16($0) }) else {
-            throw FixtureError(.malformed, "no port in: \(line.text)")
-        }
-        try await process.waitForLine(containing: "notice ready")
-        return RunningDaemon(process: process, http: HTTPClient(port: port), key: key)
+        return try await RunningDaemon(process, key: key)
     }
 
     /// Sends a mail as a server of the outside world would: Postfix and every milter see `strangerAddress`.
@@ -161,9 +156,15 @@ package struct RunningDaemon: Sendable {
     package let http: HTTPClient
     package let key: String
 
-    package init(process: DaemonProcess, http: HTTPClient, key: String) {
+    /// Waits until the daemon is ready.
+    package init(_ process: DaemonProcess, key: String) async throws {
+        let line = try await process.waitForLine(containing: "http is listening")
+        guard let port = line.text.split(separator: "port=").last.flatMap({ UInt16($0) }) else {
+            throw FixtureError(.malformed, "no port in: \(line.text)")
+        }
+        try await process.waitForLine(containing: "notice ready")
         self.process = process
-        self.http = http
+        http = HTTPClient(port: port)
         self.key = key
     }
 
