@@ -190,6 +190,10 @@ struct DoctorStories {
         #expect(absent.status == .exited(1) && absent.text.contains("cannot be read"), "\(absent.text)")
         let words = try await BadInputCommand.run(["doctor"] + common, deadline: .seconds(30))
         #expect(words.text.contains("ok: mx: shop.example takes mail at mail.shop.example"), "\(words.text)")
+        // The daemon's own name server is asked where no other is named.
+        let configuration = try directory.write("postrider.yaml", "dns:\n  server: \(resolver.address)\n")
+        let own = try await Report(["--domain", Self.domain, "--ip", "192.0.2.10", "--config", configuration])
+        #expect(own.messages("ok", "mx") == ["shop.example takes mail at mail.shop.example"], "\(own.text)")
         try await resolver.stop()
         try await directory.remove()
     }
