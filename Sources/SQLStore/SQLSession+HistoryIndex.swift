@@ -72,12 +72,12 @@ extension SQLSession {
     private func takeJournal(_ limit: Int) throws -> [HistoryEntry] {
         var entries: [HistoryEntry] = []
         var last: Int64?
-        let read = try rows("SELECT sequence, entries FROM contact_journal ORDER BY sequence LIMIT ?", limit) {
-            row -> (sequence: Int64, bytes: [UInt8]) in (row[0], row[1])
-        }
-        for (sequence, bytes) in read where entries.count < limit {
-            entries += HistoryJournal.entries(bytes)
-            last = sequence
+        // One transaction may have written thousands: what is not taken is not read either.
+        _ = try firstDecoded("SELECT sequence, entries FROM contact_journal ORDER BY sequence LIMIT ?", limit) {
+            row -> Bool? in
+            entries += HistoryJournal.entries(row[1])
+            last = row[0]
+            return entries.count < limit ? nil : true
         }
         if let last { try run("DELETE FROM contact_journal WHERE sequence <= ?", last) }
         return entries

@@ -37,7 +37,12 @@ extension SQLSession {
             SELECT id, project_id, contact_id, execution_id, status, due_at, created_at, attempts, uncertain_attempts,
                 generation, template_version_id, message_id, request, first_attempt_at
             FROM outbox WHERE id = ?
-            """, id, decode: Self.outboxEntry)
+            """
+        ) {
+            $0.add(id)
+        } decode: {
+            try Self.outboxEntry($0)
+        }
     }
 
     func record(_ attempt: AttemptRecord, of entry: Identifier) throws -> Bool {
@@ -112,21 +117,39 @@ extension SQLSession {
             """
             SELECT count(*), coalesce(max(at > ?2 AND network = ?3 AND user_agent = ?4 AND machine_reason IS ?5), 0)
             FROM pixel_hits WHERE entry_id = ?1
-            """, hit.entryID, hit.at.microseconds - Self.burst, hit.network, hit.userAgent, hit.machineReason
-        ) { Summary(count: $0[0], isBurst: $0[1]) }
+            """
+        ) {
+            $0.add(hit.entryID)
+            $0.add(hit.at.microseconds - Self.burst)
+            $0.add(hit.network)
+            $0.add(hit.userAgent)
+            $0.add(hit.machineReason)
+        } decode: {
+            Summary(count: $0[0], isBurst: $0[1])
+        }
         guard let summary, !summary.isBurst else { return false }
         if summary.count < limit {
             try run(
                 """
                 INSERT INTO pixel_hits (entry_id, sequence, at, user_agent, network, machine_reason)
                 VALUES (?, ?, ?, ?, ?, ?)
-                """, hit.entryID, summary.count, hit.at, hit.userAgent, hit.network, hit.machineReason)
+                """
+            ) {
+                $0.add(hit.entryID)
+                $0.add(summary.count)
+                $0.add(hit.at)
+                $0.add(hit.userAgent)
+                $0.add(hit.network)
+                $0.add(hit.machineReason)
+            }
         }
         guard hit.machineReason == nil else { return false }
         let openedBefore: Bool =
             try first("SELECT opened_at IS NOT NULL FROM outbox WHERE id = ?", hit.entryID) { $0[0] } ?? true
-        try run(
-            "UPDATE outbox SET opens = opens + 1, opened_at = coalesce(opened_at, ?) WHERE id = ?", hit.at, hit.entryID)
+        try run("UPDATE outbox SET opens = opens + 1, opened_at = coalesce(opened_at, ?) WHERE id = ?") {
+            $0.add(hit.at)
+            $0.add(hit.entryID)
+        }
         return !openedBefore
     }
 }
