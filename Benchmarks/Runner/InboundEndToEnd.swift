@@ -4,8 +4,9 @@ import ServerTestKit
 /// A mail in until its automatic reply is handed to an SMTP server: the daemon as milter, against Dovecot's Sieve vacation
 /// as the mail's delivery over LMTP.
 ///
-/// One Postfix takes the mail for both: what is for the one domain passes our milter and is discarded, what is for the other
-/// passes none and goes to Dovecot. Both hand their replies to the same sink. The sides take turns.
+/// One Postfix takes the mail for both: what is for the one domain passes our milter, whose route consumes it (`discard`);
+/// what is for the other passes none and goes to Dovecot, whose script ends with `discard`. So neither keeps the mail, and both
+/// hand their replies to the same sink. The sides take turns.
 struct InboundEndToEnd {
     let programs: Programs
 
@@ -35,6 +36,7 @@ struct InboundEndToEnd {
         let database = directory.path("postrider.db")
         let settings = """
             \n  - domain: \(Self.domain)
+                disposition: discard
             auto_replies:
               per_domain: 1000000
               per_hour: 10000000
@@ -44,7 +46,7 @@ struct InboundEndToEnd {
             programs, database: database, in: directory, relayPort: sinkPort, settings: settings,
             workflow: workflow)
         let dovecot = try await PrivateDovecot.start(
-            in: directory, submissionPort: sinkPort,
+            in: directory, submissionPort: sinkPort, script: Self.script,
             settings: "service lmtp {\n  process_min_avail = 10\n}\nmail_fsync = optimized")
         let plainPort = try freePort()
         var configuration = PostfixConfiguration()
@@ -110,6 +112,13 @@ struct InboundEndToEnd {
         }
         return Trip(rate: figures[3] / figures[0], median: figures[1], slowest: figures[2])
     }
+
+    private static let script = """
+        require ["vacation"];
+        vacation :days 7 :subject "Away" "I am away.";
+        discard;
+
+        """
 
     private static let workflow = """
         workflow: answer
