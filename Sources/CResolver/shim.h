@@ -29,6 +29,7 @@ static inline int postrider_ask(const char *name, int type, int seconds, unsigne
     state.retry = 1;
     /* A name is asked for as it is: never with the domains of this machine behind it, and not looked up in its files. */
     state.options &= ~(unsigned long)(RES_DNSRCH | RES_DEFNAMES);
+    int known = state.nscount;
     if (port != 0) {
         state.nscount = 1;
         memset(&state.nsaddr_list[0], 0, sizeof state.nsaddr_list[0]);
@@ -38,6 +39,8 @@ static inline int postrider_ask(const char *name, int type, int seconds, unsigne
     }
     int length = res_nquery(&state, name, ns_c_in, type, answer, size);
     *reason = state.res_h_errno;
+    /* What the system's IPv6 servers stand in is freed for as many as are counted. */
+    if (state.nscount < known) state.nscount = known;
     res_nclose(&state);
     return length;
 }
