@@ -68,17 +68,21 @@ final class Lookup: Expression, @unchecked Sendable {
     /// `[expression]`: the name is computed.
     let computed: Expression?
     let segments: [Segment]
+    /// The key, where it is the only segment: most lookups are `item.name`.
+    private let onlyKey: String?
 
     init(name: Name = Name(""), computed: Expression? = nil, segments: [Segment]) {
         self.name = name
         self.computed = computed
         self.segments = segments
+        if segments.count == 1, case .key(let key) = segments[0] { onlyKey = key } else { onlyKey = nil }
     }
 
     override func evaluate(_ renderer: Renderer) throws(RenderingError) -> Value {
         // Looking for a name passes the arguments of partials and the loop variables one by one.
         try renderer.spend(1 + renderer.frame.scoped.count / 8 + segments.count)
         guard computed == nil else { return try evaluateComputed(renderer) }
+        if let onlyKey, let member = renderer.member(onlyKey, of: name) { return .json(member) }
         let root = renderer.variable(name)
         return segments.isEmpty ? root : try renderer.value(in: root, segments)
     }

@@ -34,6 +34,28 @@ extension Renderer {
         if !frame.counters.isEmpty, let count = frame.counters[name.text] { return .json(.int(count)) }
         return .json(frame.data.member(name.text) ?? .null)
     }
+
+    /// A member of an object that is a loop variable or an argument, taken out of it where it stands: a copy of the object
+    /// would cost more than the look. Nil where it must be looked for the long way.
+    func member(_ key: String, of name: Name) -> JSON? { Self.member(key, of: name, in: frame.scoped) }
+
+    /// What is a parameter cannot change meanwhile: nothing on the way to the member is retained.
+    private static func member(_ key: String, of name: Name, in scoped: [(name: Name, value: Value)]) -> JSON? {
+        var position = scoped.count - 1
+        while position >= 0 {
+            if scoped[position].name == name { return member(key, of: scoped[position].value) }
+            position -= 1
+        }
+        return nil
+    }
+
+    @inline(never)
+    private static func member(_ key: String, of value: borrowing Value) -> JSON? {
+        switch value {
+        case .json(.object(let object)): object.member(key)
+        default: nil
+        }
+    }
 }
 
 extension JSONObject {

@@ -134,11 +134,12 @@ final class Renderer {
     }
 
     func conditional(_ branches: [Branch]) throws(RenderingError) {
-        for branch in branches {
-            if let condition = branch.condition {
-                guard try isTrue(condition) != branch.negated else { continue }
+        // By their places: a copy of each would be retained.
+        for position in branches.indices {
+            if let condition = branches[position].condition {
+                guard try isTrue(condition) != branches[position].negated else { continue }
             }
-            return try render(branch.body)
+            return try render(branches[position].body)
         }
     }
 
