@@ -11,10 +11,6 @@ struct OptionSetter {
         note(postrider_curl_set_long(handle, option, value))
     }
 
-    mutating func set(_ option: CURLoption, offset value: Int) {
-        note(postrider_curl_set_offset(handle, option, curl_off_t(value)))
-    }
-
     /// libcurl copies the text.
     mutating func set(_ option: CURLoption, _ value: String) {
         note(postrider_curl_set_string(handle, option, value))
@@ -26,11 +22,6 @@ struct OptionSetter {
     /// libcurl keeps the pointer.
     mutating func set(_ option: CURLoption, _ value: UnsafeMutableRawPointer) {
         note(postrider_curl_set_pointer(handle, option, value))
-    }
-
-    /// libcurl keeps the list.
-    mutating func set(_ option: CURLoption, _ value: UnsafeMutablePointer<curl_slist>?) {
-        note(postrider_curl_set_list(handle, option, value))
     }
 
     mutating func set(_ option: CURLoption, _ value: @escaping postrider_curl_io) {

@@ -1,131 +1,188 @@
 import CLibcurl
 import Glibc
-import Logging
 import MailModel
 
-/// One libcurl easy handle and the connection it keeps open between messages. Belongs to one thread.
+/// One connection to the relay. Belongs to one thread.
 ///
-/// The handle is freed in `deinit`; the callbacks get the `Transfer`, which this object keeps alive as long as the
+/// libcurl opens it: it resolves, connects, greets, secures and logs in (CURLOPT_CONNECT_ONLY(3)), and carries the bytes. The
+/// mail transactions are our own: libcurl's wait for the reply to every single command, and check every time what has not
+/// changed.
+///
+/// The handle is freed in `deinit`; the callbacks get the `ConnectionOpening`, which this object keeps alive as long as the
 /// handle.
 final class SMTPConnection {
-    private let configuration: SMTPConfiguration
-    private let logger: Logger
+    let configuration: SMTPConfiguration
+    let stopSignal: StopSignal
+    /// What was said of the mail that is under way, or of the opening.
+    var exchange: SMTPExchange
+    /// The stop signal ended what was under way.
+    private(set) var isStopped = false
+    /// What was received, and how much of it was taken as lines.
+    private var received: [UInt8] = []
+    private var taken = 0
+    /// Written over by every command and piece of a message.
+    var outgoing: [UInt8] = []
+    /// The relay waits for a command, so that QUIT is one.
+    var isAtCommand = false
+
     private let handle: UnsafeMutableRawPointer
-    private let transfer: Transfer
+    private let opening: ConnectionOpening
     private let errorText: UnsafeMutablePointer<CChar>
+    private var socket = curl_socket_t(-1)
+
+    /// Bytes that one look at the socket takes: some replies.
+    private static let receiveSize = 4096
 
     /// nil when libcurl has no memory for a handle or refuses an option.
-    init?(configuration: SMTPConfiguration, stopSignal: StopSignal, logger: Logger) {
+    init?(configuration: SMTPConfiguration, stopSignal: StopSignal) {
         guard let handle = curl_easy_init() else { return nil }
         self.configuration = configuration
-        self.logger = logger
+        self.stopSignal = stopSignal
         self.handle = handle
-        transfer = Transfer(configuration: configuration, stopSignal: stopSignal)
+        opening = ConnectionOpening(configuration: configuration, stopSignal: stopSignal)
+        exchange = opening.exchange
         errorText = .allocate(capacity: Int(CURL_ERROR_SIZE))
         errorText.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
-        let failure = setSessionOptions()
-        if let failure {
-            logger.error("smtp: libcurl refuses an option", metadata: ["curl": "\(failure.rawValue)"])
-            return nil
-        }
+        guard setOptions() == nil else { return nil }
     }
 
-    /// Says QUIT but does not wait for the answer: libcurl would, for up to two minutes, and nobody needs it. With
-    /// the reading half closed it sees the end at once.
+    /// Says QUIT but does not wait for the answer, which nobody needs. With the reading half closed, TLS does not wait for
+    /// one either.
     deinit {
-        var socket = curl_socket_t(-1)
-        if postrider_curl_get_socket(handle, CURLINFO_ACTIVESOCKET, &socket) == CURLE_OK, socket >= 0 {
+        if socket >= 0 {
+            if isAtCommand {
+                var count = 0
+                _ = curl_easy_send(handle, "QUIT\r\n", 6, &count)
+            }
             shutdown(socket, Int32(SHUT_RD))
         }
         curl_easy_cleanup(handle)
         errorText.deallocate()
     }
 
-    /// One attempt, with a second try on a new connection when the relay had closed the kept one. Blocks.
-    func deliver(_ mail: OutgoingMail) -> DeliveryOutcome {
-        var result = perform(mail, onFreshConnection: false)
-        if result.isStaleConnection {
-            logger.debug("smtp: idle connection was closed by the relay")
-            result = perform(mail, onFreshConnection: true)
-        }
-        return result.outcome(relay: configuration.relayName)
-    }
-
-    /// Goes as far as a mail would need, and sends none. Blocks; the connection is of no further use.
-    /// - Returns: what is wrong; nil when the relay waits for mail.
-    func probe() -> String? {
-        transfer.begin(sending: UnsafeRawBufferPointer(start: nil, count: 0))
-        errorText.pointee = 0
-        var options = OptionSetter(handle: handle)
-        options.set(CURLOPT_CONNECT_ONLY, 1)
-        let code = options.failure ?? curl_easy_perform(handle)
-        transfer.end()
-        if code == CURLE_OK, transfer.exchange.phase == .transaction { return nil }
-        let said = String(cString: errorText)
-        let result = TransferResult(
-            code: code, exchange: transfer.exchange,
-            detail: said.isEmpty ? String(cString: curl_easy_strerror(code)) : said)
-        switch result.outcome(relay: configuration.relayName) {
-        case .unreachable(let reason), .unknown(let reason), .refused(let reason): return reason
-        case .rejected(let reply), .deferred(let reply), .delivered(let reply, _):
-            return "\(configuration.relayName) said \(reply.code) \(reply.text)"
-        }
-    }
-
-    private func perform(_ mail: OutgoingMail, onFreshConnection isFresh: Bool) -> TransferResult {
-        mail.bytes.withUnsafeBytes { bytes in
-            transfer.begin(sending: bytes, mayDepart: mail.mayDepart)
-            errorText.pointee = 0
-            let recipients = curl_slist_append(nil, mail.recipient)
-            let code =
-                if let recipients {
-                    performPrepared(mail, recipients: recipients, onFreshConnection: isFresh)
-                } else {
-                    CURLE_OUT_OF_MEMORY
-                }
-            curl_slist_free_all(recipients)
-            transfer.end()
-            let said = String(cString: errorText)
-            let detail = said.isEmpty ? String(cString: curl_easy_strerror(code)) : said
-            return TransferResult(
-                code: code, exchange: transfer.exchange, detail: detail, isStopped: transfer.isStopped)
-        }
-    }
-
-    private func performPrepared(
-        _ mail: OutgoingMail, recipients: UnsafeMutablePointer<curl_slist>, onFreshConnection isFresh: Bool
-    ) -> CURLcode {
-        var options = OptionSetter(handle: handle)
-        options.set(CURLOPT_MAIL_FROM, mail.reversePath)
-        options.set(CURLOPT_MAIL_RCPT, recipients)
-        options.set(CURLOPT_INFILESIZE_LARGE, offset: mail.bytes.count)
-        options.set(CURLOPT_FRESH_CONNECT, isFresh ? 1 : 0)
-        // Last, because other options switch it off; without it libcurl says VRFY instead of DATA.
-        options.set(CURLOPT_UPLOAD, 1)
-        if let failure = options.failure { return failure }
+    /// Goes as far as the first command of a mail. Blocks.
+    /// - Returns: nil when the relay waits for mail.
+    func open() -> TransferResult? {
         let code = curl_easy_perform(handle)
-        // libcurl keeps the pointer, not a copy.
-        options.set(CURLOPT_MAIL_RCPT, nil)
-        return code
+        exchange = opening.exchange
+        isStopped = opening.isStopped
+        if code == CURLE_OK, exchange.phase == .transaction,
+            postrider_curl_get_socket(handle, CURLINFO_ACTIVESOCKET, &socket) == CURLE_OK, socket >= 0
+        {
+            letSocketBlock()
+            isAtCommand = true
+            return nil
+        }
+        return result(code)
     }
 
-    private func setSessionOptions() -> CURLcode? {
+    /// How what is under way has ended.
+    func result(_ code: CURLcode) -> TransferResult {
+        let said = code == CURLE_OK ? "" : String(cString: errorText)
+        return TransferResult(
+            code: code, exchange: exchange, detail: said.isEmpty ? String(cString: curl_easy_strerror(code)) : said,
+            isStopped: isStopped)
+    }
+
+    // MARK: Bytes
+
+    /// A thread of its own may sleep in the system call, which saves asking first; it wakes up every second to see whether it
+    /// has to stop.
+    private func letSocketBlock() {
+        let flags = fcntl(socket, F_GETFL)
+        if flags >= 0 { _ = fcntl(socket, F_SETFL, flags & ~O_NONBLOCK) }
+        var second = timeval(tv_sec: 1, tv_usec: 0)
+        let size = socklen_t(MemoryLayout<timeval>.size)
+        setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &second, size)
+        setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &second, size)
+    }
+
+    /// Says all that is in `outgoing`.
+    func say() -> CURLcode {
+        outgoing.withUnsafeBytes { bytes in
+            var rest = bytes
+            var start: ContinuousClock.Instant?
+            while !rest.isEmpty {
+                var count = 0
+                switch curl_easy_send(handle, rest.baseAddress, rest.count, &count) {
+                case CURLE_OK where count > 0:
+                    rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+                    start = nil
+                case CURLE_OK, CURLE_AGAIN:
+                    if let failure = waited(&start, atMost: configuration.replyTimeout) { return failure }
+                case let code: return code
+                }
+            }
+            return CURLE_OK
+        }
+    }
+
+    /// Waits for a whole reply, which is then in `exchange`.
+    func hear(atMost limit: Duration) -> CURLcode {
+        let known = exchange.replyCount
+        var start: ContinuousClock.Instant? = .now
+        while true {
+            while let end = received[taken...].firstIndex(of: 0x0A) {
+                let isWelcome = exchange.take(line: received[taken...end])
+                taken = end + 1
+                guard isWelcome else { return CURLE_WRITE_ERROR }
+                if exchange.replyCount > known { return CURLE_OK }
+            }
+            // A line without end is more than any server has to say.
+            if received.count - taken > ReplyReader.sizeLimit, !exchange.take(line: received[taken...]) {
+                return CURLE_WRITE_ERROR
+            }
+            switch receive() {
+            case CURLE_OK: break
+            case CURLE_AGAIN: if let failure = waited(&start, atMost: limit) { return failure }
+            case let code: return code
+            }
+        }
+    }
+
+    /// Whether the relay has said more than was asked for: nobody knows what the next reply would answer.
+    var hasMoreThanAsked: Bool { taken < received.count }
+
+    private func receive() -> CURLcode {
+        received.removeFirst(taken)
+        taken = 0
+        var count = 0
+        let code = withUnsafeTemporaryAllocation(byteCount: Self.receiveSize, alignment: 1) { buffer in
+            let code = curl_easy_recv(handle, buffer.baseAddress, buffer.count, &count)
+            if code == CURLE_OK { received.append(contentsOf: buffer.prefix(count)) }
+            return code
+        }
+        return code == CURLE_OK && count == 0 ? CURLE_GOT_NOTHING : code
+    }
+
+    /// A second has passed in vain, or less.
+    private func waited(_ start: inout ContinuousClock.Instant?, atMost limit: Duration) -> CURLcode? {
+        if stopSignal.isSet {
+            isStopped = true
+            return CURLE_ABORTED_BY_CALLBACK
+        }
+        let now = ContinuousClock.now
+        let from = start ?? now
+        start = from
+        return from.duration(to: now) < limit ? nil : CURLE_OPERATION_TIMEDOUT
+    }
+
+    // MARK: Options
+
+    private func setOptions() -> CURLcode? {
         var options = OptionSetter(handle: handle)
         options.set(CURLOPT_URL, configuration.url)
         options.set(CURLOPT_PROTOCOLS_STR, "smtp,smtps")
+        options.set(CURLOPT_CONNECT_ONLY, 1)
         // Or ALL_PROXY in the environment would be used.
         options.set(CURLOPT_PROXY, "")
         options.set(CURLOPT_NOSIGNAL, 1)
         options.set(CURLOPT_TCP_KEEPALIVE, 1)
         options.set(CURLOPT_CONNECTTIMEOUT, configuration.connectTimeout.wholeSeconds)
         options.set(CURLOPT_SERVER_RESPONSE_TIMEOUT, configuration.replyTimeout.wholeSeconds)
-        options.set(CURLOPT_LOW_SPEED_LIMIT, 1)
-        // One second more than for a reply: the same standstill must not have two limits racing.
-        options.set(CURLOPT_LOW_SPEED_TIME, configuration.replyTimeout.wholeSeconds + 1)
-        options.set(CURLOPT_MAXAGE_CONN, configuration.idleTimeout.wholeSeconds)
         options.set(CURLOPT_ERRORBUFFER, UnsafeMutableRawPointer(errorText))
         setSecurity(&options)
-        transfer.install(on: &options)
+        opening.install(on: &options)
         return options.failure
     }
 

@@ -1,9 +1,9 @@
 import MailModel
 
-/// What one transfer has heard so far, and what may still be said.
+/// What was heard of one mail so far, or while its connection was opened, and what may still be said.
 ///
 /// libcurl reports every reply line to its header callback but not which command it answers; the order is fixed
-/// (lib/smtp.c), so the phase follows from the replies:
+/// (lib/smtp.c, and our own after that), so the phase follows from the replies:
 ///
 /// | phase | reply | next phase |
 /// |---|---|---|
@@ -20,13 +20,13 @@ import MailModel
 /// | transaction | 4xx, 5xx | decided |
 /// | content | any | decided |
 ///
-/// A transfer starts in `transaction`, for a reused connection; a socket that is opened sets it back to `greeting`.
+/// It starts in `transaction`, for a connection that is there; a socket that is opened sets it back to `greeting`.
 struct SMTPExchange {
     enum Phase: Hashable {
         case greeting, hello, startTLS, login, transaction, content, decided
     }
 
-    /// Why we, not the relay, ended the transfer.
+    /// Why we, not the relay, ended it.
     enum Objection: Hashable {
         /// A login is configured and the relay offers none: libcurl would send the mail without (no error of its own).
         case loginNotOffered
@@ -37,7 +37,7 @@ struct SMTPExchange {
     let needsLogin: Bool
 
     private(set) var phase = Phase.transaction
-    /// A new connection was opened for this transfer.
+    /// A new connection was opened for it.
     private(set) var isFresh = false
     /// The relay refused the whole session with its greeting.
     private(set) var isSessionRefused = false
@@ -46,6 +46,10 @@ struct SMTPExchange {
     /// The last complete reply but for that to QUIT.
     private(set) var reply: Reply?
     private(set) var objection: Objection?
+    /// Complete replies, and the code of the last whatever it answered.
+    private(set) var replyCount = 0
+    private(set) var lastCode: Int?
+    private(set) var extensions = SMTPExtensions()
 
     private var reader = ReplyReader()
     private var isSecured = false
@@ -54,6 +58,13 @@ struct SMTPExchange {
     init(tls: SMTPConfiguration.TLS, needsLogin: Bool) {
         self.tls = tls
         self.needsLogin = needsLogin
+    }
+
+    /// The next mail over the same connection.
+    var next: SMTPExchange {
+        var exchange = SMTPExchange(tls: tls, needsLogin: needsLogin)
+        exchange.extensions = extensions
+        return exchange
     }
 
     /// A socket was opened: what follows starts with the greeting.
@@ -74,6 +85,8 @@ struct SMTPExchange {
     }
 
     private mutating func take(_ reply: Reply, lines: [String]) {
+        replyCount += 1
+        lastCode = reply.code
         // 221 only ever answers QUIT, which libcurl sends after a failure, before it reports that failure.
         guard phase != .decided, reply.code != 221 else { return }
         self.reply = reply
@@ -97,6 +110,7 @@ struct SMTPExchange {
     /// EHLO or HELO was answered. The comparisons are libcurl's own, to the letter: what it does not recognise it does
     /// not use.
     private mutating func welcomed(lines: [String]) {
+        extensions = SMTPExtensions(lines: lines)
         offersLogin = lines.contains { $0.hasPrefix("AUTH ") }
         let wantsTLS = tls == .required || tls == .opportunistic
         if wantsTLS, !isSecured, lines.contains(where: { $0.hasPrefix("STARTTLS") }) {

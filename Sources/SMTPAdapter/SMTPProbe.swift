@@ -13,8 +13,13 @@ package enum SMTPProbe {
     {
         try configuration.validate()
         guard SMTPTransport.libraryStatus == CURLE_OK,
-            let connection = SMTPConnection(configuration: configuration, stopSignal: StopSignal(), logger: logger)
+            let connection = SMTPConnection(configuration: configuration, stopSignal: StopSignal())
         else { throw SMTPConfigurationError(code: .systemFailure, description: "libcurl could not be set up.") }
-        return connection.probe()
+        guard let result = connection.open() else { return nil }
+        switch result.outcome(relay: configuration.relayName) {
+        case .unreachable(let reason), .unknown(let reason), .refused(let reason): return reason
+        case .rejected(let reply), .deferred(let reply), .delivered(let reply, _):
+            return "\(configuration.relayName) said \(reply.code) \(reply.text)"
+        }
     }
 }

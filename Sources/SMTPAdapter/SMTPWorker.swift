@@ -1,4 +1,3 @@
-import CLibcurl
 import Glibc
 import Logging
 import MailModel
@@ -50,10 +49,7 @@ final class SMTPWorker: Sendable {
         while true {
             // Without a connection there is nothing to close, hence no reason to wake up.
             switch queue.next(within: connection == nil ? nil : configuration.idleTimeout) {
-            case .delivery(let delivery):
-                if connection == nil { connection = makeConnection() }
-                delivery.completion(
-                    connection?.deliver(delivery.mail) ?? .unreachable(reason: "libcurl could not be set up."))
+            case .delivery(let delivery): delivery.completion(deliver(delivery.mail, over: &connection))
             case .idle: connection = nil
             case .closed:
                 connection = nil
@@ -63,8 +59,31 @@ final class SMTPWorker: Sendable {
         }
     }
 
-    private func makeConnection() -> SMTPConnection? {
-        SMTPConnection(configuration: configuration, stopSignal: stopSignal, logger: logger)
+    /// One attempt, with a second try on a new connection when the relay had closed the kept one. Blocks.
+    private func deliver(_ mail: OutgoingMail, over connection: inout SMTPConnection?) -> DeliveryOutcome {
+        for isLast in [false, true] {
+            guard let result = attempt(mail, over: &connection) else { break }
+            if isLast || !result.isStaleConnection { return result.outcome(relay: configuration.relayName) }
+            logger.debug("smtp: idle connection was closed by the relay")
+        }
+        return .unreachable(reason: "libcurl could not be set up.")
+    }
+
+    /// - Returns: nil when libcurl cannot be set up.
+    private func attempt(_ mail: OutgoingMail, over kept: inout SMTPConnection?) -> TransferResult? {
+        // In no mail's way: what is kept is kept again below.
+        let connection: SMTPConnection
+        if let kept {
+            connection = kept
+            connection.exchange = connection.exchange.next
+        } else {
+            guard let made = SMTPConnection(configuration: configuration, stopSignal: stopSignal) else { return nil }
+            if let failure = made.open() { return failure }
+            connection = made
+        }
+        let result = connection.send(mail)
+        kept = result.isAcceptance && !connection.hasMoreThanAsked ? connection : nil
+        return result
     }
 
     /// UNIX signals are for the main thread; and OpenSSL writes to a closed connection with write(2), whose SIGPIPE

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Tells transfers under way to end. A thread inside libcurl cannot be woken; libcurl asks at least once a second.
+/// Tells transfers under way to end. A thread that waits for the relay is not woken; it asks once a second.
 final class StopSignal: Sendable {
     private let flag = Atomic<Bool>(false)
 

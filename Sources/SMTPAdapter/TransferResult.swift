@@ -1,14 +1,20 @@
 import CLibcurl
 import MailModel
 
-/// How one transfer ended, and what that means for the message.
+/// How one attempt ended, and what that means for the message.
 struct TransferResult {
     var code: CURLcode
     var exchange: SMTPExchange
     /// libcurl's own words about the failure; may be empty.
     var detail: String
-    /// The transfer was ended because the process stops.
+    /// It was ended because the process stops.
     var isStopped = false
+
+    /// The relay has the message, and has said so.
+    var isAcceptance: Bool {
+        code == CURLE_OK && exchange.phase == .decided && exchange.isContentOpen
+            && exchange.lastCode.map { $0 / 100 } == 2
+    }
 
     /// The relay had closed the idle connection before it saw the message: no failure, a second try on a new
     /// connection is due at once. Either nothing was heard at all, or only the 421 with which servers announce it

@@ -1,0 +1,100 @@
+import CLibcurl
+import MailModel
+
+extension SMTPConnection {
+    /// The commands of a mail (RFC 5321 section 3.3), in their order.
+    private enum Command: CaseIterable {
+        case mail, recipient, data
+
+        func isAccepted(_ code: Int) -> Bool { self == .data ? code == 354 : (200..<300).contains(code) }
+    }
+
+    /// How long a connection that is given up may wait for answers. Nothing depends on them, and a relay in trouble may never
+    /// give them.
+    private static let partingTime = Duration.seconds(2)
+
+    /// One attempt. Blocks. Where the relay offers it, the commands go together (RFC 2920): its replies are the same, and the
+    /// message itself is not sent before the last of them.
+    ///
+    /// Whatever ends otherwise than with the relay's acceptance leaves the connection of no further use.
+    func send(_ mail: OutgoingMail) -> TransferResult {
+        isAtCommand = false
+        if let failure = sayEnvelope(of: mail) { return failure }
+        // Without a final dot the relay has no message.
+        guard mail.mayDepart?() ?? true else { return result(CURLE_ABORTED_BY_CALLBACK) }
+        let code = mail.bytes.withUnsafeBytes { bytes in
+            var message = DottedMessage(bytes)
+            while message.next(into: &outgoing) {
+                let code = say()
+                if code != CURLE_OK { return code }
+            }
+            return hear(atMost: configuration.replyTimeout)
+        }
+        isAtCommand = code == CURLE_OK
+        return result(code)
+    }
+
+    /// - Returns: nil when the relay waits for the message.
+    private func sayEnvelope(of mail: OutgoingMail) -> TransferResult? {
+        let isTogether = exchange.extensions.hasPipelining
+        outgoing.removeAll(keepingCapacity: true)
+        for command in Command.allCases {
+            append(command, of: mail)
+            if isTogether { continue }
+            if let failure = exchangeOne(command) { return failure }
+            outgoing.removeAll(keepingCapacity: true)
+        }
+        guard isTogether else { return nil }
+        let code = say()
+        // What has come meanwhile says more than a connection that is lost: 421, probably.
+        for command in Command.allCases {
+            if let failure = hear(command, otherwise: code) {
+                if failure.code == CURLE_WEIRD_SERVER_REPLY { hearTheRest(after: command) }
+                return failure
+            }
+        }
+        return nil
+    }
+
+    private func exchangeOne(_ command: Command) -> TransferResult? {
+        let code = say()
+        let failure = hear(command, otherwise: code)
+        // It waits for the next one. After 354 it would take QUIT for mail.
+        isAtCommand = failure?.code == CURLE_WEIRD_SERVER_REPLY && exchange.lastCode != 354
+        return failure
+    }
+
+    /// - Parameter code: how saying it went.
+    private func hear(_ command: Command, otherwise code: CURLcode) -> TransferResult? {
+        let heard = hear(atMost: configuration.replyTimeout)
+        if heard != CURLE_OK { return result(code == CURLE_OK ? heard : code) }
+        guard let reply = exchange.lastCode, command.isAccepted(reply) else { return result(CURLE_WEIRD_SERVER_REPLY) }
+        return code == CURLE_OK ? nil : result(code)
+    }
+
+    /// Hears what is answered to the commands that were said together with a refused one, so that the parting is in order.
+    private func hearTheRest(after refused: Command) {
+        for _ in Command.allCases.drop(while: { $0 != refused }).dropFirst() {
+            guard hear(atMost: Self.partingTime) == CURLE_OK else { return }
+        }
+        isAtCommand = exchange.lastCode != 354
+    }
+
+    private func append(_ command: Command, of mail: OutgoingMail) {
+        switch command {
+        case .mail:
+            outgoing.append(contentsOf: "MAIL FROM:<".utf8)
+            outgoing.append(contentsOf: mail.reversePath.utf8)
+            outgoing.append(UInt8(ascii: ">"))
+            if exchange.extensions.hasSize, !mail.bytes.isEmpty {
+                outgoing.append(contentsOf: " SIZE=\(mail.bytes.count)".utf8)
+            }
+        case .recipient:
+            outgoing.append(contentsOf: "RCPT TO:<".utf8)
+            outgoing.append(contentsOf: mail.recipient.utf8)
+            outgoing.append(UInt8(ascii: ">"))
+        case .data: outgoing.append(contentsOf: "DATA".utf8)
+        }
+        outgoing.append(contentsOf: [0x0D, 0x0A])
+    }
+}
