@@ -3,42 +3,64 @@ import MailModel
 import WorkflowModel
 
 extension Dispatch {
-    /// One claimed mail on its way from the outbox to the record of what became of it.
+    /// One claimed mail on its way from the outbox to the record of what became of it. Handed on from thread to thread, so that
+    /// what it is about is there once and is not copied.
     struct Errand: Sendable {
-        let entry: OutboxEntry
+        private let subject: Subject
         var seat: DispatchBoard.Seat
-        let material: Result<Material, any Error>
-        /// Where it is counted, so that a stop can be noticed.
-        let places: DeliveryPlaces?
-        private let ended: @Sendable () -> Void
+
+        private final class Subject: Sendable {
+            let entry: OutboxEntry
+            let material: Result<Material, any Error>
+            let places: DeliveryPlaces?
+            let ended: @Sendable () -> Void
+
+            init(
+                _ entry: OutboxEntry, _ material: Result<Material, any Error>, _ places: DeliveryPlaces?,
+                _ ended: @escaping @Sendable () -> Void
+            ) {
+                self.entry = entry
+                self.material = material
+                self.places = places
+                self.ended = ended
+            }
+        }
 
         init(
             entry: OutboxEntry, seat: DispatchBoard.Seat, material: Result<Material, any Error>,
             places: DeliveryPlaces?,
             ended: @escaping @Sendable () -> Void = {}
         ) {
-            self.entry = entry
+            subject = Subject(entry, material, places, ended)
             self.seat = seat
-            self.material = material
-            self.places = places
-            self.ended = ended
         }
 
+        var entry: OutboxEntry { subject.entry }
+        var material: Result<Material, any Error> { subject.material }
+        /// Where it is counted, so that a stop can be noticed.
+        var places: DeliveryPlaces? { subject.places }
+
         /// An earlier attempt has ended, and nobody knows how.
-        var isInTheDark: Bool { entry.uncertainAttempts > 0 }
+        var isInTheDark: Bool { subject.entry.uncertainAttempts > 0 }
 
         /// To be called once, when its end is written down.
         func end() {
-            places?.giveBack()
-            ended()
+            subject.places?.giveBack()
+            subject.ended()
         }
     }
 
     /// A mail that is ready, and where it goes.
-    fileprivate struct Departure: Sendable {
-        var built: MailBuilder.Built
-        var relay: Int
-        var gate: DepartureGate
+    fileprivate final class Departure: Sendable {
+        let built: MailBuilder.Built
+        let relay: Int
+        let gate: DepartureGate
+
+        init(built: MailBuilder.Built, relay: Int, gate: DepartureGate) {
+            self.built = built
+            self.relay = relay
+            self.gate = gate
+        }
     }
 
     /// How an attempt has ended.
@@ -72,7 +94,8 @@ extension Dispatch {
             switch try prepare(&errand) {
             case .ready(let departure):
                 var mail = departure.built.mail
-                mail.mayDepart = { departure.gate.letsThrough() }
+                mail.mayDepart = { [gate = departure.gate] in gate.letsThrough() }
+                mail.isUrgent = !errand.entry.isBulk
                 relays[departure.relay].transport.submit(mail) { [errand] outcome in
                     let conclusion = Conclusion(errand: errand, departure: departure, outcome: outcome)
                     if conclusions.add(conclusion) { settled.tell { conclude(conclusions.take()) } }
@@ -175,7 +198,8 @@ extension Dispatch {
             }
             tried.insert(relay)
             var mail = departure.built.mail
-            mail.mayDepart = { departure.gate.letsThrough() }
+            mail.mayDepart = { [gate = departure.gate] in gate.letsThrough() }
+            mail.isUrgent = !errand.entry.isBulk
             outcome = await relays[relay].transport.deliver(mail)
             if let reason = departure.gate.reason { return withdraw(errand, reason) }
         }

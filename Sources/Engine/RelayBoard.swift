@@ -38,7 +38,7 @@ struct RelayBoard: Sendable {
     /// Domains that a relay must answer with 421 before that is the relay's own trouble.
     private static let lanesOfTrouble = 3
     /// Messages that are made ready for each place, at most.
-    private static let aheadLimit = 3
+    private static let aheadLimit = 6
 
     /// With several projects fewer: should the relay be slow all of a sudden, another's mail waits for their end.
     private func aheadLimit(_ relay: Relay) -> Int {

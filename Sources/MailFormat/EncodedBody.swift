@@ -16,17 +16,19 @@ struct EncodedBody {
 
     init(_ text: String, subtype: String) {
         self.subtype = subtype
-        let text = Array(BodyReader.withLineFeeds(text).utf8)
-        encoding = EncodedBody.bestEncoding(of: text)
-        switch encoding {
-        case .sevenBit: bytes = EncodedBody.withReturns(text)
-        case .quotedPrintable: bytes = EncodedBody.quotedPrintable(text)
-        case .base64: bytes = EncodedBody.base64(of: EncodedBody.withReturns(text))
+        var text = BodyReader.withLineFeeds(text)
+        (encoding, bytes) = text.withUTF8 { text in
+            let encoding = EncodedBody.bestEncoding(of: text)
+            switch encoding {
+            case .sevenBit: return (encoding, EncodedBody.withReturns(text))
+            case .quotedPrintable: return (encoding, EncodedBody.quotedPrintable(text))
+            case .base64: return (encoding, EncodedBody.base64(of: EncodedBody.withReturns(text)))
+            }
         }
     }
 
     /// As it is where it is short lines of ASCII that nothing on the way changes; otherwise what is shorter.
-    private static func bestEncoding(of text: [UInt8]) -> Encoding {
+    private static func bestEncoding(of text: UnsafeBufferPointer<UInt8>) -> Encoding {
         var encoded = 0
         var column = 0
         var isPlain = true
@@ -48,57 +50,76 @@ struct EncodedBody {
     }
 
     /// `From ` is changed by mailbox files, a dot by careless relays, and `--` might be a boundary.
-    private static func startsRiskily(_ text: [UInt8], at index: Int) -> Bool {
+    private static func startsRiskily(_ text: UnsafeBufferPointer<UInt8>, at index: Int) -> Bool {
+        func starts(with word: StaticString) -> Bool {
+            index + word.utf8CodeUnitCount <= text.count
+                && (0..<word.utf8CodeUnitCount).allSatisfy { text[index + $0] == word.utf8Start[$0] }
+        }
         switch text[index] {
-        case UInt8(ascii: "."): true
-        case UInt8(ascii: "F"): text[index...].starts(with: Array("From ".utf8))
-        case UInt8(ascii: "-"): text[index...].starts(with: Array("--=".utf8))
-        default: false
+        case UInt8(ascii: "."): return true
+        case UInt8(ascii: "F"): return starts(with: "From ")
+        case UInt8(ascii: "-"): return starts(with: "--=")
+        default: return false
         }
     }
 
-    private static func withReturns(_ text: [UInt8]) -> [UInt8] {
+    private static func withReturns(_ text: UnsafeBufferPointer<UInt8>) -> [UInt8] {
         var result: [UInt8] = []
         result.reserveCapacity(text.count + text.count / 32 + 2)
-        for byte in text {
-            if byte == 0x0A { result.append(0x0D) }
-            result.append(byte)
+        for line in text.split(separator: 0x0A, omittingEmptySubsequences: false) {
+            result.append(contentsOf: UnsafeBufferPointer(rebasing: line))
+            // What stands behind the last line end is a line, too, unless it is nothing.
+            if line.endIndex < text.count || !line.isEmpty { result.append(contentsOf: [0x0D, 0x0A]) }
         }
-        if let last = result.last, last != 0x0A { result.append(contentsOf: [0x0D, 0x0A]) }
         return result
     }
 
-    private static func quotedPrintable(_ text: [UInt8]) -> [UInt8] {
+    private static func quotedPrintable(_ text: UnsafeBufferPointer<UInt8>) -> [UInt8] {
         var result: [UInt8] = []
         result.reserveCapacity(text.count + text.count / 8 + 16)
         var column = 0
-        for (index, byte) in text.enumerated() {
+        var index = 0
+        func isBlankAtEnd(_ index: Int) -> Bool {
+            (text[index] == 0x20 || text[index] == 0x09) && (index + 1 == text.count || text[index + 1] == 0x0A)
+        }
+        while index < text.count {
+            let byte = text[index]
             if byte == 0x0A {
                 result.append(contentsOf: [0x0D, 0x0A])
                 column = 0
+                index += 1
                 continue
             }
-            let next = index + 1 < text.count ? text[index + 1] : 0x0A
-            let isBlankAtEnd = (byte == 0x20 || byte == 0x09) && next == 0x0A
-            var isLiteral = (byte >= 0x20 && byte < 0x7F && byte != UInt8(ascii: "=")) || byte == 0x09
-            if isBlankAtEnd { isLiteral = false }
+            var isLiteral = isLiteral(byte) && !isBlankAtEnd(index)
             // One place is kept for the sign that the line goes on.
             if column + (isLiteral ? 1 : 3) > lineLength - 1 {
                 result.append(contentsOf: [UInt8(ascii: "="), 0x0D, 0x0A])
                 column = 0
             }
-            if column == 0, byte == UInt8(ascii: "."), isLiteral { isLiteral = false }
-            if column == 0, byte == UInt8(ascii: "F"), startsRiskily(text, at: index) { isLiteral = false }
+            if column == 0, byte == UInt8(ascii: ".") || byte == UInt8(ascii: "F"), startsRiskily(text, at: index) {
+                isLiteral = false
+            }
             if isLiteral {
-                result.append(byte)
-                column += 1
+                // With all that follows and fits.
+                let limit = min(text.count, index + lineLength - 1 - column)
+                var end = index + 1
+                while end < limit, EncodedBody.isLiteral(text[end]) { end += 1 }
+                if end > index + 1, isBlankAtEnd(end - 1) { end -= 1 }
+                result.append(contentsOf: UnsafeBufferPointer(rebasing: text[index..<end]))
+                column += end - index
+                index = end
             } else {
                 result.append(contentsOf: [UInt8(ascii: "="), Hex.digits[Int(byte >> 4)], Hex.digits[Int(byte & 15)]])
                 column += 3
+                index += 1
             }
         }
         if column > 0 { result.append(contentsOf: [0x0D, 0x0A]) }
         return result
+    }
+
+    private static func isLiteral(_ byte: UInt8) -> Bool {
+        (byte >= 0x20 && byte < 0x7F && byte != UInt8(ascii: "=")) || byte == 0x09
     }
 
     /// In lines; what is encoded may be anything.

@@ -1,3 +1,5 @@
+import Glibc
+
 /// Cuts HTML into text and tags, forgiving as browsers are (WHATWG HTML section 13.2.5), in one pass.
 struct HTMLScanner {
     /// A start tag with the attributes that plain text and links need.
@@ -47,7 +49,14 @@ struct HTMLScanner {
         let start = position
         position += 1
         while position < bytes.count {
-            if bytes[position] == UInt8(ascii: "<"), isMarkup(at: position + 1) { break }
+            guard let base = bytes.baseAddress,
+                let found = memchr(base + position, Int32(UInt8(ascii: "<")), bytes.count - position)
+            else {
+                position = bytes.count
+                break
+            }
+            position = UnsafeRawPointer(found) - base
+            if isMarkup(at: position + 1) { break }
             position += 1
         }
         return .text(start..<position)

@@ -4,6 +4,9 @@ import MailModel
 struct HeaderWriter {
     private(set) var bytes: [UInt8] = []
 
+    /// - Parameter capacity: bytes to expect.
+    init(capacity: Int = 128) { bytes.reserveCapacity(capacity) }
+
     /// Where lines are folded (RFC 5322 section 2.1.1), and where they must end.
     private static let comfortable = 78
     private static let longest = 998
@@ -37,7 +40,7 @@ struct HeaderWriter {
     /// Free text, as in Subject: encoded words where it is not plain.
     mutating func text(_ name: String, _ text: String) {
         let clean = HeaderWriter.cleaned(text)
-        let plain = clean.split(separator: " ").map(String.init)
+        let plain = HeaderWriter.words(of: clean)
         let isPlain = EncodedWord.isPlain(clean) && plain.allSatisfy { $0.utf8.count <= 900 }
         words(name, isPlain ? plain : EncodedWord.encode(clean, firstColumn: name.utf8.count + 2))
     }
@@ -49,7 +52,7 @@ struct HeaderWriter {
         if !clean.isEmpty, name.utf8.count + 2 + clean.utf8.count <= HeaderWriter.comfortable {
             return words(name, [clean])
         }
-        let plain = clean.split(separator: " ").map(String.init)
+        let plain = HeaderWriter.words(of: clean)
         guard plain.allSatisfy({ $0.utf8.count <= HeaderWriter.longest - 1 }) else {
             throw CompositionError(.fieldTooLong, field: name)
         }
@@ -80,7 +83,7 @@ struct HeaderWriter {
         guard EncodedWord.isPlain(name), name.utf8.count <= 60 else {
             return EncodedWord.encode(name, firstColumn: firstColumn)
         }
-        if name.utf8.allSatisfy(isAtomOrBlank) { return name.split(separator: " ").map(String.init) }
+        if name.utf8.allSatisfy(isAtomOrBlank) { return words(of: name) }
         var quoted = "\""
         for scalar in name.unicodeScalars {
             if scalar == "\"" || scalar == "\\" { quoted += "\\" }
@@ -95,6 +98,10 @@ struct HeaderWriter {
         case UInt8(ascii: "0")...UInt8(ascii: "9"), 0x20, UInt8(ascii: "-"), UInt8(ascii: "'"), UInt8(ascii: "_"): true
         default: false
         }
+    }
+
+    private static func words(of text: String) -> [String] {
+        text.utf8.split(separator: 0x20).map { String(Substring($0)) }
     }
 
     /// No control character, no run of blanks, none at the ends: what a header line can say without ambiguity.

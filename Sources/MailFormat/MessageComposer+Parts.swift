@@ -18,7 +18,11 @@ extension MessageComposer {
         var header: HeaderWriter
         var content: [UInt8]
 
-        var bytes: [UInt8] { header.bytes + [0x0D, 0x0A] + content }
+        func append(to bytes: inout [UInt8]) {
+            bytes.append(contentsOf: header.bytes)
+            bytes.append(contentsOf: [0x0D, 0x0A])
+            bytes.append(contentsOf: content)
+        }
     }
 
     /// What stands after the fields of the mail: the fields of its content among them.
@@ -61,9 +65,10 @@ extension MessageComposer {
         var header = HeaderWriter()
         header.words("Content-Type", ["multipart/\(subtype);"] + parameters + ["boundary=\"\(boundary)\""])
         var content: [UInt8] = []
+        content.reserveCapacity(parts.reduce(0) { $0 + $1.header.bytes.count + $1.content.count + 128 } + 128)
         for part in parts {
             content.append(contentsOf: "\r\n--\(boundary)\r\n".utf8)
-            content.append(contentsOf: part.bytes)
+            part.append(to: &content)
         }
         content.append(contentsOf: "\r\n--\(boundary)--\r\n".utf8)
         return Entity(header: header, content: content)

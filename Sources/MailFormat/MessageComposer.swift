@@ -10,7 +10,7 @@ package enum MessageComposer {
 
     /// The whole mail: header, blank line, body. Throws when a value can be written in no legal way.
     package static func compose(_ draft: MailDraft) throws(CompositionError) -> [UInt8] {
-        var writer = HeaderWriter()
+        var writer = HeaderWriter(capacity: 1024)
         try writer.mailboxes("From", [draft.from])
         try writeRecipients(draft, to: &writer)
         writer.text("Subject", draft.subject)
@@ -68,13 +68,16 @@ package enum MessageComposer {
             }
         }
         let body = try body(of: draft)
-        var bytes = writer.bytes + body.header.bytes
+        var bytes = writer.bytes
+        bytes.reserveCapacity(bytes.count + body.header.bytes.count + body.content.count + 64)
+        bytes.append(contentsOf: body.header.bytes)
         if draft.html != nil || !draft.files.isEmpty {
             bytes.append(contentsOf: "\r\nThis is a message in several forms in MIME format.\r\n".utf8)
         } else {
             bytes.append(contentsOf: [0x0D, 0x0A])
         }
-        return bytes + body.content
+        bytes.append(contentsOf: body.content)
+        return bytes
     }
 
     /// Printable, with an `@`, short enough for a line of its own with its brackets.

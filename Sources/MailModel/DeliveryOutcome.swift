@@ -26,6 +26,8 @@ package struct OutgoingMail: Sendable {
     /// Asked once, when the relay is ready for the message itself, by a thread that may be kept waiting. False ends the
     /// attempt: the relay has got nothing. Nil sends in any case.
     package var mayDepart: (@Sendable () -> Bool)?
+    /// Somebody waits for it: it goes before others that were handed over and have not begun.
+    package var isUrgent = false
 
     package init(
         reversePath: String, recipient: String, bytes: [UInt8], mayDepart: (@Sendable () -> Bool)? = nil

@@ -3,6 +3,7 @@ package enum LinkDestination {
     /// Absolute http and https addresses with a host that every client reads in the same way. Nil for any other: relative
     /// ones, other schemes, names and passwords in front of the host, characters that some clients take for others.
     package static func accepted(_ text: String, limit: Int) -> String? {
+        if text.utf8.count <= limit, isPlain(text) { return text }
         guard text.utf8.count <= limit, let end = schemeEnd(text), !text.contains("\\"),
             text.unicodeScalars.allSatisfy({ $0.value > 0x1F && !(0x7F...0x9F).contains($0.value) })
         else { return nil }
@@ -11,6 +12,17 @@ package enum LinkDestination {
         guard isHost(authority) else { return nil }
         let result = text[..<end] + authority + encoded(rest.dropFirst(authority.count))
         return result.utf8.count <= limit ? String(result) : nil
+    }
+
+    /// A usual scheme and a host in ASCII, and nothing that would have to be written differently.
+    private static func isPlain(_ text: String) -> Bool {
+        for scheme in ["https://", "http://"] where text.utf8.starts(with: scheme.utf8) {
+            let rest = text.utf8.dropFirst(scheme.utf8.count)
+            let path = rest.firstIndex { $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: "?") || $0 == UInt8(ascii: "#") }
+            return isHost(Substring(rest[..<(path ?? rest.endIndex)]))
+                && rest[(path ?? rest.endIndex)...].allSatisfy(isWritten)
+        }
+        return false
     }
 
     private static func schemeEnd(_ text: String) -> String.Index? {
@@ -40,14 +52,21 @@ package enum LinkDestination {
     private static func encoded(_ text: Substring) -> String {
         var result = ""
         for byte in text.utf8 {
-            switch byte {
-            case 0x21, 0x23...0x3B, 0x3D, 0x3F...0x5B, 0x5D, 0x5F, 0x61...0x7E:
+            if isWritten(byte) {
                 result.unicodeScalars.append(Unicode.Scalar(byte))
-            default:
+            } else {
                 let digits = String(byte, radix: 16, uppercase: true)
                 result += digits.count == 1 ? "%0\(digits)" : "%\(digits)"
             }
         }
         return result
+    }
+
+    /// As itself.
+    private static func isWritten(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 0x21, 0x23...0x3B, 0x3D, 0x3F...0x5B, 0x5D, 0x5F, 0x61...0x7E: true
+        default: false
+        }
     }
 }

@@ -17,6 +17,40 @@ final class DeliveryQueue: @unchecked Sendable {
         let completion: Completion
     }
 
+    /// Deliveries that no thread has begun, first in, first out.
+    private struct Line {
+        /// The first `begun` of them are gone.
+        private var deliveries: [Delivery?] = []
+        private var begun = 0
+
+        var isEmpty: Bool { begun == deliveries.count }
+
+        mutating func append(_ delivery: Delivery) { deliveries.append(delivery) }
+
+        mutating func popFirst() -> Delivery? {
+            guard begun < deliveries.count else { return nil }
+            defer {
+                deliveries[begun] = nil
+                begun += 1
+                // Each is moved once at most.
+                if begun > 32, begun * 2 > deliveries.count {
+                    deliveries.removeFirst(begun)
+                    begun = 0
+                }
+            }
+            return deliveries[begun]
+        }
+
+        mutating func remove(_ number: UInt64) -> Delivery? {
+            deliveries.firstIndex { $0?.number == number }.flatMap { deliveries.remove(at: $0) }
+        }
+
+        mutating func takeAll() -> [Delivery] {
+            defer { self = Line() }
+            return deliveries.compactMap(\.self)
+        }
+    }
+
     /// What a thread is to do next.
     enum Work {
         case delivery(Delivery)
@@ -28,7 +62,11 @@ final class DeliveryQueue: @unchecked Sendable {
 
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let arrival = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
-    private var waiting: [Delivery] = []
+    /// What somebody waits for goes first.
+    private var urgent = Line()
+    private var waiting = Line()
+    /// Threads that wait for work.
+    private var idle = 0
     private var lastNumber: UInt64 = 0
     private var isClosed = false
     private var threads = 0
@@ -67,20 +105,20 @@ final class DeliveryQueue: @unchecked Sendable {
 
     /// Queues a delivery; it is answered at once when the queue is closed.
     func add(_ delivery: Delivery) {
-        let isAccepted = locked {
-            guard !isClosed else { return false }
-            waiting.append(delivery)
-            pthread_cond_signal(arrival)
-            return true
+        let (isAccepted, isAwaited) = locked {
+            guard !isClosed else { return (false, false) }
+            if delivery.mail.isUrgent { urgent.append(delivery) } else { waiting.append(delivery) }
+            return (true, idle > 0)
         }
+        // Whoever wakes up finds the mutex free.
+        if isAwaited { pthread_cond_signal(arrival) }
         if !isAccepted { delivery.completion(Self.notBegun) }
     }
 
     /// Takes back a delivery that no thread has begun; otherwise nothing happens.
     func withdraw(_ number: UInt64) {
-        let delivery = locked { () -> Delivery? in
-            guard let index = waiting.firstIndex(where: { $0.number == number }) else { return nil }
-            return waiting.remove(at: index)
+        let delivery = locked {
+            urgent.remove(number) ?? waiting.remove(number)
         }
         delivery?.completion(.unreachable(reason: "The delivery was cancelled before it began."))
     }
@@ -88,17 +126,22 @@ final class DeliveryQueue: @unchecked Sendable {
     /// Waits for work, at most `limit`, or for ever without one. Only for the threads of the pool.
     func next(within limit: Duration?) -> Work {
         locked {
-            let deadline = limit.map(Self.deadline)
-            while waiting.isEmpty {
+            var deadline: timespec?
+            while true {
+                if let delivery = urgent.popFirst() ?? waiting.popFirst() { return .delivery(delivery) }
                 if isClosed { return .closed }
-                if !waitForArrival(until: deadline), waiting.isEmpty { return isClosed ? .closed : .idle }
+                if deadline == nil { deadline = limit.map(Self.deadline) }
+                if !waitForArrival(until: deadline), urgent.isEmpty, waiting.isEmpty {
+                    return isClosed ? .closed : .idle
+                }
             }
-            return .delivery(waiting.removeFirst())
         }
     }
 
     /// Only with the mutex held. False when the deadline has passed.
     private func waitForArrival(until deadline: timespec?) -> Bool {
+        idle += 1
+        defer { idle -= 1 }
         guard var deadline else { return pthread_cond_wait(arrival, mutex) == 0 }
         return pthread_cond_timedwait(arrival, mutex, &deadline) != ETIMEDOUT
     }
@@ -119,8 +162,7 @@ final class DeliveryQueue: @unchecked Sendable {
     func close(completion: @escaping @Sendable () -> Void) {
         let (abandoned, completions) = locked { () -> ([Delivery], [@Sendable () -> Void]) in
             isClosed = true
-            let abandoned = waiting
-            waiting = []
+            let abandoned = urgent.takeAll() + waiting.takeAll()
             closeCompletions.append(completion)
             pthread_cond_broadcast(arrival)
             return (abandoned, threads == 0 ? takeCloseCompletions() : [])

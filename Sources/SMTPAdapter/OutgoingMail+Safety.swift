@@ -1,3 +1,4 @@
+import Glibc
 import MailModel
 
 extension OutgoingMail {
@@ -53,12 +54,19 @@ private func domainFault(_ path: String, _ domainStart: String.UTF8View.Index?) 
     return nil
 }
 
-/// Whether a CR or LF stands alone; one pass, because it runs for every message.
+/// Whether a CR or LF stands alone. By lines, because it runs for every message.
 private func hasBareLineEnd(_ bytes: [UInt8]) -> Bool {
-    var previous: UInt8 = 0
-    for byte in bytes {
-        if (byte == 0x0A) != (previous == 0x0D) { return true }
-        previous = byte
+    bytes.withUnsafeBytes { bytes in
+        guard let base = bytes.baseAddress else { return false }
+        var position = 0
+        while position < bytes.count {
+            let rest = bytes.count - position
+            let feed = memchr(base + position, 0x0A, rest)
+            let carriage = memchr(base + position, 0x0D, rest)
+            guard let feed, let carriage else { return feed != nil || carriage != nil }
+            guard feed == carriage + 1 else { return true }
+            position = UnsafeRawPointer(feed) - base + 1
+        }
+        return false
     }
-    return previous == 0x0D
 }

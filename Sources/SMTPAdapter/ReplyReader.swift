@@ -50,8 +50,9 @@ extension Reply {
     init(code: Int, lines: [String]) {
         let enhanced = lines.lazy.compactMap(enhancedPrefix).first
         if lines.count == 1, let line = lines.first {
-            let text = line.dropFirst(enhanced?.count ?? 0).drop { enhanced != nil && $0 == " " }
-            self.init(code: code, enhancedCode: enhanced, text: String(text))
+            // Bytes: the code is ASCII, and so are blanks.
+            let text = line.utf8.dropFirst(enhanced?.utf8.count ?? 0).drop { enhanced != nil && $0 == 0x20 }
+            self.init(code: code, enhancedCode: enhanced, text: enhanced == nil ? line : String(Substring(text)))
             return
         }
         let texts = lines.map { line -> Substring in
@@ -98,14 +99,25 @@ private func replyCode(_ digits: some Collection<UInt8>) -> Int? {
 
 /// `class.subject.detail` at the start of a line (RFC 3463 section 2).
 private func enhancedPrefix(_ line: String) -> String? {
-    guard let first = line.utf8.first, first == 0x32 || first == 0x34 || first == 0x35 else { return nil }
-    let token = line.prefix { $0 != " " }
-    let parts = token.split(separator: ".", omittingEmptySubsequences: false)
-    guard parts.count == 3, parts[0].utf8.count == 1 else { return nil }
-    guard
-        parts[1...].allSatisfy({ (1...3).contains($0.utf8.count) && $0.utf8.allSatisfy { (0x30...0x39).contains($0) } })
-    else { return nil }
-    return String(token)
+    var parts = 0
+    var digits = 0
+    var length = 0
+    for byte in line.utf8 {
+        switch byte {
+        case 0x30...0x39:
+            digits += 1
+            if digits > (parts == 0 ? 1 : 3) || (length == 0 && byte != 0x32 && byte != 0x34 && byte != 0x35) {
+                return nil
+            }
+        case UInt8(ascii: ".") where digits > 0 && parts < 2:
+            parts += 1
+            digits = 0
+        case 0x20: return parts == 2 && digits > 0 ? String(line.utf8.prefix(length)) : nil
+        default: return nil
+        }
+        length += 1
+    }
+    return parts == 2 && digits > 0 ? line : nil
 }
 
 /// Text that is safe in a log line or a page: no control characters, no broken UTF-8.

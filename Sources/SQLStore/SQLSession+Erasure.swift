@@ -354,6 +354,7 @@ extension SQLSession {
     // MARK: Addresses that were erased
 
     func suppress(_ hash: [UInt8], reason: SuppressionReason, in project: Identifier, at time: Timestamp) throws {
+        memory.withoutSuppressedAddresses.remove(project)
         try run(
             """
             INSERT INTO suppressed_addresses (project_id, hash, reason, at) VALUES (?, ?, ?, ?)
@@ -369,6 +370,7 @@ extension SQLSession {
 
     /// What is there for good is not shortened.
     func keepSuppressions(of address: String, as hash: [UInt8], in project: Identifier, at time: Timestamp) throws {
+        memory.withoutSuppressedAddresses.remove(project)
         try run(
             """
             INSERT INTO suppressed_addresses (project_id, hash, reason, at, expires_at)
@@ -415,6 +417,10 @@ extension SQLSession {
     }
 
     func hasSuppressedAddresses(in project: Identifier) throws -> Bool {
-        try first("SELECT 1 FROM suppressed_addresses WHERE project_id = ? LIMIT 1", project) { _ in true } ?? false
+        if memory.withoutSuppressedAddresses.contains(project) { return false }
+        let isAny =
+            try first("SELECT 1 FROM suppressed_addresses WHERE project_id = ? LIMIT 1", project) { _ in true } ?? false
+        if !isAny { memory.withoutSuppressedAddresses.insert(project) }
+        return isAny
     }
 }

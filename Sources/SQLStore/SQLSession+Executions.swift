@@ -35,8 +35,12 @@ extension SQLSession {
     func contact(_ id: Identifier) throws -> Contact? {
         if let contact = memory.contact, contact.id == id { return contact }
         let contact = try first(
-            "SELECT id, email, subscribed, data, created_at, updated_at FROM contacts WHERE id = ?", id,
-            decode: Self.contact)
+            "SELECT id, email, subscribed, data, created_at, updated_at FROM contacts WHERE id = ?"
+        ) {
+            $0.add(id)
+        } decode: {
+            try Self.contact($0)
+        }
         if let contact { memory.contact = contact }
         return contact
     }
@@ -45,7 +49,13 @@ extension SQLSession {
         try first(
             """
             SELECT id, email, subscribed, data, created_at, updated_at FROM contacts WHERE id = ? AND project_id = ?
-            """, id, project, decode: Self.contact)
+            """
+        ) {
+            $0.add(id)
+            $0.add(project)
+        } decode: {
+            try Self.contact($0)
+        }
     }
 
     func update(_ contact: Contact) throws {

@@ -53,9 +53,19 @@ extension SQLSession {
                 uncertain_attempts = uncertain_attempts + ?4, last_reply = ?5, relay_queue_id = ?6,
                 completed_at = ?7, relay = ?9
             WHERE id = ?10
-            """, attempt.status.rawValue, attempt.dueAt, attempt.isAttempt ? 1 : 0, attempt.isUncertain ? 1 : 0,
-            attempt.reply, attempt.relayQueueID, attempt.status == .pending ? nil : attempt.at, attempt.at,
-            attempt.relay, entry)
+            """
+        ) {
+            $0.add(attempt.status.rawValue)
+            $0.add(attempt.dueAt)
+            $0.add(attempt.isAttempt)
+            $0.add(attempt.isUncertain)
+            $0.add(attempt.reply)
+            $0.add(attempt.relayQueueID)
+            $0.add(attempt.status == .pending ? nil : attempt.at)
+            $0.add(attempt.at)
+            $0.add(attempt.relay)
+            $0.add(entry)
+        }
         return changeCount > 0
     }
 

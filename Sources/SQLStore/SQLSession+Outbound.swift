@@ -30,8 +30,14 @@ extension SQLSession {
             """
             SELECT reason FROM suppressions
             WHERE project_id = ? AND address = ? AND (expires_at IS NULL OR expires_at > ?)
-            """, project, address, time
-        ) { try $0.decoded(0, as: Suppression.Reason.self) }
+            """
+        ) {
+            $0.add(project)
+            $0.add(address)
+            $0.add(time)
+        } decode: {
+            try $0.decoded(0, as: Suppression.Reason.self)
+        }
         return Suppression.Reason.allCases.first { reasons.contains($0) && $0.stops(kind) }
     }
 
@@ -131,8 +137,11 @@ extension SQLSession {
     // MARK: Projects
 
     func project(_ id: Identifier) throws -> Project? {
-        try first(
-            "SELECT id, slug, name, timezone, opens, clicks FROM projects WHERE id = ?", id, decode: Self.project)
+        try first("SELECT id, slug, name, timezone, opens, clicks FROM projects WHERE id = ?") {
+            $0.add(id)
+        } decode: {
+            try Self.project($0)
+        }
     }
 
     static func project(_ row: SQLRow) throws -> Project {

@@ -64,7 +64,7 @@ extension SQLSession {
             guard let status = try dueStatus(of: id, at: time) else { continue }
             switch status {
             case .success(let entry):
-                try run("UPDATE outbox SET status = 'claimed' WHERE id = ?", id)
+                try run("UPDATE outbox SET status = 'claimed' WHERE id = ?") { $0.add(id) }
                 claimed.append(entry)
             case .failure:
                 try countUnreadable(id)
@@ -85,8 +85,13 @@ extension SQLSession {
             SELECT id, project_id, contact_id, execution_id, status, due_at, created_at, attempts, uncertain_attempts,
                 generation, template_version_id, message_id, request, first_attempt_at
             FROM outbox WHERE id = ? AND status = 'pending' AND due_at <= ?
-            """, id, time
-        ) { row in Result { try Self.outboxEntry(row) } }
+            """
+        ) {
+            $0.add(id)
+            $0.add(time)
+        } decode: { row in
+            Result { try Self.outboxEntry(row) }
+        }
     }
 
     func projectSlugs() throws -> [Identifier: String] {

@@ -25,6 +25,8 @@ final class SQLSession {
         var usedVersions: Set<Identifier> = []
         /// The execution last read or written, as the database has it.
         var execution: KnownExecution?
+        /// Projects in which no address is kept as suppressed by its hash: every mail on its way out asks.
+        var withoutSuppressedAddresses: Set<Identifier> = []
         /// Names of events whose past is still to be found.
         var unfinishedNames: Set<String>?
     }

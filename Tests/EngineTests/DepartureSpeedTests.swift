@@ -65,11 +65,11 @@ import WorkflowModel
         return (board, gates, now)
     }
 
-    @Test func fastRelayIsServedAheadUpToThreeForEachPlace() {
+    @Test func fastRelayIsServedAheadUpToSixForEachPlace() {
         var (board, _, now) = fastBoard()
         #expect(board.free == 2)
         board.lookAhead(at: now)
-        #expect(board.free == 2 + 6)
+        #expect(board.free == 2 + 12)
     }
 
     @Test func withSeveralProjectsOneMailForTwoPlacesIsMadeReady() {
@@ -82,9 +82,9 @@ import WorkflowModel
     @Test func moreIsLookedForWhenHalfOfWhatWasAheadHasGone() {
         var (board, gates, now) = fastBoard()
         board.lookAhead(at: now)
-        for _ in 0..<8 { board.begin(0, gates: &gates, at: now) }
+        for _ in 0..<14 { board.begin(0, gates: &gates, at: now) }
         #expect(board.free == 0 && !board.wantsMail)
-        for _ in 0..<2 { board.end(0, Self.delivered, lane: 1, gates: &gates, at: now, jitter: 0) }
+        for _ in 0..<5 { board.end(0, Self.delivered, lane: 1, gates: &gates, at: now, jitter: 0) }
         #expect(!board.wantsMail)
         board.end(0, Self.delivered, lane: 1, gates: &gates, at: now, jitter: 0)
         #expect(board.wantsMail)
@@ -93,12 +93,12 @@ import WorkflowModel
     @Test func relayThatFallsSilentIsNotServedAheadAnyMore() {
         var (board, gates, now) = fastBoard()
         board.lookAhead(at: now)
-        for _ in 0..<8 { board.begin(0, gates: &gates, at: now) }
+        for _ in 0..<14 { board.begin(0, gates: &gates, at: now) }
         now = now.adding(seconds: 3)
         board.lookAhead(at: now)
         #expect(board.free == 0 && !board.wantsMail)
         // What is under way ends at last, and then it is looked again.
-        for _ in 0..<7 { board.end(0, Self.delivered, lane: 1, gates: &gates, at: now, jitter: 0) }
+        for _ in 0..<13 { board.end(0, Self.delivered, lane: 1, gates: &gates, at: now, jitter: 0) }
         #expect(board.wantsMail)
     }
 }

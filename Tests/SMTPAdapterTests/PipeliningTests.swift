@@ -14,7 +14,12 @@ import Testing
             dialog.say("250-hi\r\n250 pipelining")
             for _ in 0..<2 {
                 // Nothing is answered before the last of them is there.
-                for _ in 0..<3 { if let line = dialog.readLine() { dialog.note { $0.commands.append(line) } } }
+                var isComplete = false
+                while !isComplete, let line = dialog.readLine() {
+                    dialog.note { $0.commands.append(line) }
+                    isComplete = line == "DATA"
+                }
+                guard isComplete else { return }
                 dialog.say("250 ok\r\n250 ok\r\n354 go")
                 if let message = dialog.readMessage() { dialog.note { $0.messages.append(message) } }
                 dialog.say("250 ok")

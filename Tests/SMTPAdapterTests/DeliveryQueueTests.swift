@@ -1,0 +1,46 @@
+import MailModel
+import Synchronization
+import Testing
+
+@testable import SMTPAdapter
+
+@Suite struct DeliveryQueueTests {
+    private func delivery(
+        _ queue: DeliveryQueue, _ body: String, isUrgent: Bool = false,
+        completion: @escaping DeliveryQueue.Completion = { _ in }
+    ) -> DeliveryQueue.Delivery {
+        var mail = plainMail(body)
+        mail.isUrgent = isUrgent
+        return DeliveryQueue.Delivery(number: queue.newNumber(), mail: mail, completion: completion)
+    }
+
+    private func numbers(_ queue: DeliveryQueue) -> [UInt64] {
+        var numbers: [UInt64] = []
+        while case .delivery(let delivery) = queue.next(within: .zero) { numbers.append(delivery.number) }
+        return numbers
+    }
+
+    @Test func whatSomebodyWaitsForGoesFirstAndTheRestInItsOrder() {
+        let queue = DeliveryQueue()
+        for number in 1...100 { queue.add(delivery(queue, "\(number)", isUrgent: number % 10 == 0)) }
+        let urgent = stride(from: 10 as UInt64, through: 100, by: 10)
+        #expect(numbers(queue) == Array(urgent) + (1...100).filter { $0 % 10 != 0 })
+    }
+
+    @Test func whatIsWithdrawnOrLeftAtTheEndIsAnsweredOnceAndNotBegun() {
+        let queue = DeliveryQueue()
+        let answers = Mutex<[String: Int]>([:])
+        for (name, isUrgent) in [("first", false), ("second", true), ("third", false), ("fourth", true)] {
+            queue.add(delivery(queue, name, isUrgent: isUrgent) { _ in answers.withLock { $0[name, default: 0] += 1 } })
+        }
+        queue.withdraw(1)
+        queue.withdraw(1)
+        #expect(answers.withLock { $0 } == ["first": 1])
+        guard case .delivery(let begun) = queue.next(within: .zero) else { return #expect(Bool(false)) }
+        #expect(begun.number == 2)
+        queue.withdraw(2)
+        queue.close {}
+        #expect(answers.withLock { $0 } == ["first": 1, "third": 1, "fourth": 1])
+        guard case .closed = queue.next(within: nil) else { return #expect(Bool(false)) }
+    }
+}
