@@ -21,7 +21,9 @@ package enum JSONWriter {
         case .string(let text): text.utf8.count * 6 + 2
         case .array(let values): values.reduce(2) { $0 + largestCount($1) + 1 }
         case .object(let object):
-            zip(object.keys, object.values).reduce(2) { $0 + $1.0.utf8.count * 6 + 4 + largestCount($1.1) }
+            object.withMembers { members in
+                members.reduce(2) { $0 + $1.key.utf8.count * 6 + 4 + largestCount($1.value) }
+            }
         }
     }
 
@@ -43,11 +45,13 @@ package enum JSONWriter {
             output.append(UInt8(ascii: "]"))
         case .object(let object):
             output.append(UInt8(ascii: "{"))
-            for position in object.keys.indices {
-                if position > 0 { output.append(UInt8(ascii: ",")) }
-                append(object.keys[position], to: &output)
-                output.append(UInt8(ascii: ":"))
-                append(object.values[position], to: &output)
+            object.withMembers { members in
+                for position in members.indices {
+                    if position > 0 { output.append(UInt8(ascii: ",")) }
+                    append(members[position].key, to: &output)
+                    output.append(UInt8(ascii: ":"))
+                    append(members[position].value, to: &output)
+                }
             }
             output.append(UInt8(ascii: "}"))
         }

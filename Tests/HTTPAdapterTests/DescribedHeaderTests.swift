@@ -20,7 +20,7 @@ import WorkflowModel
     }
 
     private func headers(_ response: JSON) -> Set<String> {
-        Set(description.resolved(response)["headers"]?.objectValue?.keys ?? [])
+        Set(description.resolved(response)["headers"]?.objectValue.map { Array($0.keys) } ?? [])
     }
 
     @Test func everyOperationNamesWhatItsRouteTakesAndGives() {

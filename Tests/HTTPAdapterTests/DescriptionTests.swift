@@ -105,7 +105,8 @@ import WorkflowModel
             let schema = try #require(description.root["components"]?["schemas"]?[name])
             let error = #expect(throws: APIError.self) { try read(unknown) }
             let message = error?.problems.first { $0.field == "no such member" }?.message ?? ""
-            let described = (schema["properties"]?.objectValue?.keys ?? []).sorted().joined(separator: ", ")
+            let described = (schema["properties"]?.objectValue.map { Array($0.keys) } ?? []).sorted().joined(
+                separator: ", ")
             #expect(message.hasSuffix("known are \(described)"), "\(name): \(message)")
             let missing = Set(
                 (error?.problems ?? []).filter {

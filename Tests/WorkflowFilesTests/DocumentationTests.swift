@@ -44,7 +44,7 @@ import WorkflowModel
         }
         for step in steps.values {
             let next = step["next"] ?? .null
-            for target in next.objectValue?.values ?? [next] {
+            for target in next.objectValue.map({ Array($0.values) }) ?? [next] {
                 guard let target = target.stringValue, steps[target] == nil else { continue }
                 steps[target] = ["type": "EXIT"]
             }
