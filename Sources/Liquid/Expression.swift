@@ -9,6 +9,12 @@ class Expression: @unchecked Sendable {
 
     func evaluate(_ renderer: Renderer) throws(RenderingError) -> Value { .null }
 
+    /// Whether it is neither nil nor false.
+    func isTrue(_ renderer: Renderer) throws(RenderingError) -> Bool { try evaluate(renderer).isTrue }
+
+    /// Prints it without filters.
+    func write(_ renderer: Renderer) throws(RenderingError) { try renderer.write(try evaluate(renderer)) }
+
     /// The text of a literal that is text.
     final var literalText: String? {
         if case .json(.string(let text))? = (self as? Constant)?.literal { text } else { nil }
@@ -68,28 +74,60 @@ final class Lookup: Expression, @unchecked Sendable {
     /// `[expression]`: the name is computed.
     let computed: Expression?
     let segments: [Segment]
-    /// The key, where it is the only segment: most lookups are `item.name`.
-    private let onlyKey: String?
+    /// Those that are keys, up to the first that is none; none of a computed variable.
+    let keys: [String]
 
     init(name: Name = Name(""), computed: Expression? = nil, segments: [Segment]) {
         self.name = name
         self.computed = computed
         self.segments = segments
-        if segments.count == 1, case .key(let key) = segments[0] { onlyKey = key } else { onlyKey = nil }
+        var keys: [String] = []
+        for case .key(let key) in segments.prefix(while: { if case .key = $0 { true } else { false } }) {
+            keys.append(key)
+        }
+        self.keys = keys
     }
 
     override func evaluate(_ renderer: Renderer) throws(RenderingError) -> Value {
-        // Looking for a name passes the arguments of partials and the loop variables one by one.
-        try renderer.spend(1 + renderer.frame.scoped.count / 8 + segments.count)
-        guard computed == nil else { return try evaluateComputed(renderer) }
-        if let onlyKey, let member = renderer.member(onlyKey, of: name) { return .json(member) }
-        let root = renderer.variable(name)
-        return segments.isEmpty ? root : try renderer.value(in: root, segments)
+        try spend(renderer)
+        if let place = place(renderer) { return .json(place.pointee) }
+        return try longWay(renderer)
     }
 
-    private func evaluateComputed(_ renderer: Renderer) throws(RenderingError) -> Value {
-        guard let name = try computed?.evaluate(renderer).string else { return .null }
-        return try renderer.value(in: renderer.variable(Name(name)), segments)
+    override func isTrue(_ renderer: Renderer) throws(RenderingError) -> Bool {
+        try spend(renderer)
+        if let place = place(renderer) { return Value.isTrue(place) }
+        return try longWay(renderer).isTrue
+    }
+
+    override func write(_ renderer: Renderer) throws(RenderingError) {
+        try spend(renderer)
+        if let place = place(renderer) { return try renderer.write(place) }
+        try renderer.write(try longWay(renderer))
+    }
+
+    /// Looking for a name passes the arguments of partials and the loop variables one by one.
+    @inline(__always)
+    private func spend(_ renderer: Renderer) throws(RenderingError) {
+        try renderer.spend(1 + renderer.scoped.count / 8 + segments.count)
+    }
+
+    /// Where the value stands, if nothing but the keys of objects leads there.
+    @inline(__always)
+    private func place(_ renderer: Renderer) -> UnsafePointer<JSON>? {
+        guard computed == nil, let place = renderer.place(of: self), place.passed == segments.count else { return nil }
+        return place.value
+    }
+
+    private func longWay(_ renderer: Renderer) throws(RenderingError) -> Value {
+        if let computed {
+            guard let name = try computed.evaluate(renderer).string else { return .null }
+            return try renderer.value(in: renderer.variable(Name(name)), segments, from: 0)
+        }
+        guard let place = renderer.place(of: self) else {
+            return try renderer.value(in: renderer.variable(name), segments, from: 0)
+        }
+        return try renderer.value(in: .json(place.value.pointee), segments, from: place.passed)
     }
 }
 
@@ -101,6 +139,8 @@ final class Pipeline: Sendable {
     let filters: [FilterCall]
     /// Written behind the filters: replaces the whole when the base is nil.
     let finalFallback: String?
+    /// The expression, where it is all.
+    var only: Expression? { fallback == nil && filters.isEmpty && finalFallback == nil ? base : nil }
 
     init(base: Expression, fallback: String? = nil, filters: [FilterCall] = [], finalFallback: String? = nil) {
         self.base = base
@@ -113,23 +153,33 @@ final class Pipeline: Sendable {
 /// One filter with its arguments.
 final class FilterCall: Sendable {
     let filter: Filter
-    let arguments: [Expression]
+    let first: Expression?
+    let second: Expression?
     /// The keyword argument of `default`.
     let allowFalse: Expression?
 
+    /// - Parameter arguments: no filter takes more than two.
     init(_ filter: Filter, _ arguments: [Expression], allowFalse: Expression?) {
         self.filter = filter
-        self.arguments = arguments
+        first = arguments.first
+        second = arguments.count > 1 ? arguments[1] : nil
         self.allowFalse = allowFalse
     }
 }
 
 /// `left`, or `left operator right`.
-struct Comparison: Sendable {
+final class Comparison: Sendable {
     enum Operator: Sendable { case equal, notEqual, less, lessOrEqual, greater, greaterOrEqual, contains }
 
-    var left: Expression
-    var right: (Operator, Expression)?
+    let left: Expression
+    let relation: Operator
+    let right: Expression?
+
+    init(_ left: Expression, _ relation: Operator = .equal, _ right: Expression? = nil) {
+        self.left = left
+        self.relation = relation
+        self.right = right
+    }
 }
 
 /// Comparisons joined by `and` and `or`, which associate to the right whatever they are. Kept flat so that a long
@@ -137,12 +187,12 @@ struct Comparison: Sendable {
 final class Condition: Sendable {
     enum Relation: Sendable { case and, or }
 
-    let comparisons: [Comparison]
-    /// One less than comparisons.
-    let relations: [Relation]
+    let first: Comparison
+    /// Those behind the first, each with what joins it to the one before.
+    let others: [(relation: Relation, comparison: Comparison)]
 
-    init(comparisons: [Comparison], relations: [Relation]) {
-        self.comparisons = comparisons
-        self.relations = relations
+    init(_ first: Comparison, _ others: [(relation: Relation, comparison: Comparison)]) {
+        self.first = first
+        self.others = others
     }
 }

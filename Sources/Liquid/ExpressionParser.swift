@@ -297,27 +297,28 @@ struct ExpressionParser {
 
     /// `a`, `a == b`, joined by `and` and `or`.
     mutating func condition() throws(TemplateSyntaxError) -> Condition {
-        var comparisons = [try comparison()]
-        var relations: [Condition.Relation] = []
+        let first = try comparison()
+        var others: [(relation: Condition.Relation, comparison: Comparison)] = []
         while true {
             skipBlanks()
-            if atEnd { return Condition(comparisons: comparisons, relations: relations) }
+            if atEnd { return Condition(first, others) }
+            let relation: Condition.Relation
             if skip(word: "and") {
-                relations.append(.and)
+                relation = .and
             } else if skip(word: "or") {
-                relations.append(.or)
+                relation = .or
             } else {
                 throw error("unexpected \(quotedRest())")
             }
-            comparisons.append(try comparison())
+            others.append((relation, try comparison()))
         }
     }
 
     private mutating func comparison() throws(TemplateSyntaxError) -> Comparison {
         let left = try expression()
         skipBlanks()
-        guard let relation = comparisonOperator() else { return Comparison(left: left) }
-        return Comparison(left: left, right: (relation, try expression()))
+        guard let relation = comparisonOperator() else { return Comparison(left) }
+        return Comparison(left, relation, try expression())
     }
 
     private mutating func comparisonOperator() -> Comparison.Operator? {

@@ -1,28 +1,49 @@
 /// What the filters know about HTML.
 enum HTMLText {
     /// `&`, `<`, `>`, `"` and `'` as character references.
-    static func escape(_ text: String, into output: inout [UInt8]) {
-        let isDone: Void? = text.utf8.withContiguousStorageIfAvailable { escape($0, into: &output) }
-        if isDone == nil { Array(text.utf8).withUnsafeBufferPointer { escape($0, into: &output) } }
+    static func escape(_ text: String, into output: inout OutputBuffer) {
+        var text = text
+        text.withUTF8 { bytes in
+            var start = 0
+            while true {
+                let position = nextReferenced(in: bytes, from: start)
+                output.append(UnsafeBufferPointer(rebasing: bytes[start..<position]))
+                guard position < bytes.count else { return }
+                output.append(reference(for: bytes[position]) ?? "")
+                start = position + 1
+            }
+        }
     }
 
-    private static func escape(_ bytes: UnsafeBufferPointer<UInt8>, into output: inout [UInt8]) {
-        var start = 0
-        for position in 0..<bytes.count where needsReference(bytes[position]) {
-            guard let reference = reference(for: bytes[position]) else { continue }
-            output.append(contentsOf: UnsafeBufferPointer(rebasing: bytes[start..<position]))
-            output.append(contentsOf: reference.utf8)
-            start = position + 1
+    /// The position of the next byte that needs a reference, or the end. Looks at eight bytes at once: most text has few
+    /// of them.
+    @inline(__always)
+    private static func nextReferenced(in bytes: UnsafeBufferPointer<UInt8>, from start: Int) -> Int {
+        let raw = UnsafeRawBufferPointer(bytes)
+        var position = start
+        while position + 8 <= raw.count {
+            let word = UInt64(littleEndian: raw.loadUnaligned(fromByteOffset: position, as: UInt64.self))
+            let quote = word ^ 0x2222_2222_2222_2222
+            // `&` and `'` differ in their lowest bit, `<` and `>` in the next one.
+            let ampersand = (word | 0x0101_0101_0101_0101) ^ 0x2727_2727_2727_2727
+            let bracket = (word | 0x0202_0202_0202_0202) ^ 0x3E3E_3E3E_3E3E_3E3E
+            // A byte's top bit is set where it is zero; borrows only reach bytes behind a hit.
+            let hits =
+                (quote &- 0x0101_0101_0101_0101) & ~quote | (ampersand &- 0x0101_0101_0101_0101) & ~ampersand
+                | (bracket &- 0x0101_0101_0101_0101) & ~bracket
+            let marks = hits & 0x8080_8080_8080_8080
+            if marks != 0 { return position + marks.trailingZeroBitCount / 8 }
+            position += 8
         }
-        output.append(contentsOf: UnsafeBufferPointer(rebasing: bytes[start...]))
+        while position < raw.count, !needsReference(raw[position]) { position += 1 }
+        return position
     }
 
     static func escaped(_ text: String) -> String {
         guard text.utf8.contains(where: needsReference) else { return text }
-        var output: [UInt8] = []
-        output.reserveCapacity(text.utf8.count + 32)
+        var output = OutputBuffer(capacity: text.utf8.count + 32)
         escape(text, into: &output)
-        return String(decoding: output, as: UTF8.self)
+        return output.text()
     }
 
     /// Nearly no byte does, and this is asked for every one.

@@ -12,6 +12,9 @@ struct Name: Sendable, Hashable {
     @inline(__always)
     static func == (left: Name, right: Name) -> Bool { left.hash == right.hash && left.text == right.text }
 
+    /// One of 64 bits, by which few names are looked for where they are not.
+    var mark: UInt64 { 1 << (hash & 63) }
+
     func hash(into hasher: inout Hasher) { hasher.combine(text) }
 
     static let forLoop = Name("forloop")

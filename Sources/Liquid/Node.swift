@@ -28,6 +28,19 @@ final class TextNode: Node, @unchecked Sendable {
     override var isBlank: Bool { bytes.allSatisfy(\.isBlank) }
 }
 
+/// An output or `echo` without filters and fallbacks.
+final class ExpressionNode: Node, @unchecked Sendable {
+    let expression: Expression
+
+    init(_ expression: Expression, line: Int) {
+        self.expression = expression
+        super.init(line: line)
+    }
+
+    override func render(_ renderer: Renderer) throws(RenderingError) { try expression.write(renderer) }
+}
+
+/// Any other.
 final class OutputNode: Node, @unchecked Sendable {
     let pipeline: Pipeline
 
@@ -42,14 +55,29 @@ final class OutputNode: Node, @unchecked Sendable {
 }
 
 final class ConditionalNode: Node, @unchecked Sendable {
-    let branches: [Branch]
+    private let branches: [Branch]
+    // Those of the first branch, which is most often the only one: out of the array they would be retained.
+    private let condition: Condition
+    private let negated: Bool
+    private let body: [Node]
 
+    /// - Parameter branches: the first has a condition.
     init(_ branches: [Branch], line: Int) {
         self.branches = branches
+        condition = branches.first?.condition ?? Condition(Comparison(Constant(.json(true))), [])
+        negated = branches.first?.negated ?? false
+        body = branches.first?.body ?? []
         super.init(line: line)
     }
 
-    override func render(_ renderer: Renderer) throws(RenderingError) { try renderer.conditional(branches) }
+    override func render(_ renderer: Renderer) throws(RenderingError) {
+        if try renderer.isTrue(condition) != negated { return try renderer.render(body) }
+        for branch in branches.dropFirst() {
+            if let condition = branch.condition, try renderer.isTrue(condition) == branch.negated { continue }
+            return try renderer.render(branch.body)
+        }
+    }
+
     override var isBlank: Bool { branches.allSatisfy { $0.body.isBlank } }
 }
 
@@ -68,8 +96,8 @@ final class LoopNode: Node, @unchecked Sendable {
 /// The tags that there are few of.
 final class TagNode: Node, @unchecked Sendable {
     enum Content: Sendable {
-        case assign(String, Pipeline)
-        case capture(String, [Node])
+        case assign(Name, Pipeline)
+        case capture(Name, [Node])
         case choice(Expression, [ChoiceBranch])
         case table(Loop)
         case cycle(Cycle)

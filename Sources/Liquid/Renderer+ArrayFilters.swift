@@ -47,7 +47,7 @@ extension Renderer {
     }
 
     func arrayFilter(
-        _ filter: Filter, _ input: Value, _ arguments: [Value]
+        _ filter: Filter, _ input: Value, _ arguments: Arguments
     ) throws(RenderingError) -> Value {
         let items = try items(input)
         switch filter {
@@ -103,7 +103,7 @@ extension Renderer {
     // MARK: Selecting
 
     func selection(
-        _ filter: Filter, _ input: Value, _ arguments: [Value]
+        _ filter: Filter, _ input: Value, _ arguments: Arguments
     ) throws(RenderingError) -> Value {
         let items = try items(input)
         let target: JSON = arguments.count > 1 ? try json(arguments[1]) : .null

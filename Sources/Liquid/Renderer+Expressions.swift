@@ -8,8 +8,25 @@ extension Renderer {
             if let fallback = pipeline.finalFallback { return .json(.string(fallback)) }
             if let fallback = pipeline.fallback { value = .json(.string(fallback)) }
         }
-        for call in pipeline.filters { value = try apply(call, to: value) }
+        // The pipeline keeps its filters, as a template its nodes.
+        let failure = pipeline.filters.withUnsafeBufferPointer { calls -> RenderingError? in
+            for position in calls.indices {
+                let failure = Unmanaged.passUnretained(calls[position])._withUnsafeGuaranteedRef { apply($0, &value) }
+                if failure != nil { return failure }
+            }
+            return nil
+        }
+        if let failure { throw failure }
         return value
+    }
+
+    private func apply(_ call: FilterCall, _ value: inout Value) -> RenderingError? {
+        do throws(RenderingError) {
+            value = try apply(call, to: value)
+            return nil
+        } catch {
+            return error
+        }
     }
 
     func evaluate(_ expression: Expression) throws(RenderingError) -> Value { try expression.evaluate(self) }
@@ -28,32 +45,12 @@ extension Renderer {
 
     // MARK: Lookups
 
-    func value(in root: Value, _ segments: [Lookup.Segment]) throws(RenderingError) -> Value {
-        if case .json(let json) = root { return try value(in: json, segments, 0) }
-        return try rest(of: root, segments, 0)
-    }
-
-    /// Goes on from member to member without taking them out of their objects.
-    private func value(
-        in json: JSON, _ segments: [Lookup.Segment], _ position: Int
-    ) throws(RenderingError) -> Value {
-        guard position < segments.count else { return .json(json) }
-        if case .key(let key) = segments[position], case .object(let object) = json, object.count <= 12 {
-            let length = key.utf8.count
-            for index in 0..<object.count
-            where object.keys[index].utf8.count == length && object.keys[index] == key {
-                return try value(in: object.values[index], segments, position + 1)
-            }
-        }
-        return try rest(of: .json(json), segments, position)
-    }
-
-    private func rest(
-        of root: Value, _ segments: [Lookup.Segment], _ start: Int
+    func value(
+        in root: Value, _ segments: [Lookup.Segment], from start: Int
     ) throws(RenderingError) -> Value {
         var value = root
-        for segment in segments[start...] {
-            switch segment {
+        for position in start..<segments.count {
+            switch segments[position] {
             case .key(let key):
                 if key == "size", let text = value.string { try spend(bytes: text.utf8.count) }
                 value = member(key, of: value)
@@ -131,21 +128,19 @@ extension Renderer {
     /// Right-associative without precedence: the first `or` after a true comparison and the first `and` after a false
     /// one decide.
     func isTrue(_ condition: Condition) throws(RenderingError) -> Bool {
-        if condition.relations.isEmpty { return try isTrue(condition.comparisons[0]) }
-        var result = false
-        for (position, comparison) in condition.comparisons.enumerated() {
+        var result = try isTrue(condition.first)
+        for (relation, comparison) in condition.others {
+            if result == (relation == .or) { return result }
             result = try isTrue(comparison)
-            guard position < condition.relations.count else { break }
-            if result == (condition.relations[position] == .or) { return result }
         }
         return result
     }
 
     private func isTrue(_ comparison: Comparison) throws(RenderingError) -> Bool {
+        guard let right = comparison.right else { return try comparison.left.isTrue(self) }
         let left = try evaluate(comparison.left)
-        guard let (relation, right) = comparison.right else { return left.isTrue }
         let other = try evaluate(right)
-        switch relation {
+        switch comparison.relation {
         case .equal: return try equal(left, other)
         case .notEqual: return try !equal(left, other)
         case .contains: return try contains(left, other)

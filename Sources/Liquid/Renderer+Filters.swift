@@ -1,11 +1,24 @@
 import JSONValue
 
+/// What a filter is given besides its input: no filter takes more than two. Not an array, which would have to be made for
+/// every call.
+struct Arguments {
+    var first: Value?
+    var second: Value?
+
+    var isEmpty: Bool { first == nil }
+    var count: Int { first == nil ? 0 : second == nil ? 1 : 2 }
+    /// Nil where there are fewer.
+    subscript(position: Int) -> Value { (position == 0 ? first : second) ?? .null }
+}
+
 /// Which filter does what.
 extension Renderer {
     func apply(_ call: FilterCall, to input: Value) throws(RenderingError) -> Value {
         try spend()
-        var arguments: [Value] = []
-        for expression in call.arguments { arguments.append(try evaluate(expression)) }
+        var arguments = Arguments()
+        if let first = call.first { arguments.first = try first.evaluate(self) }
+        if let second = call.second { arguments.second = try second.evaluate(self) }
         switch call.filter {
         case .append, .capitalize, .downcase, .lstrip, .prepend, .remove, .replace, .rstrip, .strip, .truncate,
             .truncatewords, .upcase, .newlineToBr, .removeFirst, .removeLast, .replaceFirst, .replaceLast,
@@ -71,7 +84,7 @@ extension Renderer {
     // MARK: Numbers
 
     private func numberFilter(
-        _ filter: Filter, _ input: Value, _ arguments: [Value]
+        _ filter: Filter, _ input: Value, _ arguments: Arguments
     ) throws(RenderingError) -> Value {
         // Decimal arithmetic costs several evaluations.
         try spend(3)

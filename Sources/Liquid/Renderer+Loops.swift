@@ -62,21 +62,21 @@ extension Renderer {
     func loop(_ loop: Loop) throws(RenderingError) {
         let start = try offset(of: loop)
         let segment = try segment(of: loop, from: start)
-        loopOffsets[loop.name] = start.addingReportingOverflow(segment.count).partialValue
+        if remembersOffsets { loopOffsets[loop.name] = start.addingReportingOverflow(segment.count).partialValue }
         guard segment.count > 0 else { return try render(loop.otherwise) }
         let state = LoopState(name: loop.name, length: segment.count, parent: frame.loops.last)
-        let depth = frame.scoped.count
+        let depth = scoped.count
         frame.loops.append(state)
-        frame.scoped.append((.forLoop, .loop(state)))
-        frame.scoped.append((loop.variable, .null))
+        scoped.append(.forLoop, .loop(state))
+        scoped.append(loop.variable, .null)
         defer {
             frame.loops.removeLast()
-            frame.scoped.removeSubrange(depth...)
+            scoped.remove(to: depth)
         }
         while state.index < state.length {
             try turn()
             let position = loop.reversed ? state.length - 1 - state.index : state.index
-            frame.scoped[depth + 1].value = .json(segment.value(at: position))
+            scoped.setLast(segment.value(at: position))
             try render(loop.body)
             if endsLoop() { return }
             state.index += 1
@@ -95,14 +95,14 @@ extension Renderer {
         var columns = segment.count
         if let expression = loop.columns { columns = Int(clamping: try wholeNumber(try evaluate(expression))) }
         let state = LoopState(name: loop.name, length: segment.count, columns: columns)
-        let depth = frame.scoped.count
-        frame.scoped.append((.tableRowLoop, .loop(state)))
-        frame.scoped.append((loop.variable, .null))
-        defer { frame.scoped.removeSubrange(depth...) }
+        let depth = scoped.count
+        scoped.append(.tableRowLoop, .loop(state))
+        scoped.append(loop.variable, .null)
+        defer { scoped.remove(to: depth) }
         try append(literal: "<tr class=\"row1\">\n")
         while state.index < state.length {
             try turn()
-            frame.scoped[depth + 1].value = .json(segment.value(at: state.index))
+            scoped.setLast(segment.value(at: state.index))
             try append(literal: "<td class=\"col\(state.column + 1)\">")
             try render(loop.body)
             try append(literal: "</td>")
@@ -125,8 +125,8 @@ extension Renderer {
         return (name, partial)
     }
 
-    private func arguments(_ call: PartialCall) throws(RenderingError) -> [(name: Name, value: Value)] {
-        var result: [(name: Name, value: Value)] = []
+    private func arguments(_ call: PartialCall) throws(RenderingError) -> [(Name, Value)] {
+        var result: [(Name, Value)] = []
         for (name, expression) in call.arguments { result.append((Name(name), try evaluate(expression))) }
         return result
     }
@@ -151,15 +151,15 @@ extension Renderer {
         let (name, partial) = try partial(call)
         // Unbound, a variable of the partial's name is taken, as in the reference implementation.
         let bound = if let expression = call.bound { try evaluate(expression) } else { variable(Name(name)) }
-        let depth = frame.scoped.count
-        defer { frame.scoped.removeSubrange(depth...) }
-        frame.scoped += try arguments(call)
-        frame.scoped.append((Name(Self.variable(of: call, name)), bound))
-        let position = frame.scoped.count - 1
+        let arguments = try arguments(call)
+        let depth = scoped.count
+        defer { scoped.remove(to: depth) }
+        for (name, value) in arguments { scoped.append(name, value) }
+        scoped.append(Name(Self.variable(of: call, name)), bound)
         guard case .json(.array(let items)) = bound else { return try render(partial) }
         for item in items {
             try turn()
-            frame.scoped[position].value = .json(item)
+            scoped.setLast(item)
             try render(partial)
             if interrupt != nil { return }
         }
@@ -168,19 +168,19 @@ extension Renderer {
     /// The partial sees only its arguments and the caller sees nothing of it.
     func isolated(_ call: PartialCall) throws(RenderingError) {
         let (name, partial) = try partial(call)
-        var scoped = try arguments(call)
+        var arguments = try arguments(call)
         let variable = Self.variable(of: call, name)
         let bound: Value? = if let expression = call.bound { try evaluate(expression) } else { nil }
         if call.repeats, let bound, let items = try elements(bound) {
             for (index, item) in items.enumerated() {
                 try turn()
                 let state = LoopState(name: name, length: items.count, index: index)
-                try renderIsolated(partial, scoped + [(.forLoop, .loop(state)), (Name(variable), .json(item))])
+                try renderIsolated(partial, arguments + [(.forLoop, .loop(state)), (Name(variable), .json(item))])
             }
             return
         }
-        if let bound { scoped.append((Name(variable), bound)) }
-        try renderIsolated(partial, scoped)
+        if let bound { arguments.append((Name(variable), bound)) }
+        try renderIsolated(partial, arguments)
     }
 
     /// What `for` goes through; nil when the value is no collection.
@@ -193,13 +193,17 @@ extension Renderer {
     }
 
     private func renderIsolated(
-        _ partial: Template, _ scoped: [(name: Name, value: Value)]
+        _ partial: Template, _ arguments: [(Name, Value)]
     ) throws(RenderingError) {
-        try spend(scoped.count)
-        let outer = frame
+        try spend(arguments.count)
+        let outer = (frame, scoped.open())
         // Also after an error: the loops around take their own variables away from their own frame.
-        defer { frame = outer }
-        frame = Frame(data: JSONObject(), scoped: scoped, isIsolated: true)
+        defer {
+            frame = outer.0
+            scoped.close(outer.1)
+        }
+        frame = Frame(isIsolated: true)
+        for (name, value) in arguments { scoped.append(name, value) }
         try render(partial)
         interrupt = nil
     }

@@ -6,7 +6,7 @@ extension Renderer {
     func append(_ bytes: [UInt8]) throws(RenderingError) {
         guard !isHeader else { return try appendWithoutControls(bytes) }
         try reserve(bytes.count)
-        bytes.withUnsafeBufferPointer { output.append(contentsOf: $0) }
+        bytes.withUnsafeBufferPointer { output.append($0) }
     }
 
     private var isHeader: Bool { options.escaping == .header }
@@ -15,7 +15,16 @@ extension Renderer {
     func append(literal text: String) throws(RenderingError) {
         guard !isHeader else { return try appendWithoutControls(text.utf8) }
         try reserve(text.utf8.count)
-        output.append(contentsOf: text.utf8)
+        output.append(text)
+    }
+
+    /// The same for JSON, where it stands.
+    func write(_ place: UnsafePointer<JSON>) throws(RenderingError) {
+        switch place.pointee {
+        case .null: return
+        case .string(let text): try write(text)
+        default: try write(try text(place.pointee))
+        }
     }
 
     /// The value of an output, under the escaping of this rendering.
@@ -52,7 +61,7 @@ extension Renderer {
         for byte in text {
             // U+0080 to U+009F are controls too: C2 80 to C2 9F in UTF-8.
             if previous == 0xC2, (0x80...0x9F).contains(byte) {
-                output.removeLast()
+                output.remove(to: output.count - 1)
             } else if byte >= 0x20, byte != 0x7F {
                 output.append(byte)
             }

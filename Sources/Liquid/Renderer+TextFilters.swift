@@ -6,7 +6,7 @@ import JSONValue
 /// escaped first. None of them can make a `<` out of escaped text.
 extension Renderer {
     func textFilter(
-        _ filter: Filter, _ input: Value, _ arguments: [Value]
+        _ filter: Filter, _ input: Value, _ arguments: Arguments
     ) throws(RenderingError) -> Value {
         let isMarkup = if case .markup = input { true } else { false }
         let text = try read(input)
@@ -82,7 +82,7 @@ extension Renderer {
     // MARK: Shortening
 
     private func truncated(
-        _ input: Value, _ text: String, _ arguments: [Value], _ isMarkup: Bool
+        _ input: Value, _ text: String, _ arguments: Arguments, _ isMarkup: Bool
     ) throws(RenderingError) -> Value {
         if input.isNull { return .null }
         let length = arguments.isEmpty ? 50 : max(0, Int(clamping: try integer(arguments[0])))
@@ -94,7 +94,7 @@ extension Renderer {
     }
 
     private func truncatedWords(
-        _ input: Value, _ text: String, _ arguments: [Value], _ isMarkup: Bool
+        _ input: Value, _ text: String, _ arguments: Arguments, _ isMarkup: Bool
     ) throws(RenderingError) -> Value {
         if input.isNull { return .null }
         let limit = arguments.isEmpty ? 15 : max(1, Int(clamping: try integer(arguments[0])))
@@ -109,7 +109,7 @@ extension Renderer {
     // MARK: Replacing
 
     private func replaced(
-        _ filter: Filter, _ text: String, _ arguments: [Value], _ isMarkup: Bool
+        _ filter: Filter, _ text: String, _ arguments: Arguments, _ isMarkup: Bool
     ) throws(RenderingError) -> Value {
         let bytes = Array(text.utf8)
         let needle = Array(try read(arguments[0]).utf8)
@@ -147,7 +147,7 @@ extension Renderer {
     // MARK: Cutting
 
     /// A part of a text or an array: from an index, which counts from the end when negative, one or `length` long.
-    func slice(_ input: Value, _ arguments: [Value]) throws(RenderingError) -> Value {
+    func slice(_ input: Value, _ arguments: Arguments) throws(RenderingError) -> Value {
         let start = Int(clamping: try integer(arguments[0]))
         let length =
             arguments.count > 1 && !arguments[1].isNull ? Int(clamping: try integer(arguments[1])) : 1

@@ -7,11 +7,17 @@ import JSONValue
 final class Renderer {
     let options: RenderOptions
     // The exclusivity of these is not checked while running: nobody else has the renderer, and no access overlaps another.
-    @exclusivity(unchecked) var output: [UInt8] = []
-    @exclusivity(unchecked) var frame: Frame
+    @exclusivity(unchecked) var output: OutputBuffer
+    @exclusivity(unchecked) var frame = Frame()
+    /// Loop variables and arguments of partials.
+    @exclusivity(unchecked) var scoped = ScopedVariables()
+    /// The caller's variables; they lose against everything else.
+    let data: JSONObject
     /// What `offset: continue`, `cycle` and `ifchanged` remember for the whole rendering.
     var loopOffsets: [String: Int] = [:]
     var cycles: [String: Int] = [:]
+    /// The last cycle, which is not among them.
+    @exclusivity(unchecked) private var lastCycle: (key: String, position: Int)?
     var lastChanged: String?
     @exclusivity(unchecked) var interrupt: Interrupt?
 
@@ -23,10 +29,15 @@ final class Renderer {
     var templateName: String
     @exclusivity(unchecked) private var line = 1
     private let nodes: [Node]
+    /// Whether anything asks where a loop stopped.
+    let remembersOffsets: Bool
 
     init(template: Template, variables: JSONObject, options: RenderOptions) {
         self.options = options
-        frame = Frame(data: variables)
+        data = variables
+        // Most of a text comes from the template, and some from the variables.
+        output = OutputBuffer(capacity: template.sourceBytes * 2 + 16)
+        remembersOffsets = template.resumesLoops || options.partials.values.contains { $0.resumesLoops }
         workLeft = options.limits.work
         memoryLeft = options.limits.memoryBytes
         turnsLeft = options.limits.loopTurns
@@ -36,7 +47,7 @@ final class Renderer {
 
     func run() throws(RenderingError) -> String {
         try render(nodes)
-        return String(decoding: output, as: UTF8.self)
+        return output.text()
     }
 
     // MARK: Limits
@@ -104,8 +115,8 @@ final class Renderer {
 
     func render(_ content: TagNode.Content) throws(RenderingError) {
         switch content {
-        case .assign(let name, let pipeline): frame.assigned[name] = try evaluate(pipeline)
-        case .capture(let name, let body): frame.assigned[name] = try capture(body)
+        case .assign(let name, let pipeline): frame.assign(name, try evaluate(pipeline))
+        case .capture(let name, let body): frame.assign(name, try capture(body))
         case .choice(let subject, let branches): try choice(subject, branches)
         case .table(let loop): try table(loop)
         case .cycle(let cycle): try self.cycle(cycle)
@@ -128,19 +139,9 @@ final class Renderer {
         let start = output.count
         try render(body)
         try allocate(bytes: output.count - start)
-        let text = String(decoding: output[start...], as: UTF8.self)
-        output.removeSubrange(start...)
+        let text = output.text(from: start)
+        output.remove(to: start)
         return text
-    }
-
-    func conditional(_ branches: [Branch]) throws(RenderingError) {
-        // By their places: a copy of each would be retained.
-        for position in branches.indices {
-            if let condition = branches[position].condition {
-                guard try isTrue(condition) != branches[position].negated else { continue }
-            }
-            return try render(branches[position].body)
-        }
     }
 
     /// As in the reference implementation every matching value renders its branch once, and `else` renders as long as
@@ -168,14 +169,18 @@ final class Renderer {
         case .named(let name): key = "=" + (try text(try evaluate(name)))
         case .unnamed(let text): key = text
         }
-        let position = cycles[key] ?? 0
-        if position < cycle.values.count { try write(try evaluate(cycle.values[position])) }
-        cycles[key] = position + 1 >= cycle.values.count ? 0 : position + 1
+        if lastCycle?.key != key {
+            if let lastCycle { cycles[lastCycle.key] = lastCycle.position }
+            lastCycle = (key, cycles[key] ?? 0)
+        }
+        let position = lastCycle?.position ?? 0
+        if position < cycle.values.count { try cycle.values[position].write(self) }
+        lastCycle?.position = position + 1 >= cycle.values.count ? 0 : position + 1
         try allocate(bytes: 64 + key.utf8.count)
     }
 
     private func count(_ name: String, _ counting: Counting) throws(RenderingError) {
-        let value = frame.counters[name] ?? frame.data[name]?.intValue ?? 0
+        let value = frame.counters[name] ?? (frame.isIsolated ? nil : data[name]?.intValue) ?? 0
         // Wrapping cannot be reached by counting; it can by data at the edge of 64 bits.
         let printed = counting == .increment ? value : value &- 1
         frame.counters[name] = counting == .increment ? value &+ 1 : printed

@@ -21,6 +21,10 @@ package struct Template: Sendable {
     /// What `include` and `render` name, in the order of their first mention.
     package let partials: [PartialMention]
     let nodes: [Node]
+    /// How long the source was.
+    let sourceBytes: Int
+    /// Whether a loop goes on where another stopped.
+    let resumesLoops: Bool
 
     /// Compiles `source`.
     ///
@@ -28,6 +32,8 @@ package struct Template: Sendable {
     package init(parsing source: String, name: String = "template") throws(TemplateSyntaxError) {
         var parser = try TemplateParser(source: source, name: name)
         self.nodes = try parser.parse()
+        sourceBytes = source.utf8.count
+        resumesLoops = parser.resumesLoops
         self.name = name
         self.variables = parser.mentions.variables
         self.partials = parser.mentions.partials

@@ -75,6 +75,7 @@ extension TemplateParser {
         var loop = try loopHead(opening)
         mentions.define(loop.variable.text)
         mentions.define("forloop")
+        if case .resume? = loop.offset { resumesLoops = true }
         let (body, end) = try closedBlock(until: ["else", "endfor"], of: opening)
         loop.body = body
         if end.name == "else" {

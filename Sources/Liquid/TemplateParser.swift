@@ -5,6 +5,8 @@
 struct TemplateParser {
     let source: SourceText
     var mentions = MentionCollector()
+    /// Whether a loop goes on where another stopped.
+    var resumesLoops = false
     private var tokens: [Token] = []
     private var position = 0
     private var depth = 0
@@ -42,8 +44,9 @@ struct TemplateParser {
             switch token.kind {
             case .text: nodes.append(TextNode(Array(source.bytes[token.range]), line: line(token)))
             case .output:
-                let pipeline = try pipeline(token)
-                nodes.append(OutputNode(pipeline, line: line(token)))
+                // In a variable of its own, as in `tag`.
+                let node = try output(token)
+                nodes.append(node)
             case .tag:
                 if ends.contains(token.name) { return (nodes, token) }
                 try tag(token, into: &nodes)
@@ -78,6 +81,12 @@ struct TemplateParser {
         try markup(token) { parser throws(TemplateSyntaxError) in try parser.pipeline() }
     }
 
+    private mutating func output(_ token: Token) throws(TemplateSyntaxError) -> Node {
+        let pipeline = try pipeline(token)
+        if let only = pipeline.only { return ExpressionNode(only, line: line(token)) }
+        return OutputNode(pipeline, line: line(token))
+    }
+
     private func line(_ token: Token) -> Int { source.line(at: token.start) }
 
     private func unexpected(_ token: Token) -> TemplateSyntaxError {
@@ -99,7 +108,7 @@ struct TemplateParser {
 
     private mutating func node(of token: Token) throws(TemplateSyntaxError) -> Node {
         switch token.name {
-        case "echo": return OutputNode(try pipeline(token), line: line(token))
+        case "echo": return try output(token)
         case "if", "unless": return ConditionalNode(try conditional(token), line: line(token))
         case "for": return LoopNode(try forLoop(token), line: line(token))
         default: return TagNode(try content(of: token), line: line(token))
@@ -142,7 +151,7 @@ struct TemplateParser {
             return (name, try parser.pipeline())
         }
         mentions.define(name)
-        return .assign(name, value)
+        return .assign(Name(name), value)
     }
 
     /// A name a template may give to a value of its own.
@@ -169,7 +178,7 @@ struct TemplateParser {
         }
         let (body, _) = try closedBlock(until: ["endcapture"], of: token)
         mentions.define(name)
-        return .capture(name, body)
+        return .capture(Name(name), body)
     }
 
     private mutating func count(_ token: Token) throws(TemplateSyntaxError) -> TagNode.Content {

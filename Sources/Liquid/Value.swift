@@ -31,6 +31,15 @@ enum Value {
         }
     }
 
+    /// The same of JSON, where it stands.
+    @inline(__always)
+    static func isTrue(_ json: UnsafePointer<JSON>) -> Bool {
+        switch json.pointee {
+        case .null, .bool(false): false
+        default: true
+        }
+    }
+
     /// The string of a string or of markup.
     var string: String? {
         switch self {
