@@ -123,6 +123,10 @@ final class DeliveryQueue: @unchecked Sendable {
         delivery?.completion(.unreachable(reason: "The delivery was cancelled before it began."))
     }
 
+    /// The next delivery, when one waits, to be begun before the one under way has ended. None that somebody waits for: that
+    /// goes over the connection that is free first.
+    func nextAhead() -> Delivery? { locked { urgent.isEmpty ? waiting.popFirst() : nil } }
+
     /// Waits for work, at most `limit`, or for ever without one. Only for the threads of the pool.
     func next(within limit: Duration?) -> Work {
         locked {

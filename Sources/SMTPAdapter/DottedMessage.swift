@@ -5,7 +5,8 @@ import Glibc
 struct DottedMessage {
     private let bytes: UnsafeRawBufferPointer
     private var position = 0
-    private var isEnded = false
+    /// The last piece was the end of it.
+    private(set) var isEnded = false
 
     /// Bytes of the message in one piece.
     static let pieceSize = 65_536

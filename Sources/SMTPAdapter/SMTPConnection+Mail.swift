@@ -13,40 +13,60 @@ extension SMTPConnection {
     /// give them.
     private static let partingTime = Duration.seconds(2)
 
+    /// A relay that has answered a message within that time, in seconds, gets the next envelope with the one after it: what is
+    /// said ahead waits for that answer, and for no other connection.
+    private static let promptness = Duration.milliseconds(20)
+
     /// One attempt. Blocks. Where the relay offers it, the commands go together (RFC 2920): its replies are the same, and the
     /// message itself is not sent before the last of them.
     ///
     /// Whatever ends otherwise than with the relay's acceptance leaves the connection of no further use.
-    func send(_ mail: OutgoingMail) -> TransferResult {
+    /// - Parameter next: asked for the mail that is sent next over this connection, whose envelope goes along with the message.
+    func send(_ mail: OutgoingMail, next: () -> OutgoingMail? = { nil }) -> TransferResult {
         isAtCommand = false
-        if let failure = sayEnvelope(of: mail) { return failure }
+        let isSaid = isEnvelopeSaid
+        isEnvelopeSaid = false
+        if let failure = isSaid ? hearEnvelope(otherwise: CURLE_OK) : sayEnvelope(of: mail) { return failure }
         // Without a final dot the relay has no message.
         guard mail.mayDepart?() ?? true else { return result(CURLE_ABORTED_BY_CALLBACK) }
+        var isNextSaid = false
         let code = mail.bytes.withUnsafeBytes { bytes in
             var message = DottedMessage(bytes)
             while message.next(into: &outgoing) {
+                if message.isEnded, isPrompt, exchange.extensions.hasPipelining, let next = next() {
+                    for command in Command.allCases { append(command, of: next) }
+                    isNextSaid = true
+                }
                 let code = say()
                 if code != CURLE_OK { return code }
             }
-            return hear(atMost: configuration.replyTimeout)
+            let start = ContinuousClock.now
+            let code = hear(atMost: configuration.replyTimeout)
+            isPrompt = start.duration(to: .now) < Self.promptness
+            return code
         }
-        isAtCommand = code == CURLE_OK
+        isEnvelopeSaid = isNextSaid
+        isAtCommand = code == CURLE_OK && !isNextSaid
         return result(code)
     }
 
     /// - Returns: nil when the relay waits for the message.
     private func sayEnvelope(of mail: OutgoingMail) -> TransferResult? {
-        let isTogether = exchange.extensions.hasPipelining
         outgoing.removeAll(keepingCapacity: true)
+        if exchange.extensions.hasPipelining {
+            for command in Command.allCases { append(command, of: mail) }
+            return hearEnvelope(otherwise: say())
+        }
         for command in Command.allCases {
             append(command, of: mail)
-            if isTogether { continue }
             if let failure = exchangeOne(command) { return failure }
             outgoing.removeAll(keepingCapacity: true)
         }
-        guard isTogether else { return nil }
-        let code = say()
-        // What has come meanwhile says more than a connection that is lost: 421, probably.
+        return nil
+    }
+
+    /// - Parameter code: how saying it went. What has come meanwhile says more than a connection that is lost: 421, probably.
+    private func hearEnvelope(otherwise code: CURLcode) -> TransferResult? {
         for command in Command.allCases {
             if let failure = hear(command, otherwise: code) {
                 if failure.code == CURLE_WEIRD_SERVER_REPLY { hearTheRest(after: command) }

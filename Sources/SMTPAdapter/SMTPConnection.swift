@@ -24,6 +24,10 @@ final class SMTPConnection {
     var outgoing: [UInt8] = []
     /// The relay waits for a command, so that QUIT is one.
     var isAtCommand = false
+    /// The envelope of the next mail was said together with the last message.
+    var isEnvelopeSaid = false
+    /// The relay was quick to answer the last message.
+    var isPrompt = false
 
     private let handle: UnsafeMutableRawPointer
     private let opening: ConnectionOpening
@@ -141,7 +145,7 @@ final class SMTPConnection {
     }
 
     /// Whether the relay has said more than was asked for: nobody knows what the next reply would answer.
-    var hasMoreThanAsked: Bool { taken < received.count }
+    var hasMoreThanAsked: Bool { !isEnvelopeSaid && taken < received.count }
 
     private func receive() -> CURLcode {
         received.removeFirst(taken)

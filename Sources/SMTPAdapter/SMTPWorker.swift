@@ -46,10 +46,15 @@ final class SMTPWorker: Sendable {
     private func run() {
         blockSignals()
         var connection: SMTPConnection?
+        var ahead: DeliveryQueue.Delivery?
         while true {
+            if let delivery = ahead.take() {
+                delivery.completion(deliver(delivery.mail, over: &connection, ahead: &ahead))
+                continue
+            }
             // Without a connection there is nothing to close, hence no reason to wake up.
             switch queue.next(within: connection == nil ? nil : configuration.idleTimeout) {
-            case .delivery(let delivery): delivery.completion(deliver(delivery.mail, over: &connection))
+            case .delivery(let delivery): delivery.completion(deliver(delivery.mail, over: &connection, ahead: &ahead))
             case .idle: connection = nil
             case .closed:
                 connection = nil
@@ -60,9 +65,12 @@ final class SMTPWorker: Sendable {
     }
 
     /// One attempt, with a second try on a new connection when the relay had closed the kept one. Blocks.
-    private func deliver(_ mail: OutgoingMail, over connection: inout SMTPConnection?) -> DeliveryOutcome {
+    /// - Parameter ahead: the delivery that was begun together with it, and has to be the next.
+    private func deliver(
+        _ mail: OutgoingMail, over connection: inout SMTPConnection?, ahead: inout DeliveryQueue.Delivery?
+    ) -> DeliveryOutcome {
         for isLast in [false, true] {
-            guard let result = attempt(mail, over: &connection) else { break }
+            guard let result = attempt(mail, over: &connection, ahead: &ahead) else { break }
             if isLast || !result.isStaleConnection { return result.outcome(relay: configuration.relayName) }
             logger.debug("smtp: idle connection was closed by the relay")
         }
@@ -70,7 +78,9 @@ final class SMTPWorker: Sendable {
     }
 
     /// - Returns: nil when libcurl cannot be set up.
-    private func attempt(_ mail: OutgoingMail, over kept: inout SMTPConnection?) -> TransferResult? {
+    private func attempt(
+        _ mail: OutgoingMail, over kept: inout SMTPConnection?, ahead: inout DeliveryQueue.Delivery?
+    ) -> TransferResult? {
         // In no mail's way: what is kept is kept again below.
         let connection: SMTPConnection
         if let kept {
@@ -81,7 +91,10 @@ final class SMTPWorker: Sendable {
             if let failure = made.open() { return failure }
             connection = made
         }
-        let result = connection.send(mail)
+        let result = connection.send(mail) {
+            ahead = queue.nextAhead()
+            return ahead?.mail
+        }
         kept = result.isAcceptance && !connection.hasMoreThanAsked ? connection : nil
         return result
     }

@@ -27,6 +27,17 @@ import Testing
         #expect(numbers(queue) == Array(urgent) + (1...100).filter { $0 % 10 != 0 })
     }
 
+    @Test func whatSomebodyWaitsForIsNeverBegunAhead() {
+        let queue = DeliveryQueue()
+        #expect(queue.nextAhead()?.number == nil)
+        queue.add(delivery(queue, "1"))
+        queue.add(delivery(queue, "2", isUrgent: true))
+        #expect(queue.nextAhead()?.number == nil)
+        #expect(numbers(queue) == [2, 1])
+        queue.add(delivery(queue, "3"))
+        #expect(queue.nextAhead()?.number == 3)
+    }
+
     @Test func whatIsWithdrawnOrLeftAtTheEndIsAnsweredOnceAndNotBegun() {
         let queue = DeliveryQueue()
         let answers = Mutex<[String: Int]>([:])

@@ -96,4 +96,74 @@ import Testing
         #expect(kinds == [.delivered(250), .delivered(250)])
         #expect(server.record.connections == 2)
     }
+
+    // MARK: Envelopes said ahead
+
+    /// Four mails at once over one connection; the server answers as `respond` says.
+    private func four(_ script: @escaping ScriptedServer.Script) async throws -> ([OutcomeKind], ScriptedServer.Record)
+    {
+        let server = try ScriptedServer(script: script)
+        let kinds = try await withTransport(port: server.port) { transport in
+            await withTaskGroup(of: (Int, OutcomeKind).self) { group in
+                for number in 0..<4 {
+                    group.addTask { (number, await transport.deliver(plainMail("\(number)\r\n")).kind) }
+                }
+                return await group.reduce(into: [OutcomeKind](repeating: .unknown, count: 4)) { $0[$1.0] = $1.1 }
+            }
+        }
+        return (kinds, server.record)
+    }
+
+    @Test func everyMailHasItsOwnOutcomeWhateverIsSaidAhead() async throws {
+        let (kinds, record) = try await four { $0.serve(["EHLO": Self.offer]) }
+        #expect(kinds == [OutcomeKind](repeating: .delivered(250), count: 4))
+        #expect(Set(record.messages) == Set((0..<4).map { plainMail("\($0)\r\n").bytes }))
+        #expect(record.messages.count == 4 && record.connections == 1)
+    }
+
+    @Test func aMessageThatIsRefusedDoesNotHarmTheOneSaidAhead() async throws {
+        let (kinds, record) = try await four { dialog in
+            dialog.serve(
+                dialog.number == 1 ? ["EHLO": Self.offer, ".": .say("554 5.7.1 Spam")] : ["EHLO": Self.offer])
+        }
+        // The first is refused, and with it everything on its connection.
+        #expect(kinds.count { $0 == .rejected(554) } == 1 && kinds.count { $0 == .delivered(250) } == 3)
+        #expect(record.messages.count == 4 && Set(record.messages).count == 4)
+    }
+
+    @Test func aConnectionThatIsLostAfterAMessageLosesNoneThatWasSaidAhead() async throws {
+        let (kinds, record) = try await four { dialog in
+            guard dialog.number == 1 else { return dialog.serve(["EHLO": Self.offer]) }
+            dialog.say("220 hi")
+            _ = dialog.readLine()
+            dialog.say("250-hi\r\n250 PIPELINING")
+            for _ in 0..<2 {
+                while let line = dialog.readLine(), line != "DATA" {}
+                dialog.say("250 ok\r\n250 ok\r\n354 go")
+                if let message = dialog.readMessage() { dialog.note { $0.messages.append(message) } }
+                dialog.say("250 ok")
+            }
+        }
+        #expect(kinds == [OutcomeKind](repeating: .delivered(250), count: 4))
+        #expect(record.messages.count == 4 && Set(record.messages).count == 4)
+    }
+
+    @Test func whatMayNotDepartIsNotSentThoughItWasSaidAhead() async throws {
+        let server = try ScriptedServer(["EHLO": Self.offer])
+        let kinds = try await withTransport(port: server.port) { transport in
+            await withTaskGroup(of: (Int, OutcomeKind).self) { group in
+                for number in 0..<6 {
+                    group.addTask {
+                        var mail = plainMail("\(number)\r\n")
+                        mail.mayDepart = { number % 2 == 0 }
+                        return (number, await transport.deliver(mail).kind)
+                    }
+                }
+                return await group.reduce(into: [OutcomeKind](repeating: .unknown, count: 6)) { $0[$1.0] = $1.1 }
+            }
+        }
+        for number in 0..<6 { #expect((kinds[number] == .delivered(250)) == (number % 2 == 0)) }
+        #expect(Set(server.record.messages) == Set([0, 2, 4].map { plainMail("\($0)\r\n").bytes }))
+        #expect(server.record.messages.count == 3)
+    }
 }
