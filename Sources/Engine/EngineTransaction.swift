@@ -174,10 +174,10 @@ package struct EngineContext: Sendable {
 
     /// The same for callers that are no tasks.
     package func submit<Value: Sendable>(
-        _ body: @escaping @Sendable (EngineTransaction) throws -> Value,
+        others: Int = 0, _ body: @escaping @Sendable (EngineTransaction) throws -> Value,
         completion: @escaping @Sendable (Result<Value, any Error>) -> Void
     ) {
-        store.submit { store in
+        store.submit(others: others) { store in
             let transaction = try EngineTransaction(store: store, context: self)
             let value = try body(transaction)
             if idempotency != nil { try transaction.keepIdempotency(value) }

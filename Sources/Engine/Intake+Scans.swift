@@ -7,10 +7,10 @@ import WorkflowModel
 extension Intake {
     /// Keeps the message for the scanners. It is durable, and known as received, before the MTA hears of it.
     func recording(
-        ofPending message: ReceivedMessage, _ arrivals: [Arrival], verdict: Verdict, deadline: Duration
+        ofPending message: ReceivedMessage, _ arrivals: [Arrival], verdict: Verdict, deadline: Duration, others: Int
     ) -> MessageRecording {
         { completion in
-            context.submit { transaction in
+            context.submit(others: others) { transaction in
                 let deadline = transaction.now.adding(seconds: deadline.components.seconds)
                 var pending = PendingMail(
                     id: transaction.makeID(), receivedAt: transaction.now, deadline: deadline, message: message,

@@ -48,8 +48,8 @@ package struct Intake: MessageIntake {
             || context.configuration.returnAddresses.match(recipient) != nil
     }
 
-    package func read(_ message: ReceivedMessage) -> MessageRecording {
-        let recording = recording(of: message)
+    package func read(_ message: ReceivedMessage, others: Int) -> MessageRecording {
+        let recording = recording(of: message, others: others)
         guard let arrivals = context.relayWatch?.arrivals else { return recording }
         return { completion in
             recording { verdict in
@@ -63,7 +63,7 @@ package struct Intake: MessageIntake {
         }
     }
 
-    private func recording(of message: ReceivedMessage) -> MessageRecording {
+    private func recording(of message: ReceivedMessage, others: Int) -> MessageRecording {
         let bearsMarker = bearsMarker(message)
         if isOurs(message, bearsMarker) {
             // What cleanup(8) shows us was queued before, and is only moved.
@@ -100,11 +100,11 @@ package struct Intake: MessageIntake {
             }
         }
         if let deadline = configuration.scanDeadline, !arrivals.isEmpty {
-            return recording(ofPending: message, arrivals, verdict: verdict, deadline: deadline)
+            return recording(ofPending: message, arrivals, verdict: verdict, deadline: deadline, others: others)
         }
         let ready = returned ?? prepared()
         return { completion in
-            submit(ready) { result in
+            submit(ready, others: others) { result in
                 switch result {
                 case .success(let outcomes):
                     // The MTA waits, the log does not.
@@ -188,12 +188,12 @@ package struct Intake: MessageIntake {
 
     /// - Parameter completion: with no outcome for a message that somebody else has taken out of those that wait.
     func submit(
-        _ prepared: Prepared, completion: @escaping @Sendable (Result<[Outcome], any Error>) -> Void
+        _ prepared: Prepared, others: Int = 0, completion: @escaping @Sendable (Result<[Outcome], any Error>) -> Void
     ) {
         var prepared = prepared
         let (facts, returned) = (prepared.facts, prepared.returned)
         prepared.raw = rawMail.begin(prepared.raw, facts.message, now: context.clock.now())
-        context.submit { [prepared] transaction -> [Outcome] in
+        context.submit(others: others) { [prepared] transaction -> [Outcome] in
             if let pending = prepared.pending, try !transaction.store.deletePendingMail(pending) { return [] }
             let correlation = try returned.mail?.correlate(in: transaction)
             let generation = try returned.generation(correlation, in: transaction)

@@ -11,7 +11,8 @@ package protocol MessageIntake: Sendable {
 
     /// Reads one whole message: all that can be done with it before the database. Nothing has happened when nobody calls
     /// what it returns.
-    func read(_ message: ReceivedMessage) -> MessageRecording
+    /// - Parameter others: messages on their way to their end beside this one. Some of them may share its commit.
+    func read(_ message: ReceivedMessage, others: Int) -> MessageRecording
 
     /// The same for a mail that nobody here wants and that bears the mark of our own (`OwnSubmission.markerField`): the adapter keeps
     /// nothing of it but that.
@@ -24,6 +25,9 @@ package typealias MessageRecording = @Sendable (_ completion: @escaping @Sendabl
 
 extension MessageIntake {
     package func refusal(of recipient: String) -> Reply? { nil }
+
+    /// Reads one whole message that comes alone.
+    package func read(_ message: ReceivedMessage) -> MessageRecording { read(message, others: 0) }
 
     /// Reads and records one whole message.
     package func receive(_ message: ReceivedMessage, completion: @escaping @Sendable (Verdict) -> Void) {

@@ -11,13 +11,25 @@ package protocol Store: Sendable {
     ) async throws -> Value
 
     /// The same for callers that are no tasks: returns at once, `completion` is called once from any thread.
+    /// - Parameter others: how many callers of this kind will probably come within milliseconds. Where they are several, the
+    ///   commit waits for them, never longer than it takes itself a few times over; where there is none it does not wait.
     func submit<Value: Sendable>(
-        _ body: @escaping @Sendable (any StoreTransaction) throws -> Value,
+        others: Int, _ body: @escaping @Sendable (any StoreTransaction) throws -> Value,
         completion: @escaping @Sendable (Result<Value, any Error>) -> Void)
 
     /// Runs `body` on a snapshot, beside the writer.
     /// - Throws: what `body` throws, or `StoreError`.
     func read<Value: Sendable>(_ body: @escaping @Sendable (any StoreReader) throws -> Value) async throws -> Value
+}
+
+extension Store {
+    /// For a caller that comes alone.
+    package func submit<Value: Sendable>(
+        _ body: @escaping @Sendable (any StoreTransaction) throws -> Value,
+        completion: @escaping @Sendable (Result<Value, any Error>) -> Void
+    ) {
+        submit(others: 0, body, completion: completion)
+    }
 }
 
 /// Why the database could not do its work.

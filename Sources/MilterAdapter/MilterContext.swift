@@ -70,11 +70,13 @@ final class MilterContext: Sendable {
     private static let largeBody = 1 << 20
 
     private func read(_ message: ReceivedMessage) -> MessageRecording {
-        guard message.body.count > Self.largeBody else { return intake.read(message) }
+        // Counted before the reading: those that come to their end meanwhile are the ones to share a commit with.
+        let others = meters.messagesOnTheirWay
+        guard message.body.count > Self.largeBody else { return intake.read(message, others: others) }
         // As many wait as there are large messages in flight, each for the reading of those before it.
         largeReading.wait()
         defer { largeReading.signal() }
-        return intake.read(message)
+        return intake.read(message, others: others)
     }
 
     /// Failing open: the administrator chose that mail flows when we cannot decide, and a tempfail of the intake is

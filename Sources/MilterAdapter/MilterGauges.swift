@@ -72,5 +72,8 @@ final class MilterMeters: Sendable {
     /// Whether no message is under way beside the one that asks.
     var isOneMessageAlone: Bool { state.withLock { $0.gauges.messagesInFlight == 1 } }
 
+    /// Messages on their way to their end that do not wait for a commit.
+    var messagesOnTheirWay: Int { state.withLock { $0.gauges.messagesInFlight - $0.gauges.messagesWaiting } }
+
     func count(_ change: (inout MilterGauges) -> Void) { state.withLock { change(&$0.gauges) } }
 }

@@ -81,6 +81,7 @@ package final class MilterServer: Service {
         // libmilter starts and ends a thread for every few mails, and each would allocate from an arena that no cache
         // holds: with 20 sessions that cost 7 % of the mails a second on two processors.
         mallopt(M_ARENA_MAX, 2)
+        MilterThread.limitStacks()
         let main = try MilterThread(name: "smfi_main") { smfi_main() }
         isMainRunning.withLock { $0 = true }
         context.logger.info("milter is listening", metadata: ["socket": "\(context.configuration.unixSocketPath)"])

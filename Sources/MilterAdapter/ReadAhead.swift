@@ -36,7 +36,7 @@ final class ReadAhead: Sendable {
                 return true
             }
             guard isWanted else { return }
-            let recording = intake.read(message)
+            let recording = intake.read(message, others: 0)
             state.withLock { $0 = .done(recording) }
             isDone.signal()
         }

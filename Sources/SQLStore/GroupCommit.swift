@@ -12,10 +12,12 @@ final class GroupCommit: Sendable {
     /// Jobs in one transaction, at most: it bounds how long the first of them waits.
     private static let batchLimit = 256
 
-    private let inbox = JobInbox()
+    private let inbox: JobInbox
 
-    init(pool: DatabasePool, checkpointer: Checkpointer) {
-        let inbox = self.inbox
+    /// - Parameter patience: how long a transaction waits for jobs that were announced, at most.
+    init(pool: DatabasePool, checkpointer: Checkpointer, patience: Duration) {
+        let inbox = JobInbox(patience: patience)
+        self.inbox = inbox
         let thread = Thread {
             let writer = Writer(pool: pool, checkpointer: checkpointer)
             while let batch = inbox.next(atMost: Self.batchLimit) {
@@ -41,40 +43,81 @@ final class GroupCommit: Sendable {
     var commitCount: Int { inbox.commits }
 
     /// Returns at once.
-    func submit(_ job: any WriteJob) {
-        if !inbox.add(job) { job.finish(StoreError(.failed, "the database is closed")) }
+    /// - Parameter others: jobs that will probably come within milliseconds.
+    func submit(_ job: any WriteJob, others: Int = 0) {
+        if !inbox.add(job, others: others) { job.finish(StoreError(.failed, "the database is closed")) }
     }
 }
 
 /// Jobs on their way to the writer. `@unchecked`: everything is read and written under the condition's lock.
 private final class JobInbox: @unchecked Sendable {
+    /// So many more must be on their way that it pays to wait for them: with fewer, the one who waits has more of the wait than
+    /// the others of the commit they share.
+    private static let company = 4
+
+    private let patience: DispatchTimeInterval
     private let condition = NSCondition()
     private var jobs: [any WriteJob] = []
+    /// How many jobs the next transaction waits for, and until when; nil when it does not.
+    private var gathering: (goal: Int, until: DispatchTime)?
+    /// Whether the writer waits for `isGathered`, which is signalled once then, or not at all.
+    private var isWaitedFor = false
+    private let isGathered = DispatchSemaphore(value: 0)
     private var isClosed = false
     private var isEnded = false
     private var commitCount = 0
 
+    /// - Parameter patience: how long the first of a transaction waits for the others, at most.
+    init(patience: Duration) {
+        let (seconds, attoseconds) = patience.components
+        self.patience = .nanoseconds(Int(seconds) * 1_000_000_000 + Int(attoseconds / 1_000_000_000))
+    }
+
     var commits: Int { locked { commitCount } }
 
+    /// - Parameter others: jobs that will probably come within milliseconds.
     /// - Returns: false when the inbox is closed.
-    func add(_ job: any WriteJob) -> Bool {
+    func add(_ job: any WriteJob, others: Int) -> Bool {
         locked {
             guard !isClosed else { return false }
             jobs.append(job)
-            // Somebody waits only when there was nothing to do.
-            if jobs.count == 1 { condition.signal() }
+            if others == 0 {
+                gathering = nil
+            } else if jobs.count == 1, others >= Self.company {
+                gathering = (others + 1, .now() + patience)
+            }
+            if jobs.count == 1 {
+                // Somebody waits for the first only when there was nothing to do.
+                condition.signal()
+            } else if isWaitedFor, gathering.map({ jobs.count >= $0.goal }) ?? true {
+                isWaitedFor = false
+                isGathered.signal()
+            }
             return true
         }
     }
 
-    /// Waits for jobs.
+    /// Waits for jobs, and where all that are there say that more will come, for a moment for these.
     /// - Returns: nil when the inbox is closed and empty.
     func next(atMost limit: Int) -> [any WriteJob]? {
-        locked {
+        let deadline: DispatchTime? = locked {
             while jobs.isEmpty, !isClosed { condition.wait() }
+            guard let gathering, jobs.count < gathering.goal, !isClosed else { return nil }
+            isWaitedFor = true
+            return gathering.until
+        }
+        if let deadline, isGathered.wait(timeout: deadline) == .timedOut {
+            let wasSignalled = locked {
+                defer { isWaitedFor = false }
+                return !isWaitedFor
+            }
+            if wasSignalled { isGathered.wait() }
+        }
+        return locked {
             guard !jobs.isEmpty else { return nil }
             let batch = Array(jobs.prefix(limit))
             jobs.removeFirst(batch.count)
+            gathering = nil
             return batch
         }
     }
@@ -85,6 +128,10 @@ private final class JobInbox: @unchecked Sendable {
         locked {
             isClosed = true
             condition.broadcast()
+            if isWaitedFor {
+                isWaitedFor = false
+                isGathered.signal()
+            }
         }
     }
 

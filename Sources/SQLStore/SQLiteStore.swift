@@ -13,10 +13,12 @@ package final class SQLiteStore: Store {
 
     /// Opens the database, makes it when it is not there, and brings its schema up to date.
     ///
-    /// - Parameter exclusively: take the daemon's lock, so that a second daemon on the same file is refused. Commands that
-    ///   work beside a running daemon do not take it.
+    /// - Parameters:
+    ///   - exclusively: take the daemon's lock, so that a second daemon on the same file is refused. Commands that
+    ///     work beside a running daemon do not take it.
+    ///   - patience: how long a commit waits, at most, for others that are about to come (`submit`).
     /// - Throws: `StoreError` with one sentence that names the file and the mend.
-    package init(path: String, exclusively: Bool) throws {
+    package init(path: String, exclusively: Bool, patience: Duration = .milliseconds(4)) throws {
         do {
             // One name for one file, so that a symbolic link is no way around the lock.
             let path = URL(fileURLWithPath: path).resolvingSymlinksInPath().path
@@ -30,7 +32,7 @@ package final class SQLiteStore: Store {
             }
             checkpointer = Checkpointer(
                 connection: try DatabaseQueue(path: path, configuration: Self.checkpointConfiguration))
-            writer = GroupCommit(pool: pool, checkpointer: checkpointer)
+            writer = GroupCommit(pool: pool, checkpointer: checkpointer, patience: patience)
         } catch let error as StoreError {
             throw error
         } catch {
@@ -82,10 +84,10 @@ package final class SQLiteStore: Store {
     }
 
     package func submit<Value: Sendable>(
-        _ body: @escaping @Sendable (any StoreTransaction) throws -> Value,
+        others: Int, _ body: @escaping @Sendable (any StoreTransaction) throws -> Value,
         completion: @escaping @Sendable (Result<Value, any Error>) -> Void
     ) {
-        writer.submit(TypedWriteJob(body, completion: completion))
+        writer.submit(TypedWriteJob(body, completion: completion), others: others)
     }
 
     package func read<Value: Sendable>(

@@ -39,14 +39,14 @@ package final class InterruptedStore: Store {
     }
 
     package func submit<Value: Sendable>(
-        _ body: @escaping @Sendable (any StoreTransaction) throws -> Value,
+        others: Int, _ body: @escaping @Sendable (any StoreTransaction) throws -> Value,
         completion: @escaping @Sendable (Result<Value, any Error>) -> Void
     ) {
-        guard let first = next() else { return store.submit(body, completion: completion) }
+        guard let first = next() else { return store.submit(others: others, body, completion: completion) }
         let store = store
         Task {
             do { try await first() } catch { return completion(.failure(error)) }
-            store.submit(body, completion: completion)
+            store.submit(others: others, body, completion: completion)
         }
     }
 

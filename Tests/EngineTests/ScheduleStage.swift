@@ -136,9 +136,9 @@ final class LossyStore: Store {
     }
 
     func submit<Value: Sendable>(
-        _ body: @escaping @Sendable (any StoreTransaction) throws -> Value,
+        others: Int, _ body: @escaping @Sendable (any StoreTransaction) throws -> Value,
         completion: @escaping @Sendable (Result<Value, any Error>) -> Void
-    ) { store.submit(body, completion: completion) }
+    ) { store.submit(others: others, body, completion: completion) }
 
     func read<Value: Sendable>(_ body: @escaping @Sendable (any StoreReader) throws -> Value) async throws -> Value {
         try await store.read(body)

@@ -47,6 +47,18 @@ import Testing
         #expect([1].withUnsafeBytes { session.body($0) } == .tempfail(MilterContext.busy))
     }
 
+    /// So many may share the commit of one that waits.
+    @Test func messagesThatWaitAreNotOnTheirWay() {
+        let meters = MilterMeters()
+        for _ in 0..<5 { #expect(meters.beginMessage()) }
+        #expect(meters.messagesOnTheirWay == 5)
+        meters.count { $0.messagesWaiting += 1 }
+        #expect(meters.messagesOnTheirWay == 4)
+        meters.count { $0.messagesWaiting -= 1 }
+        meters.count { $0.messagesInFlight -= 1 }
+        #expect(meters.messagesOnTheirWay == 4)
+    }
+
     /// Mail of the MTA itself has nobody who would send it again.
     @Test func internalMailLosesTheRestOfItsBodyInstead() throws {
         var session = MilterSession(limits: MilterConfiguration(unixSocketPath: "unused"))

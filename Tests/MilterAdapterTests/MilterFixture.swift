@@ -23,7 +23,7 @@ final class ScriptedIntake: MessageIntake {
     /// Queue ids of messages that were read, as often as they were.
     var readings: [String] { state.withLock { $0.readings } }
 
-    func read(_ message: ReceivedMessage) -> MessageRecording {
+    func read(_ message: ReceivedMessage, others: Int) -> MessageRecording {
         state.withLock { $0.readings.append(message.queueID) }
         return { [self] in record(message, completion: $0) }
     }
