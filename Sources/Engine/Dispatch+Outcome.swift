@@ -9,7 +9,7 @@ extension Dispatch {
 
     private func write(_ batch: [SettledAttempt]) {
         if batch.isEmpty { return }
-        context.submit { transaction in
+        context.submit(others: nil) { transaction in
             for attempt in batch {
                 transaction.beginCause()
                 try write(attempt, in: transaction)

@@ -198,7 +198,7 @@ package struct Dispatch: Sendable {
     ) async -> [(entry: OutboxEntry, seat: DispatchBoard.Seat)]? {
         let ids = seats.map(\.ticket)
         do {
-            let entries = try await context.store.write { try $0.claim(ids, at: now) }
+            let entries = try await context.store.writeAlong { try $0.claim(ids, at: now) }
             var claimed: [(entry: OutboxEntry, seat: DispatchBoard.Seat)] = []
             claimed.reserveCapacity(entries.count)
             var rest = entries[...]

@@ -174,7 +174,7 @@ package struct EngineContext: Sendable {
 
     /// The same for callers that are no tasks.
     package func submit<Value: Sendable>(
-        others: Int = 0, _ body: @escaping @Sendable (EngineTransaction) throws -> Value,
+        others: Int? = 0, _ body: @escaping @Sendable (EngineTransaction) throws -> Value,
         completion: @escaping @Sendable (Result<Value, any Error>) -> Void
     ) {
         store.submit(others: others) { store in

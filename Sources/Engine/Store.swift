@@ -12,9 +12,10 @@ package protocol Store: Sendable {
 
     /// The same for callers that are no tasks: returns at once, `completion` is called once from any thread.
     /// - Parameter others: how many callers of this kind will probably come within milliseconds. Where they are several, the
-    ///   commit waits for them, never longer than it takes itself a few times over; where there is none it does not wait.
+    ///   commit waits for them, never longer than it takes itself a few times over; where there is none it does not wait. Nil
+    ///   for a caller that does not mind: it goes along with those that wait, or at once.
     func submit<Value: Sendable>(
-        others: Int, _ body: @escaping @Sendable (any StoreTransaction) throws -> Value,
+        others: Int?, _ body: @escaping @Sendable (any StoreTransaction) throws -> Value,
         completion: @escaping @Sendable (Result<Value, any Error>) -> Void)
 
     /// Runs `body` on a snapshot, beside the writer.
@@ -29,6 +30,15 @@ extension Store {
         completion: @escaping @Sendable (Result<Value, any Error>) -> Void
     ) {
         submit(others: 0, body, completion: completion)
+    }
+
+    /// `write` for a caller that does not mind going along with others that wait for company.
+    package func writeAlong<Value: Sendable>(
+        _ body: @escaping @Sendable (any StoreTransaction) throws -> Value
+    ) async throws -> Value {
+        try await withCheckedThrowingContinuation { continuation in
+            submit(others: nil, body) { continuation.resume(with: $0) }
+        }
     }
 }
 

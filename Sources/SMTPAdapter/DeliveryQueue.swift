@@ -124,8 +124,8 @@ final class DeliveryQueue: @unchecked Sendable {
     }
 
     /// The next delivery, when one waits, to be begun before the one under way has ended. None that somebody waits for: that
-    /// goes over the connection that is free first.
-    func nextAhead() -> Delivery? { locked { urgent.isEmpty ? waiting.popFirst() : nil } }
+    /// goes over the connection that is free first; and none while another connection is free.
+    func nextAhead() -> Delivery? { locked { urgent.isEmpty && idle == 0 ? waiting.popFirst() : nil } }
 
     /// Waits for work, at most `limit`, or for ever without one. Only for the threads of the pool.
     func next(within limit: Duration?) -> Work {
@@ -181,7 +181,7 @@ final class DeliveryQueue: @unchecked Sendable {
         return closeCompletions
     }
 
-    private static let notBegun = DeliveryOutcome.unreachable(
+    static let notBegun = DeliveryOutcome.unreachable(
         reason: "Sending has stopped; the delivery was not begun.")
 
     private static func deadline(_ limit: Duration) -> timespec {

@@ -27,8 +27,11 @@ extension SMTPConnection {
         let isSaid = isEnvelopeSaid
         isEnvelopeSaid = false
         if let failure = isSaid ? hearEnvelope(otherwise: CURLE_OK) : sayEnvelope(of: mail) { return failure }
+        // What it says before the message would be taken for the answer to it.
+        if hasMoreToHear { return resultWithoutMessage(CURLE_WEIRD_SERVER_REPLY) }
+        if stopSignal.isSet { return resultWithoutMessage(stopped()) }
         // Without a final dot the relay has no message.
-        guard mail.mayDepart?() ?? true else { return result(CURLE_ABORTED_BY_CALLBACK) }
+        guard mail.mayDepart?() ?? true else { return resultWithoutMessage(CURLE_ABORTED_BY_CALLBACK) }
         var isNextSaid = false
         let code = mail.bytes.withUnsafeBytes { bytes in
             var message = DottedMessage(bytes)
@@ -38,7 +41,10 @@ extension SMTPConnection {
                     isNextSaid = true
                 }
                 let code = say()
-                if code != CURLE_OK { return code }
+                if code != CURLE_OK {
+                    hearRefusal(after: code)
+                    return code
+                }
             }
             let start = ContinuousClock.now
             let code = hear(atMost: configuration.replyTimeout)
@@ -48,6 +54,22 @@ extension SMTPConnection {
         isEnvelopeSaid = isNextSaid
         isAtCommand = code == CURLE_OK && !isNextSaid
         return result(code)
+    }
+
+    /// Whatever the relay said to the envelope: nothing of the message was sent.
+    private func resultWithoutMessage(_ code: CURLcode) -> TransferResult {
+        exchange.messageNotBegun()
+        return result(code)
+    }
+
+    /// A relay that wants no more of a message may say so in the middle of it, and close the connection.
+    private func hearRefusal(after code: CURLcode) {
+        if isStopped || code == CURLE_OPERATION_TIMEDOUT { return }
+        let before = exchange
+        // Half a message is not accepted by anybody.
+        if hear(atMost: Self.partingTime) != CURLE_OK || exchange.lastCode.map({ $0 < 400 }) ?? true {
+            exchange = before
+        }
     }
 
     /// - Returns: nil when the relay waits for the message.
@@ -87,9 +109,11 @@ extension SMTPConnection {
     /// - Parameter code: how saying it went.
     private func hear(_ command: Command, otherwise code: CURLcode) -> TransferResult? {
         let heard = hear(atMost: configuration.replyTimeout)
-        if heard != CURLE_OK { return result(code == CURLE_OK ? heard : code) }
-        guard let reply = exchange.lastCode, command.isAccepted(reply) else { return result(CURLE_WEIRD_SERVER_REPLY) }
-        return code == CURLE_OK ? nil : result(code)
+        if heard != CURLE_OK { return resultWithoutMessage(code == CURLE_OK ? heard : code) }
+        guard let reply = exchange.lastCode, command.isAccepted(reply) else {
+            return resultWithoutMessage(CURLE_WEIRD_SERVER_REPLY)
+        }
+        return code == CURLE_OK ? nil : resultWithoutMessage(code)
     }
 
     /// Hears what is answered to the commands that were said together with a refused one, so that the parting is in order.

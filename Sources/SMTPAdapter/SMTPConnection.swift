@@ -36,6 +36,8 @@ final class SMTPConnection {
 
     /// Bytes that one look at the socket takes: some replies.
     private static let receiveSize = 4096
+    /// Bytes that are given to libcurl at once: TLS comes back when all of them are on their way, and a stop waits for that.
+    private static let sendSize = 16_384
 
     /// nil when libcurl has no memory for a handle or refuses an option.
     init?(configuration: SMTPConfiguration, stopSignal: StopSignal) {
@@ -107,8 +109,9 @@ final class SMTPConnection {
             var rest = bytes
             var start: ContinuousClock.Instant?
             while !rest.isEmpty {
+                if stopSignal.isSet { return stopped() }
                 var count = 0
-                switch curl_easy_send(handle, rest.baseAddress, rest.count, &count) {
+                switch curl_easy_send(handle, rest.baseAddress, min(rest.count, Self.sendSize), &count) {
                 case CURLE_OK where count > 0:
                     rest = UnsafeRawBufferPointer(rebasing: rest[count...])
                     start = nil
@@ -125,6 +128,7 @@ final class SMTPConnection {
     func hear(atMost limit: Duration) -> CURLcode {
         let known = exchange.replyCount
         var start: ContinuousClock.Instant? = .now
+        var hasWaited = false
         while true {
             while let end = received[taken...].firstIndex(of: 0x0A) {
                 let isWelcome = exchange.take(line: received[taken...end])
@@ -133,19 +137,30 @@ final class SMTPConnection {
                 if exchange.replyCount > known { return CURLE_OK }
             }
             // A line without end is more than any server has to say.
-            if received.count - taken > ReplyReader.sizeLimit, !exchange.take(line: received[taken...]) {
+            if received.count - taken > ReplyReader.sizeLimit {
+                _ = exchange.take(line: received[taken...])
                 return CURLE_WRITE_ERROR
             }
+            // Something may come all the time and never be a reply.
+            if hasWaited, let failure = waited(&start, atMost: limit) { return failure }
             switch receive() {
-            case CURLE_OK: break
-            case CURLE_AGAIN: if let failure = waited(&start, atMost: limit) { return failure }
+            case CURLE_OK, CURLE_AGAIN: hasWaited = true
             case let code: return code
             }
         }
     }
 
+    /// Whether the relay has said more than what was heard.
+    var hasMoreToHear: Bool { taken < received.count }
+
     /// Whether the relay has said more than was asked for: nobody knows what the next reply would answer.
-    var hasMoreThanAsked: Bool { !isEnvelopeSaid && taken < received.count }
+    var hasMoreThanAsked: Bool { !isEnvelopeSaid && hasMoreToHear }
+
+    /// The process stops.
+    func stopped() -> CURLcode {
+        isStopped = true
+        return CURLE_ABORTED_BY_CALLBACK
+    }
 
     private func receive() -> CURLcode {
         received.removeFirst(taken)
@@ -161,10 +176,7 @@ final class SMTPConnection {
 
     /// A second has passed in vain, or less.
     private func waited(_ start: inout ContinuousClock.Instant?, atMost limit: Duration) -> CURLcode? {
-        if stopSignal.isSet {
-            isStopped = true
-            return CURLE_ABORTED_BY_CALLBACK
-        }
+        if stopSignal.isSet { return stopped() }
         let now = ContinuousClock.now
         let from = start ?? now
         start = from

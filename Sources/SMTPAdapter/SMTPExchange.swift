@@ -74,6 +74,12 @@ struct SMTPExchange {
         isSecured = tls == .implicit
     }
 
+    /// Nothing was sent after 354, or after what looked like it.
+    mutating func messageNotBegun() {
+        isContentOpen = false
+        if phase == .content { phase = .transaction }
+    }
+
     /// Takes one reply line. False when nothing more must be said to this relay.
     mutating func take(line: some BidirectionalCollection<UInt8>) -> Bool {
         switch reader.take(line) {

@@ -1,3 +1,4 @@
+import CLibcurl
 import Glibc
 import Logging
 import MailModel
@@ -47,14 +48,23 @@ final class SMTPWorker: Sendable {
         blockSignals()
         var connection: SMTPConnection?
         var ahead: DeliveryQueue.Delivery?
+        var isHeardAhead = true
         while true {
             if let delivery = ahead.take() {
-                delivery.completion(deliver(delivery.mail, over: &connection, ahead: &ahead))
+                if stopSignal.isSet {
+                    connection = nil
+                    delivery.completion(DeliveryQueue.notBegun)
+                    continue
+                }
+                delivery.completion(
+                    deliver(delivery.mail, over: &connection, ahead: &ahead, isHeardAhead: &isHeardAhead))
                 continue
             }
             // Without a connection there is nothing to close, hence no reason to wake up.
             switch queue.next(within: connection == nil ? nil : configuration.idleTimeout) {
-            case .delivery(let delivery): delivery.completion(deliver(delivery.mail, over: &connection, ahead: &ahead))
+            case .delivery(let delivery):
+                delivery.completion(
+                    deliver(delivery.mail, over: &connection, ahead: &ahead, isHeardAhead: &isHeardAhead))
             case .idle: connection = nil
             case .closed:
                 connection = nil
@@ -65,12 +75,17 @@ final class SMTPWorker: Sendable {
     }
 
     /// One attempt, with a second try on a new connection when the relay had closed the kept one. Blocks.
-    /// - Parameter ahead: the delivery that was begun together with it, and has to be the next.
+    /// - Parameters:
+    ///   - ahead: the delivery that was begun together with it, and has to be the next.
+    ///   - isHeardAhead: whether the relay has heard what was said ahead, as far as is known.
     private func deliver(
-        _ mail: OutgoingMail, over connection: inout SMTPConnection?, ahead: inout DeliveryQueue.Delivery?
+        _ mail: OutgoingMail, over connection: inout SMTPConnection?, ahead: inout DeliveryQueue.Delivery?,
+        isHeardAhead: inout Bool
     ) -> DeliveryOutcome {
         for isLast in [false, true] {
-            guard let result = attempt(mail, over: &connection, ahead: &ahead) else { break }
+            guard let result = attempt(mail, over: &connection, ahead: &ahead, isHeardAhead: &isHeardAhead) else {
+                break
+            }
             if isLast || !result.isStaleConnection { return result.outcome(relay: configuration.relayName) }
             logger.debug("smtp: idle connection was closed by the relay")
         }
@@ -79,7 +94,8 @@ final class SMTPWorker: Sendable {
 
     /// - Returns: nil when libcurl cannot be set up.
     private func attempt(
-        _ mail: OutgoingMail, over kept: inout SMTPConnection?, ahead: inout DeliveryQueue.Delivery?
+        _ mail: OutgoingMail, over kept: inout SMTPConnection?, ahead: inout DeliveryQueue.Delivery?,
+        isHeardAhead: inout Bool
     ) -> TransferResult? {
         // In no mail's way: what is kept is kept again below.
         let connection: SMTPConnection
@@ -91,9 +107,14 @@ final class SMTPWorker: Sendable {
             if let failure = made.open() { return failure }
             connection = made
         }
+        let wasSaidAhead = connection.isEnvelopeSaid
         let result = connection.send(mail) {
-            ahead = queue.nextAhead()
+            ahead = isHeardAhead ? queue.nextAhead() : nil
             return ahead?.mail
+        }
+        if wasSaidAhead, result.code == CURLE_OPERATION_TIMEDOUT, result.exchange.replyCount == 0, isHeardAhead {
+            isHeardAhead = false
+            logger.warning("smtp: the relay offers PIPELINING and does not hear what goes along with a message")
         }
         kept = result.isAcceptance && !connection.hasMoreThanAsked ? connection : nil
         return result

@@ -43,8 +43,8 @@ final class GroupCommit: Sendable {
     var commitCount: Int { inbox.commits }
 
     /// Returns at once.
-    /// - Parameter others: jobs that will probably come within milliseconds.
-    func submit(_ job: any WriteJob, others: Int = 0) {
+    /// - Parameter others: jobs that will probably come within milliseconds; nil for one that goes along with those that wait.
+    func submit(_ job: any WriteJob, others: Int?) {
         if !inbox.add(job, others: others) { job.finish(StoreError(.failed, "the database is closed")) }
     }
 }
@@ -60,6 +60,8 @@ private final class JobInbox: @unchecked Sendable {
     private var jobs: [any WriteJob] = []
     /// How many jobs the next transaction waits for, and until when; nil when it does not.
     private var gathering: (goal: Int, until: DispatchTime)?
+    /// Whether a job is there that waits for nobody.
+    private var isHurried = false
     /// Whether the writer waits for `isGathered`, which is signalled once then, or not at all.
     private var isWaitedFor = false
     private let isGathered = DispatchSemaphore(value: 0)
@@ -75,16 +77,21 @@ private final class JobInbox: @unchecked Sendable {
 
     var commits: Int { locked { commitCount } }
 
-    /// - Parameter others: jobs that will probably come within milliseconds.
+    /// - Parameter others: jobs that will probably come within milliseconds; nil for one that goes along with those that wait.
     /// - Returns: false when the inbox is closed.
-    func add(_ job: any WriteJob, others: Int) -> Bool {
+    func add(_ job: any WriteJob, others: Int?) -> Bool {
         locked {
             guard !isClosed else { return false }
             jobs.append(job)
-            if others == 0 {
+            switch others {
+            case nil: gathering?.goal += 1
+            case 0?:
+                isHurried = true
                 gathering = nil
-            } else if jobs.count == 1, others >= Self.company {
-                gathering = (others + 1, .now() + patience)
+            case let others?:
+                if gathering == nil, !isHurried, others >= Self.company {
+                    gathering = (jobs.count + others, .now() + patience)
+                }
             }
             if jobs.count == 1 {
                 // Somebody waits for the first only when there was nothing to do.
@@ -118,6 +125,8 @@ private final class JobInbox: @unchecked Sendable {
             let batch = Array(jobs.prefix(limit))
             jobs.removeFirst(batch.count)
             gathering = nil
+            // What is left has waited for one transaction.
+            isHurried = !jobs.isEmpty
             return batch
         }
     }

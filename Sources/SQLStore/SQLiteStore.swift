@@ -84,7 +84,7 @@ package final class SQLiteStore: Store {
     }
 
     package func submit<Value: Sendable>(
-        others: Int, _ body: @escaping @Sendable (any StoreTransaction) throws -> Value,
+        others: Int?, _ body: @escaping @Sendable (any StoreTransaction) throws -> Value,
         completion: @escaping @Sendable (Result<Value, any Error>) -> Void
     ) {
         writer.submit(TypedWriteJob(body, completion: completion), others: others)

@@ -54,7 +54,7 @@ package final class FailingStore: Store {
     }
 
     package func submit<Value: Sendable>(
-        others: Int, _ body: @escaping @Sendable (any StoreTransaction) throws -> Value,
+        others: Int?, _ body: @escaping @Sendable (any StoreTransaction) throws -> Value,
         completion: @escaping @Sendable (Result<Value, any Error>) -> Void
     ) {
         Task { completion(await Result { try await write(body) }) }

@@ -39,7 +39,7 @@ package final class InterruptedStore: Store {
     }
 
     package func submit<Value: Sendable>(
-        others: Int, _ body: @escaping @Sendable (any StoreTransaction) throws -> Value,
+        others: Int?, _ body: @escaping @Sendable (any StoreTransaction) throws -> Value,
         completion: @escaping @Sendable (Result<Value, any Error>) -> Void
     ) {
         guard let first = next() else { return store.submit(others: others, body, completion: completion) }

@@ -136,7 +136,7 @@ final class LossyStore: Store {
     }
 
     func submit<Value: Sendable>(
-        others: Int, _ body: @escaping @Sendable (any StoreTransaction) throws -> Value,
+        others: Int?, _ body: @escaping @Sendable (any StoreTransaction) throws -> Value,
         completion: @escaping @Sendable (Result<Value, any Error>) -> Void
     ) { store.submit(others: others, body, completion: completion) }
 

@@ -38,7 +38,7 @@ final class FakeStore: Store {
     }
 
     func submit<Value: Sendable>(
-        others: Int, _ body: @escaping @Sendable (any StoreTransaction) throws -> Value,
+        others: Int?, _ body: @escaping @Sendable (any StoreTransaction) throws -> Value,
         completion: @escaping @Sendable (Result<Value, any Error>) -> Void
     ) {
         if content.isStalled { return }

@@ -24,7 +24,7 @@ import Testing
 
         /// A write that is on its way when this returns.
         func begin(
-            others: Int,
+            others: Int?,
             _ body: @escaping @Sendable (any StoreTransaction) throws -> Void = { try $0.count("seen", by: 1) }
         ) -> Write {
             let (results, continuation) = AsyncStream<Result<Void, any Error>>.makeStream()
@@ -67,6 +67,29 @@ import Testing
         try await hurried.end()
         try await waiting.end()
         #expect(try stage.commits() == 1)
+    }
+
+    @Test func writeThatDoesNotMindGoesAlong() async throws {
+        let stage = try Stage(patience: .seconds(3600))
+        // It is none of those that were announced.
+        for write in [4, nil, nil, 3, 2, 1, 1].map({ stage.begin(others: $0) }) { try await write.end() }
+        #expect(try stage.commits() == 1)
+    }
+
+    @Test func writeThatDoesNotMindWaitsForNobody() async throws {
+        let stage = try Stage(patience: .seconds(3600))
+        for _ in 0..<3 { try await stage.begin(others: nil).end() }
+        #expect(try stage.commits() == 3)
+    }
+
+    @Test func hurriedWriteIsNotHeldUpByOneThatComesAfterIt() async throws {
+        let stage = try Stage(patience: .seconds(3600))
+        let (hurried, patient) = (stage.begin(others: 0), stage.begin(others: 9))
+        try await hurried.end()
+        // If it did not come along, it waits now.
+        try await stage.begin(others: 0).end()
+        try await patient.end()
+        try stage.store.close()
     }
 
     @Test func writeThatExpectsFewDoesNotWait() async throws {
