@@ -193,6 +193,7 @@ let package = Package(
             name: "IntegrationTests",
             dependencies: ["ServerTestKit", "Engine", "SQLStore", "JSONValue", "WorkflowModel"],
             swiftSettings: strict),
+        .testTarget(name: "CryptoAdapterTests", dependencies: ["CryptoAdapter"], swiftSettings: strict),
         .testTarget(name: "SettingsTests", dependencies: ["Settings"], swiftSettings: strict),
         .testTarget(
             name: "SMTPAdapterTests",

@@ -67,11 +67,12 @@ package struct JSONMembers {
     }
 
     /// Copies those of another, while there are none here.
-    mutating func copy(_ other: inout JSONMembers) {
+    mutating func copy(_ other: UnsafeMutablePointer<JSONMembers>) {
+        let count = other.pointee.count
         // One by one: what copies many at once asks the runtime about each part of each.
-        for position in 0..<other.count { (start + position).initialize(to: other.start[position]) }
-        count = other.count
-        index = other.index
+        for position in 0..<count { (start + position).initialize(to: other.pointee.start[position]) }
+        self.count = count
+        index = other.pointee.index
     }
 
     /// Takes those of another, while there are none here, and leaves none there.

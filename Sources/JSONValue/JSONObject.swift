@@ -81,7 +81,7 @@ package struct JSONObject: @unchecked Sendable {
         let own = JSONMemory.empty(capacity: isShared ? Swift.max(capacity, count) : Swift.max(capacity, former * 2))
         let place = own.members
         if let members {
-            if isShared { place.pointee.copy(&members.pointee) } else { place.pointee.take(&members.pointee) }
+            if isShared { place.pointee.copy(members) } else { place.pointee.take(&members.pointee) }
         }
         memory = own
         members = place
@@ -135,7 +135,10 @@ extension JSONObject: Sequence {
 
         package var startIndex: Int { 0 }
         package var endIndex: Int { object.count }
-        package subscript(position: Int) -> String { object.withMembers { $0[position].key } }
+        package subscript(position: Int) -> String {
+            precondition(position >= 0 && position < object.count, "no such member")
+            return object.withMembers { $0[position].key }
+        }
 
         package static func == (keys: Keys, other: some Sequence<String>) -> Bool { keys.elementsEqual(other) }
     }
@@ -145,7 +148,10 @@ extension JSONObject: Sequence {
 
         package var startIndex: Int { 0 }
         package var endIndex: Int { object.count }
-        package subscript(position: Int) -> JSON { object.withMembers { $0[position].value } }
+        package subscript(position: Int) -> JSON {
+            precondition(position >= 0 && position < object.count, "no such member")
+            return object.withMembers { $0[position].value }
+        }
 
         package static func == (values: Values, other: some Sequence<JSON>) -> Bool { values.elementsEqual(other) }
     }

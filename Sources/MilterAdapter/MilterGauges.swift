@@ -73,7 +73,7 @@ final class MilterMeters: Sendable {
     var isOneMessageAlone: Bool { state.withLock { $0.gauges.messagesInFlight == 1 } }
 
     /// Messages on their way to their end that do not wait for a commit.
-    var messagesOnTheirWay: Int { state.withLock { $0.gauges.messagesInFlight - $0.gauges.messagesWaiting } }
+    var messagesOnTheirWay: Int { state.withLock { max(0, $0.gauges.messagesInFlight - $0.gauges.messagesWaiting) } }
 
     func count(_ change: (inout MilterGauges) -> Void) { state.withLock { change(&$0.gauges) } }
 }

@@ -1,6 +1,7 @@
 import Engine
 import Foundation
 import GRDB
+import Glibc
 
 /// The one writer. Jobs that arrive while a commit is on its way to the disk share the next one; each job runs in a
 /// savepoint of its own, so that its error undoes its own work alone. Completions are called after the commit.
@@ -16,11 +17,11 @@ final class GroupCommit: Sendable {
 
     /// - Parameter patience: how long a transaction waits for jobs that were announced, at most.
     init(pool: DatabasePool, checkpointer: Checkpointer, patience: Duration) {
-        let inbox = JobInbox(patience: patience)
+        let inbox = JobInbox(limit: Self.batchLimit, patience: patience)
         self.inbox = inbox
         let thread = Thread {
             let writer = Writer(pool: pool, checkpointer: checkpointer)
-            while let batch = inbox.next(atMost: Self.batchLimit) {
+            while let batch = inbox.next() {
                 writer.run(batch)
                 inbox.countCommit()
             }
@@ -49,30 +50,45 @@ final class GroupCommit: Sendable {
     }
 }
 
-/// Jobs on their way to the writer. `@unchecked`: everything is read and written under the condition's lock.
+/// Jobs on their way to the writer. `@unchecked`: everything is read and written with the mutex held.
 private final class JobInbox: @unchecked Sendable {
     /// So many more must be on their way that it pays to wait for them: with fewer, the one who waits has more of the wait than
     /// the others of the commit they share.
     private static let company = 4
 
-    private let patience: DispatchTimeInterval
-    private let condition = NSCondition()
+    private let limit: Int
+    private let patience: Duration
+    private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+    private let change = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
     private var jobs: [any WriteJob] = []
     /// How many jobs the next transaction waits for, and until when; nil when it does not.
-    private var gathering: (goal: Int, until: DispatchTime)?
+    private var gathering: (goal: Int, until: timespec)?
     /// Whether a job is there that waits for nobody.
     private var isHurried = false
-    /// Whether the writer waits for `isGathered`, which is signalled once then, or not at all.
-    private var isWaitedFor = false
-    private let isGathered = DispatchSemaphore(value: 0)
     private var isClosed = false
     private var isEnded = false
     private var commitCount = 0
 
-    /// - Parameter patience: how long the first of a transaction waits for the others, at most.
-    init(patience: Duration) {
-        let (seconds, attoseconds) = patience.components
-        self.patience = .nanoseconds(Int(seconds) * 1_000_000_000 + Int(attoseconds / 1_000_000_000))
+    /// - Parameters:
+    ///   - limit: jobs in one transaction, at most.
+    ///   - patience: how long the first of a transaction waits for the others, at most.
+    init(limit: Int, patience: Duration) {
+        self.limit = limit
+        self.patience = patience
+        pthread_mutex_init(mutex, nil)
+        var attributes = pthread_condattr_t()
+        pthread_condattr_init(&attributes)
+        // A wait must not move with the wall clock. Dispatch's semaphores and Foundation's conditions do.
+        pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
+        pthread_cond_init(change, &attributes)
+        pthread_condattr_destroy(&attributes)
+    }
+
+    deinit {
+        pthread_cond_destroy(change)
+        pthread_mutex_destroy(mutex)
+        change.deallocate()
+        mutex.deallocate()
     }
 
     var commits: Int { locked { commitCount } }
@@ -83,6 +99,7 @@ private final class JobInbox: @unchecked Sendable {
         locked {
             guard !isClosed else { return false }
             jobs.append(job)
+            let wasGathering = gathering != nil
             switch others {
             case nil: gathering?.goal += 1
             case 0?:
@@ -90,37 +107,23 @@ private final class JobInbox: @unchecked Sendable {
                 gathering = nil
             case let others?:
                 if gathering == nil, !isHurried, others >= Self.company {
-                    gathering = (jobs.count + others, .now() + patience)
+                    gathering = (jobs.count + others, deadline())
                 }
             }
-            if jobs.count == 1 {
-                // Somebody waits for the first only when there was nothing to do.
-                condition.signal()
-            } else if isWaitedFor, gathering.map({ jobs.count >= $0.goal }) ?? true {
-                isWaitedFor = false
-                isGathered.signal()
-            }
+            // Somebody waits when there was nothing to do, or for the last of those that share the next transaction.
+            if jobs.count == 1 || (wasGathering && isComplete) { pthread_cond_signal(change) }
             return true
         }
     }
 
-    /// Waits for jobs, and where all that are there say that more will come, for a moment for these.
+    /// Waits for jobs, and where some of those that are there say that more will come, for a moment for these.
     /// - Returns: nil when the inbox is closed and empty.
-    func next(atMost limit: Int) -> [any WriteJob]? {
-        let deadline: DispatchTime? = locked {
-            while jobs.isEmpty, !isClosed { condition.wait() }
-            guard let gathering, jobs.count < gathering.goal, !isClosed else { return nil }
-            isWaitedFor = true
-            return gathering.until
-        }
-        if let deadline, isGathered.wait(timeout: deadline) == .timedOut {
-            let wasSignalled = locked {
-                defer { isWaitedFor = false }
-                return !isWaitedFor
+    func next() -> [any WriteJob]? {
+        locked {
+            while jobs.isEmpty, !isClosed { pthread_cond_wait(change, mutex) }
+            while !isClosed, !isComplete, var until = gathering?.until {
+                if pthread_cond_timedwait(change, mutex, &until) != 0 { break }
             }
-            if wasSignalled { isGathered.wait() }
-        }
-        return locked {
             guard !jobs.isEmpty else { return nil }
             let batch = Array(jobs.prefix(limit))
             jobs.removeFirst(batch.count)
@@ -131,31 +134,39 @@ private final class JobInbox: @unchecked Sendable {
         }
     }
 
+    /// Whether there is nobody to wait for. Only with the mutex held.
+    private var isComplete: Bool { gathering.map { jobs.count >= min($0.goal, limit) } ?? true }
+
+    private func deadline() -> timespec {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        let nanoseconds = Int64(time.tv_nsec) + patience.components.attoseconds / 1_000_000_000
+        time.tv_sec += Int(patience.components.seconds + nanoseconds / 1_000_000_000)
+        time.tv_nsec = Int(nanoseconds % 1_000_000_000)
+        return time
+    }
+
     func countCommit() { locked { commitCount += 1 } }
 
     func close() {
         locked {
             isClosed = true
-            condition.broadcast()
-            if isWaitedFor {
-                isWaitedFor = false
-                isGathered.signal()
-            }
+            pthread_cond_broadcast(change)
         }
     }
 
     func ended() {
         locked {
             isEnded = true
-            condition.broadcast()
+            pthread_cond_broadcast(change)
         }
     }
 
-    func waitForEnd() { locked { while !isEnded { condition.wait() } } }
+    func waitForEnd() { locked { while !isEnded { pthread_cond_wait(change, mutex) } } }
 
     private func locked<Value>(_ body: () -> Value) -> Value {
-        condition.lock()
-        defer { condition.unlock() }
+        pthread_mutex_lock(mutex)
+        defer { pthread_mutex_unlock(mutex) }
         return body()
     }
 }
