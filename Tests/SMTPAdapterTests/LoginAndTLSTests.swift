@@ -124,6 +124,32 @@ import Testing
         #expect(trusted.kind == .delivered(250), "\(trusted)")
     }
 
+    /// All over the one connection that the server serves: whatever goes wrong needs another.
+    @Test func mailsAreSaidAheadOverTLSToo() async throws {
+        let folder = try ScratchFolder()
+        guard let server = OpenSSLServer(folder: folder, offer: "PIPELINING") else {
+            print("skipped: openssl is not installed")
+            return
+        }
+        let kinds = try await withTransport(
+            port: server.port,
+            change: {
+                $0.tls = .implicit
+                $0.caFile = server.certificate
+            }
+        ) { transport in
+            await withTaskGroup(of: OutcomeKind.self) { group in
+                for number in 0..<8 {
+                    // Some in several pieces and records.
+                    let text = String(repeating: "\(number)\r\n", count: number % 2 == 0 ? 1 : 100_000)
+                    group.addTask { await transport.deliver(plainMail(text)).kind }
+                }
+                return await group.reduce(into: [OutcomeKind]()) { $0.append($1) }
+            }
+        }
+        #expect(kinds == [OutcomeKind](repeating: .delivered(250), count: 8))
+    }
+
     /// Whoever signed it: it is somebody else's.
     @Test func aCertificateOfAnotherNameIsRefused() async throws {
         let folder = try ScratchFolder()
@@ -147,8 +173,10 @@ final class OpenSSLServer: Sendable {
 
     var port: Int { process.port }
 
-    /// - Parameter names: whom the certificate is for, as openssl(1) writes it.
-    init?(folder: ScratchFolder, names: String = "IP:127.0.0.1,DNS:localhost") {
+    /// - Parameters:
+    ///   - names: whom the certificate is for, as openssl(1) writes it.
+    ///   - offer: one more extension.
+    init?(folder: ScratchFolder, names: String = "IP:127.0.0.1,DNS:localhost", offer: String = "HELP") {
         let openssl = "/usr/bin/openssl"
         let certificate = folder.path + "/cert.pem"
         let key = folder.path + "/key.pem"
@@ -180,7 +208,8 @@ final class OpenSSLServer: Sendable {
             while let line = dialog.readLine(), !line.hasPrefix("Secure Renegotiation") {}
             let login = Data("\0user\0secret".utf8).base64EncodedString().uppercased()
             dialog.serve([
-                "EHLO": .say("250-hi\r\n250 AUTH PLAIN"), "AUTH": .say("334 "), login: .say("235 2.7.0 ok"),
+                "EHLO": .say("250-hi\r\n250-\(offer)\r\n250 AUTH PLAIN"), "AUTH": .say("334 "),
+                login: .say("235 2.7.0 ok"),
             ])
             withExtendedLifetime((toClient, fromClient)) {}
         }
