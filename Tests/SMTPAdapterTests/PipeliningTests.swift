@@ -148,6 +148,32 @@ import Testing
         #expect(record.messages.count == 4 && Set(record.messages).count == 4)
     }
 
+    /// One mail waits in vain for its time limit, and no other after it.
+    @Test func aRelayThatDoesNotHearWhatGoesAlongIsToldNothingAheadAnyMore() async throws {
+        let server = try ScriptedServer { dialog in
+            dialog.say("220 hi")
+            _ = dialog.readLine()
+            dialog.say("250-hi\r\n250 PIPELINING")
+            while true {
+                for _ in 0..<3 where dialog.readLine() == nil { return }
+                dialog.say("250 ok\r\n250 ok\r\n354 go")
+                guard let message = dialog.readMessage() else { return }
+                dialog.note { $0.messages.append(message) }
+                dialog.drop()
+                dialog.say("250 ok")
+            }
+        }
+        let kinds = try await withTransport(port: server.port, replyTimeout: .seconds(2)) { transport in
+            await withTaskGroup(of: OutcomeKind.self) { group in
+                for number in 0..<8 { group.addTask { await transport.deliver(plainMail("\(number)\r\n")).kind } }
+                return await group.reduce(into: [OutcomeKind]()) { $0.append($1) }
+            }
+        }
+        #expect(kinds == [OutcomeKind](repeating: .delivered(250), count: 8))
+        #expect(server.record.messages.count == 8 && Set(server.record.messages).count == 8)
+        #expect(server.record.connections == 2)
+    }
+
     @Test func whatMayNotDepartIsNotSentThoughItWasSaidAhead() async throws {
         let server = try ScriptedServer(["EHLO": Self.offer])
         let kinds = try await withTransport(port: server.port) { transport in

@@ -183,6 +183,14 @@ final class Dialog: Sendable {
         }
     }
 
+    /// Whether a line that begins so has come already.
+    func readLine(ifBegun start: String) -> Bool {
+        buffer.withLock { $0.starts(with: start.utf8) } && readLine() != nil
+    }
+
+    /// Forgets what has come and was not read.
+    func drop() { buffer.withLock { $0 = [] } }
+
     private func fill(_ buffer: inout [UInt8]) -> Bool {
         var chunk = [UInt8](repeating: 0, count: 65_536)
         let count = read(input, &chunk, chunk.count)

@@ -1,3 +1,4 @@
+import Dispatch
 import Logging
 import MailModel
 import Testing
@@ -58,6 +59,45 @@ import Testing
         #expect(await outcome.kind == .unknown)
         await transport.shutdown()
         server.note { $0.commands.append("go") }
+    }
+
+    @Test func whatWasSaidAheadIsNotBegunAfterAStop() async throws {
+        let server = try ScriptedServer { dialog in
+            dialog.say("220 hi")
+            _ = dialog.readLine()
+            dialog.say("250-hi\r\n250 PIPELINING")
+            for _ in 0..<2 {
+                for _ in 0..<3 where dialog.readLine() == nil { return }
+                dialog.say("250 ok\r\n250 ok\r\n354 go")
+                guard let message = dialog.readMessage() else { return }
+                dialog.note { $0.messages.append(message) }
+                if dialog.readLine(ifBegun: "MAIL") { break }
+                dialog.say("250 ok")
+            }
+            dialog.note { $0.commands.append("said ahead") }
+            while dialog.readLine() != nil {}
+        }
+        let transport = try transport(port: server.port)
+        // Quick answers are why the next envelope goes along.
+        #expect(await transport.deliver(plainMail()).kind == .delivered(250))
+        let areQueued = DispatchSemaphore(value: 0)
+        var begun = plainMail("begun\r\n")
+        begun.mayDepart = {
+            areQueued.wait()
+            return true
+        }
+        let (outcomes, continuation) = AsyncStream<DeliveryOutcome>.makeStream()
+        for mail in [begun, plainMail("ahead\r\n")] { transport.submit(mail) { continuation.yield($0) } }
+        areQueued.signal()
+        #expect(await server.wait { $0.commands.contains("said ahead") })
+        transport.stop()
+        var iterator = outcomes.makeAsyncIterator()
+        #expect(await iterator.next()?.kind == .unknown)
+        let ahead = await iterator.next()
+        #expect(
+            ahead?.kind == .unreachable && ahead?.reason.contains("not begun") == true, "\(String(describing: ahead))")
+        await transport.shutdown()
+        #expect(server.record.messages.count == 2 && server.record.connections == 1)
     }
 
     @Test func cancellationTakesBackWhatHasNotBegunAndNothingElse() async throws {
