@@ -18,11 +18,14 @@ package struct Reply: Hashable, Sendable {
     /// `x.y.z`; nil when the peer sent none.
     package var enhancedCode: String?
     package var text: String
+    /// It is the answer to the whole message, and not to a command before it (RFC 5321 section 4.3.2).
+    package var isToContent: Bool
 
-    package init(code: Int, enhancedCode: String? = nil, text: String) {
+    package init(code: Int, enhancedCode: String? = nil, text: String, isToContent: Bool = false) {
         self.code = code
         self.enhancedCode = enhancedCode
         self.text = text
+        self.isToContent = isToContent
     }
 
     /// 4xx.

@@ -43,7 +43,10 @@ struct TransferResult {
         }
         switch reply.code {
         case 200..<300: return .delivered(reply: reply, queueID: reply.queueID)
-        case 400..<500: return .deferred(reply: reply)
+        case 400..<500:
+            var reply = reply
+            reply.isToContent = true
+            return .deferred(reply: reply)
         case 500..<600: return .rejected(reply: reply)
         default: return .unknown(reason: "\(relay): the message was answered with \(reply.code), which decides nothing")
         }

@@ -303,6 +303,26 @@ private let down = DeliveryOutcome.unreachable(reason: "no connection")
         #expect(counts[.pending] == 0)
     }
 
+    /// A queue file that cannot be written is nothing about the domain of its mail; the same words to the recipient are.
+    @Test(arguments: [true, false])
+    func relayThatCannotKeepMessagesLeavesNoDomainAlone(isToContent: Bool) async throws {
+        let stage = try await DispatchStage { ($0.firstRetry, $0.longestRetry) = (1, 1) }
+        try await stage.fill(["ann@example.org"])
+        let refusal = DeliveryOutcome.deferred(
+            reply: Reply(code: 451, enhancedCode: "4.3.0", text: "Error", isToContent: isToContent))
+        stage.relays[0].answer(Array(repeating: refusal, count: 3))
+        for _ in 0..<4 {
+            await stage.send()
+            stage.engine.clock.advance(seconds: 2)
+        }
+        let counts = try await stage.engine.context.store.read { try $0.outboxCounts() }
+        #expect(counts[.pending] == (isToContent ? 0 : 1))
+        stage.engine.clock.advance(seconds: 40)
+        await stage.send()
+        let later = try await stage.engine.context.store.read { try $0.outboxCounts() }
+        #expect(later[.pending] == 0 && stage.recipients.count == 4)
+    }
+
     /// The daily ceilings of a plan grow by the day, for each sender of it, whoever was restarted meanwhile.
     @Test func warmUpGrowsByTheDayOverRestarts() async throws {
         var pace = Pace(perDay: 100)

@@ -102,6 +102,30 @@ import WorkflowModel
         #expect(choose(&board) == .closed(.at(start.adding(seconds: 10)), gate: nil))
     }
 
+    /// It cannot keep what it was given, whoever that is for: after three domains that is the relay's own trouble.
+    @Test func relayThatCannotKeepMessagesIsLeftAlone() {
+        var board = board([(RelayRules(name: "a"), 9), (RelayRules(name: "spare", isBackup: true), 9)])
+        var gates = gates
+        let full = Reply(code: 451, enhancedCode: "4.3.0", text: "queue file write error", isToContent: true)
+        var before = full
+        before.isToContent = false
+        var tooLarge = full
+        tooLarge.enhancedCode = "4.3.4"
+        for reply in [before, tooLarge] {
+            for lane: Int64 in 1...20 {
+                board.begin(0, gates: &gates, at: start)
+                board.end(0, .deferred(reply: reply), lane: lane, gates: &gates, at: start, jitter: 0)
+            }
+            #expect(choose(&board) == .relay(0))
+        }
+        for lane: Int64 in 1...7 {
+            #expect(choose(&board) == .relay(0))
+            board.begin(0, gates: &gates, at: start)
+            board.end(0, .deferred(reply: full), lane: lane, gates: &gates, at: start, jitter: 0)
+        }
+        #expect(choose(&board) == .relay(1))
+    }
+
     /// Its queue has no room: that is the relay's own trouble, and the spare one gets the mail.
     @Test func relayWithoutRoomIsLeftAloneWhoeverTheMailIsFor() {
         var board = board([(RelayRules(name: "a"), 9), (RelayRules(name: "spare", isBackup: true), 9)])

@@ -111,6 +111,16 @@ import Testing
         #expect(outcome.reason.contains("does not resolve"), "\(outcome)")
     }
 
+    /// What is said to the whole message may be the relay's own trouble; what is said before it is about the sender or the recipient.
+    @Test(arguments: [("MAIL", false), ("RCPT", false), ("DATA", false), (".", true)])
+    func aReplyToTheMessageIsKnownAsOne(command: String, isToContent: Bool) async throws {
+        let server = try ScriptedServer([command: .say("451 4.3.0 Error: queue file write error")])
+        let outcome = try await deliverOnce(port: server.port)
+        let reply = Reply(
+            code: 451, enhancedCode: "4.3.0", text: "Error: queue file write error", isToContent: isToContent)
+        #expect(outcome == .deferred(reply: reply))
+    }
+
     @Test func theWholeReplyIsKept() async throws {
         let server = try ScriptedServer(["RCPT": .say("550-5.1.1 The account does\r\n550 5.1.1 not exist")])
         let outcome = try await deliverOnce(port: server.port)
