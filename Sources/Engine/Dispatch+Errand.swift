@@ -158,13 +158,13 @@ extension Dispatch {
             } else if case .unreachable = conclusion.outcome, conclusion.errand.places?.isClosing == true {
                 // We stop: perhaps it was never begun, and that is not the mail's fault.
                 putOff(conclusion.errand, until: context.clock.now())
-            } else if case .unreachable = conclusion.outcome, relays.count > 1 {
+            } else if relays.count > 1, conclusion.outcome.mayGoElsewhere {
                 Task { await failOver(conclusion) }
             } else {
                 ends.append(conclusion)
             }
         }
-        settle(ends.map { ($0.errand, $0.outcome, $0.departure.built.subject) })
+        settle(ends.map { ($0.errand, $0.outcome, nil, $0.departure.built.subject) })
     }
 
     /// Hands the mail to the others for such mail, one after the other.
@@ -173,7 +173,10 @@ extension Dispatch {
         var errand = conclusion.errand
         var outcome = conclusion.outcome
         var tried: Set<Int> = [departure.relay]
-        while case .unreachable = outcome, relays.count > tried.count {
+        // Of a relay that could not be reached nobody knows what it offers: the mail is not given up for what others lack.
+        var isToBeTriedAgain = false
+        while outcome.mayGoElsewhere, relays.count > tried.count {
+            if case .unreachable = outcome { isToBeTriedAgain = true }
             let now = context.clock.now()
             let (failed, alreadyTried, held) = (outcome, tried, errand.seat)
             let next = state.use { board in
@@ -181,11 +184,14 @@ extension Dispatch {
                 let next = board.failOver(
                     &seat, from: failed, tried: alreadyTried, sender: departure.built.sender, at: now,
                     jitter: Self.jitter(errand.entry))
-                return (relay: next.relay, changed: next.changed, seat: seat)
+                return (relay: next.relay, hasAnother: next.hasAnother, changed: next.changed, seat: seat)
             }
             errand.seat = next.seat
             if let changed = next.changed { tell(of: changed) }
-            guard let relay = next.relay else { break }
+            guard let relay = next.relay else {
+                isToBeTriedAgain = isToBeTriedAgain || next.hasAnother
+                break
+            }
             do {
                 // That took its time, and what is committed by now counts.
                 let entry = errand.entry
@@ -203,7 +209,11 @@ extension Dispatch {
             outcome = await relays[relay].transport.deliver(mail)
             if let reason = departure.gate.reason { return withdraw(errand, reason) }
         }
-        settle(errand, outcome, subject: departure.built.subject)
+        if case .unsupported(let reason) = outcome, isToBeTriedAgain {
+            settle([(errand, outcome, .unreachable(reason: reason), departure.built.subject)])
+        } else {
+            settle(errand, outcome, subject: departure.built.subject)
+        }
     }
 
     // MARK: Ends
@@ -222,10 +232,13 @@ extension Dispatch {
     }
 
     private func settle(_ errand: Errand, _ outcome: DeliveryOutcome, subject: String) {
-        settle([(errand, outcome, subject)])
+        settle([(errand, outcome, nil, subject)])
     }
 
-    private func settle(_ ends: [(errand: Errand, outcome: DeliveryOutcome, subject: String)]) {
+    /// Each with what is recorded of the mail, where that is not what its last relay has said.
+    private func settle(
+        _ ends: [(errand: Errand, outcome: DeliveryOutcome, recorded: DeliveryOutcome?, subject: String)]
+    ) {
         if ends.isEmpty { return }
         let now = context.clock.now()
         // Before the seats are given up.
@@ -234,11 +247,12 @@ extension Dispatch {
         let schedule = RetrySchedule(context.configuration)
         settle(
             ends.enumerated().map { index, end in
-                var record = schedule.decide(end.outcome, entry: end.errand.entry, now: now)
+                let outcome = end.recorded ?? end.outcome
+                var record = schedule.decide(outcome, entry: end.errand.entry, now: now)
                 if end.errand.seat.relay >= 0 { record.relay = relays[end.errand.seat.relay].rules.name }
                 var attempt = SettledAttempt(end.errand, record)
                 attempt.subject = end.subject
-                attempt.outcome = end.outcome
+                attempt.outcome = outcome
                 if !scopes.isEmpty { attempt.scopes = scopes[index] }
                 attempt.gate = try? end.errand.material.get().gate
                 return attempt

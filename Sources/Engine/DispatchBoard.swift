@@ -204,7 +204,7 @@ struct DispatchBoard: Sendable {
     ///   - sender: the address in From, in lower case.
     ///   - tried: relays that have failed for it just now; the seat then holds none.
     mutating func admit(_ seat: inout Seat, sender: String, tried: Set<Int> = [], at now: Timestamp) -> Admission {
-        let domain = sender.lastIndex(of: "@").map { String(sender[sender.index(after: $0)...]) }
+        let domain = Self.domain(of: sender)
         if choosesBySender { senderDomains[seat.queue.project] = domain }
         if tried.isEmpty {
             let names = gates.gates(ofSender: sender)
@@ -241,15 +241,23 @@ struct DispatchBoard: Sendable {
     }
 
     /// Another relay for a mail whose attempt has failed before it began.
+    /// - Returns: the relay, if one can be had now; whether there is another at all; and the state of the one that failed, as
+    ///   below.
     mutating func failOver(
         _ seat: inout Seat, from outcome: DeliveryOutcome, tried: Set<Int>, sender: String, at now: Timestamp,
         jitter: Double
-    ) -> (relay: Int?, changed: RelayHealth?) {
-        guard relays.relays.count > tried.count, seat.relay >= 0 else { return (nil, nil) }
+    ) -> (relay: Int?, hasAnother: Bool, changed: RelayHealth?) {
+        guard relays.relays.count > tried.count, seat.relay >= 0 else { return (nil, false, nil) }
         let changed = end(relay: seat.relay, outcome, lane: seat.lane, at: now, jitter: jitter)
         seat.relay = -1
-        guard case .go(let relay) = admit(&seat, sender: sender, tried: tried, at: now) else { return (nil, changed) }
-        return (relay, changed)
+        if case .go(let relay) = admit(&seat, sender: sender, tried: tried, at: now) { return (relay, true, changed) }
+        let (project, domain) = (seat.queue.project, Self.domain(of: sender))
+        let hasAnother = relays.relays.indices.contains { !tried.contains($0) && isFitting($0, project, domain) }
+        return (nil, hasAnother, changed)
+    }
+
+    private static func domain(of sender: String) -> String? {
+        sender.lastIndex(of: "@").map { String(sender[sender.index(after: $0)...]) }
     }
 
     /// - Returns: the relay's state, when it is in order and was not, or the other way round.
@@ -314,7 +322,7 @@ struct DispatchBoard: Sendable {
             domains[lane] = breaker
             return !breaker.isClosed
         case .deferred: domains[lane]?.toldNothing(at: now)
-        case .unreachable, .unknown, .refused: domains[lane]?.toldNothing(at: now)
+        case .unreachable, .unknown, .refused, .unsupported: domains[lane]?.toldNothing(at: now)
         }
         return false
     }

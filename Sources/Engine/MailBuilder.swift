@@ -77,9 +77,11 @@ struct MailBuilder {
                 filename: $0.filename, contentType: $0.contentType, contentID: $0.contentID, bytes: $0.bytes)
         }
         guard let recipient = draft.to.first else { throw Failure(reason: "the mail has no recipient") }
+        let message = try MessageComposer.composition(of: draft)
         let mail = OutgoingMail(
             reversePath: try reversePath(of: entry, from: draft.from.address),
-            recipient: try Self.smtpForm(recipient.address, "to"), bytes: try MessageComposer.compose(draft))
+            recipient: try Self.smtpForm(recipient.address, "to"), bytes: message.bytes,
+            hasUTF8Header: message.hasUTF8Header)
         return Built(mail: mail, subject: draft.subject, sender: AddressText.normal("\(draft.from.address)"))
     }
 
@@ -164,7 +166,12 @@ struct MailBuilder {
     /// The address is all of it, or what stands in angle brackets at its end. Whatever a variable puts into the name before
     /// them is a part of the name: it must not bring an address of its own, to which the mail would go.
     static func mailbox(_ text: String) -> Mailbox? {
-        let text = text.trimmed
+        guard var mailbox = written(text.trimmed) else { return nil }
+        mailbox.address = mailbox.address.composed
+        return mailbox
+    }
+
+    private static func written(_ text: Substring) -> Mailbox? {
         if let address = MailAddress.parse(received: text) { return Mailbox(name: nil, address: address) }
         let found = MessageReader.read(ReceivedMessage(headers: [HeaderField("To", String(text))])).to
         guard text.last == ">", let start = text.lastIndex(of: "<") else {
@@ -179,7 +186,7 @@ struct MailBuilder {
         return Mailbox(name: String(text[..<start].trimmed), address: address)
     }
 
-    /// The address as it goes over the wire, its domain in ASCII (RFC 5891).
+    /// The address as it goes over the wire, its domain in ASCII (RFC 5891) and its local part as it is.
     private static func smtpForm(_ address: MailAddress, _ role: String) throws -> String {
         guard let form = address.smtpForm else { throw Failure(reason: "\(role) is an address that SMTP cannot carry") }
         return form

@@ -202,7 +202,7 @@ struct RelayBoard: Sendable {
             relay.failures += 1
             relay.lastFailure = reason
             relay.breaker.failed(at: now, jitter: jitter)
-        case .refused: relay.breaker.toldNothing(at: now)
+        case .refused, .unsupported: relay.breaker.toldNothing(at: now)
         }
         relays[index] = relay
     }

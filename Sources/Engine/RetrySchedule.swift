@@ -13,7 +13,7 @@ struct RetrySchedule {
             AttemptRecord(status: .delivered, at: now, reply: Self.text(reply), relayQueueID: queueID)
         case .rejected(let reply):
             AttemptRecord(status: .bounced, at: now, reply: Self.text(reply))
-        case .refused(let reason):
+        case .refused(let reason), .unsupported(let reason):
             AttemptRecord(status: .failed, at: now, reply: reason)
         case .deferred(let reply):
             again(entry, now: now, reply: Self.text(reply), isUncertain: false)

@@ -182,7 +182,7 @@ private struct Fate {
     /// What was written, and by whom: not always by the one whom we wrote to.
     private var answer: JSONObject {
         var data = facts.answerData
-        let from = facts.contactAddress
+        let from = facts.contactAddress.map(AddressText.normal)
         data["isFromRecipient"] = .bool(from == RecipientAddress.normal(entry.request.recipient))
         return data
     }
@@ -213,7 +213,7 @@ extension DeliveryReport {
     /// recipient, and whoever else is named got it from him.
     fileprivate func failure(of address: String) -> ReportedRecipient? {
         let own = recipients.filter {
-            $0.address.lowercased() == address || $0.originalAddress?.lowercased() == address
+            AddressText.normal($0.address) == address || $0.originalAddress.map(AddressText.normal) == address
         }
         return (own.isEmpty ? recipients : own).first(where: \.isFailure)
     }

@@ -83,7 +83,9 @@ struct ReturnedMail: Sendable {
             candidates += reader.entries(in: report.original, message).map { .entry($0, .marker) }
             if let id = report.original?.messageID { candidates.append(.messageID(id)) }
             recipients = Set(
-                report.recipients.flatMap { [$0.address, $0.originalAddress].compactMap { $0?.lowercased() } })
+                report.recipients.flatMap {
+                    [$0.address, $0.originalAddress].compactMap { $0.map(AddressText.normal) }
+                })
         case .complaint(let complaint):
             matter = .complaint(complaint)
             if let id = complaint.envelopeID, let entry = context.tokens.verify(id, kind: .delivery) {

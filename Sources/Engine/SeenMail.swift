@@ -80,8 +80,9 @@ package struct LoopedMail: Sendable {
                 HeaderField("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
             ],
             boundary: "postrider-\(id)")
+        let message = try MessageComposer.composition(of: draft)
         mail = OutgoingMail(
-            reversePath: "postmaster@\(domain)", recipient: recipient.smtpForm ?? "\(recipient)",
-            bytes: try MessageComposer.compose(draft))
+            reversePath: "postmaster@\(domain)", recipient: recipient.smtpForm ?? "\(recipient)", bytes: message.bytes,
+            hasUTF8Header: message.hasUTF8Header)
     }
 }

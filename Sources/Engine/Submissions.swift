@@ -106,11 +106,11 @@ struct Submissions {
         }
     }
 
-    /// The address as it went over the wire and as the mail has it, whatever the case of its letters.
+    /// The address as it went over the wire and as the mail has it, whatever the case and form of its letters.
     static func isSame(_ wire: String, _ recipient: String) -> Bool {
         let normal = RecipientAddress.normal(recipient)
         if wire.lowercased() == normal { return true }
-        return MailAddress.parse(normal)?.smtpForm?.lowercased() == wire.lowercased()
+        return AddressText.normal(wire) == normal
     }
 
     // MARK: Proof
@@ -118,7 +118,8 @@ struct Submissions {
     /// Whether the listing shows one of these.
     func isInQueue(_ earlier: [Acceptance], recipient: String) async -> Bool {
         guard let listing = context.relayWatch?.listing, !earlier.isEmpty else { return false }
-        return await listing.queued(among: earlier.map { ($0.queueID, recipient) })?.isEmpty == false
+        let wanted = RecipientAddress.normal(recipient)
+        return await listing.queued(among: earlier.map { ($0.queueID, wanted) })?.isEmpty == false
     }
 
     /// What is known of a mail whose earlier attempt may have been taken.
@@ -141,7 +142,8 @@ struct Submissions {
         let earlier = noted.filter { !$0.isDiscarded }
         guard let last = earlier.last else { return .none }
         if let listing = watch.listing {
-            let found = await listing.queued(among: earlier.map { ($0.queueID, entry.request.recipient) }) ?? []
+            let recipient = RecipientAddress.normal(entry.request.recipient)
+            let found = await listing.queued(among: earlier.map { ($0.queueID, recipient) }) ?? []
             if let queueID = found.first { return .queued(queueID) }
         }
         // What the MTA took a moment ago may still be with a filter behind us, or on its way into the log.

@@ -64,7 +64,6 @@ struct BroadcastTest {
     init(_ json: JSON) throws {
         var body = try BodyReader(json, keys: ["to", "variant", "contactId"])
         let recipient = body.address("to", required: true) ?? ""
-        if AddressText.needsSMTPUTF8(recipient) { body.report("to", AddressText.smtpUTF8Rule) }
         let variant = body.text("variant", limit: BroadcastDefinition.variantNameLimit)
         var contact: Identifier?
         if let value = body.value("contactId"), !value.isNull {

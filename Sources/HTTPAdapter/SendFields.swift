@@ -100,7 +100,6 @@ struct SendFields {
             body.report(path, "must be a mail address")
             return nil
         }
-        if AddressText.needsSMTPUTF8(address) { body.report(path, AddressText.smtpUTF8Rule) }
         return address
     }
 

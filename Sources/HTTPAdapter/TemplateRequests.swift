@@ -192,7 +192,6 @@ struct TestRequest {
     init(_ json: JSON) throws {
         var body = try BodyReader(json, keys: BodyReader.previewKeys.union(["to", "version"]))
         recipient = body.address("to", required: true) ?? ""
-        if AddressText.needsSMTPUTF8(recipient) { body.report("to", AddressText.smtpUTF8Rule) }
         preview = body.preview()
         preview.version = body.integer("version", in: 1...Int64(Int32.max))
         try body.finish()

@@ -1,8 +1,11 @@
 import MailModel
 
-/// Writes header fields: folded, in ASCII, one line end at the end of each and nowhere else.
+/// Writes header fields: folded, in ASCII but for addresses that have no such form, one line end at the end of each and nowhere
+/// else.
 struct HeaderWriter {
     private(set) var bytes: [UInt8] = []
+    /// An address outside ASCII was written (RFC 6532).
+    private(set) var hasUTF8 = false
 
     /// - Parameter capacity: bytes to expect.
     init(capacity: Int = 128) { bytes.reserveCapacity(capacity) }
@@ -63,9 +66,10 @@ struct HeaderWriter {
     mutating func mailboxes(_ name: String, _ mailboxes: [Mailbox]) throws(CompositionError) {
         var words: [String] = []
         for (index, mailbox) in mailboxes.enumerated() {
-            guard let address = mailbox.address.smtpForm, address.utf8.allSatisfy({ $0 < 0x80 }) else {
+            guard let address = mailbox.address.smtpForm else {
                 throw CompositionError(.unwritableAddress, field: name)
             }
+            if mailbox.address.requiresSMTPUTF8 { hasUTF8 = true }
             let comma = index + 1 < mailboxes.count ? "," : ""
             let display = HeaderWriter.cleaned(mailbox.name ?? "")
             if display.isEmpty {

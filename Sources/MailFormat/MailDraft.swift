@@ -55,7 +55,7 @@ package struct MailDraft: Sendable {
 package struct CompositionError: Error, Hashable, Sendable, CustomStringConvertible {
     /// What is wrong; fit for a metric label.
     package enum Code: String, Hashable, Sendable, CaseIterable {
-        /// An address that must not be written (angle brackets) or cannot be written in ASCII.
+        /// An address that must not be written (angle brackets), or whose domain has no form in ASCII.
         case unwritableAddress = "unwritable_address"
         case invalidMessageID = "invalid_message_id"
         case invalidBoundary = "invalid_boundary"

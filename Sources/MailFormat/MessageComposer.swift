@@ -1,6 +1,7 @@
 import MailModel
 
-/// Drafts to wire format: 7-bit, CRLF, lines folded at 78 and never over 998 bytes (RFC 5322 section 2.1.1).
+/// Drafts to wire format: 7-bit, CRLF, lines folded at 78 and never over 998 bytes (RFC 5322 section 2.1.1). Addresses whose
+/// local part is outside ASCII have no 7-bit form and are written in UTF-8 (RFC 6532); all else that is, is encoded.
 ///
 /// No value can end its field: control characters become blanks before anything is written. Both bodies are encoded so that
 /// they hold neither a bare CR or LF nor a line that looks like a boundary.
@@ -10,6 +11,13 @@ package enum MessageComposer {
 
     /// The whole mail: header, blank line, body. Throws when a value can be written in no legal way.
     package static func compose(_ draft: MailDraft) throws(CompositionError) -> [UInt8] {
+        try composition(of: draft).bytes
+    }
+
+    /// The same, and whether its header is in UTF-8, so that every server on its way must offer SMTPUTF8 (RFC 6531).
+    package static func composition(
+        of draft: MailDraft
+    ) throws(CompositionError) -> (bytes: [UInt8], hasUTF8Header: Bool) {
         var writer = HeaderWriter(capacity: 1024)
         try writer.mailboxes("From", [draft.from])
         try writeRecipients(draft, to: &writer)
@@ -20,7 +28,7 @@ package enum MessageComposer {
         writeThread(draft, to: &writer)
         writer.words("MIME-Version", ["1.0"])
         for field in draft.extraHeaders { try writeExtra(field, to: &writer) }
-        return try finish(draft, writer)
+        return (try finish(draft, writer), writer.hasUTF8)
     }
 
     /// The newest and the first of a thread, when there are more than the limit.

@@ -104,9 +104,10 @@ struct OutcomeReader {
         return String(field[field.utf8.index(after: semicolon)...]).trimmingBlanks()
     }
 
-    /// `rfc822; <a@b.example>` as `a@b.example`; what is no address stays as it is.
+    /// `rfc822; <a@b.example>` as `a@b.example`, `utf-8; \x{E9}@b.example` with its letters; what is no address stays as it is.
     static func address(_ field: String) -> String? {
-        let text = value(field) ?? ""
+        var text = value(field) ?? ""
+        if text.utf8.contains(UInt8(ascii: "\\")), isUTF8(field) { text = withoutEscapes(text) }
         if let found = AddressScanner.find(in: Array(text.utf8), limit: 1).first { return found.address.description }
         // A damaged name is still a name, but never more than a line.
         var scalars = String.UnicodeScalarView()
@@ -115,6 +116,33 @@ struct OutcomeReader {
         }
         let bare = String(scalars).trimmingBlanks()
         return bare.isEmpty ? nil : String(bare.prefix(254))
+    }
+
+    /// An address of the type that those outside ASCII have (RFC 6533 section 3).
+    private static func isUTF8(_ field: String) -> Bool {
+        field.drop { $0 == " " }.prefix { $0 != ";" && $0 != " " }.lowercased() == "utf-8"
+    }
+
+    /// Reports in ASCII have `\x{E9}` in the place of a letter (RFC 6533 section 3, utf-8-addr-unitext and -xtext).
+    private static func withoutEscapes(_ text: String) -> String {
+        var result = String.UnicodeScalarView()
+        var rest = text.unicodeScalars[...]
+        while let scalar = rest.popFirst() {
+            if scalar == "\\", rest.starts(with: "x{".unicodeScalars) {
+                let digits = rest.dropFirst(2).prefix { $0 != "}" }.prefix(7)
+                let after = rest.dropFirst(2 + digits.count)
+                if (2...6).contains(digits.count), after.first == "}",
+                    digits.allSatisfy({ $0.properties.isASCIIHexDigit }),
+                    let letter = UInt32(String(digits), radix: 16).flatMap(Unicode.Scalar.init)
+                {
+                    result.append(letter)
+                    rest = after.dropFirst()
+                    continue
+                }
+            }
+            result.append(scalar)
+        }
+        return String(result)
     }
 
     private static func isControl(_ scalar: Unicode.Scalar) -> Bool {

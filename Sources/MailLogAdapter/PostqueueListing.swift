@@ -47,8 +47,10 @@ package final class PostqueueListing: QueueListing {
         guard let mail = try? JSONParser.parse(Array(line)), let id = mail["queue_id"]?.stringValue,
             mail["queue_name"]?.stringValue != "maildrop"
         else { return }
-        let recipients = (mail["recipients"]?.arrayValue ?? []).compactMap { $0["address"]?.stringValue?.lowercased() }
-        for wish in wanted where wish.queueID == id && recipients.contains(wish.recipient.lowercased()) {
+        let recipients = (mail["recipients"]?.arrayValue ?? []).compactMap {
+            $0["address"]?.stringValue.map(AddressText.normal)
+        }
+        for wish in wanted where wish.queueID == id && recipients.contains(AddressText.normal(wish.recipient)) {
             found.insert(id)
         }
     }

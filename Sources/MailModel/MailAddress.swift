@@ -11,6 +11,8 @@ package struct MailAddress: Hashable, Sendable, CustomStringConvertible {
     package let domain: String
     /// The whole address in lower case: the key under which an address is one contact, one suppression, one sender.
     package let normalized: String
+    /// True when the local part is outside ASCII, and needs servers that offer SMTPUTF8 (RFC 6531) on the whole way.
+    package let requiresSMTPUTF8: Bool
 
     /// Why a text is no address. The raw value is fit for an API answer and a metric label.
     package enum Failure: String, Error, Hashable, Sendable, CaseIterable {
@@ -37,6 +39,7 @@ package struct MailAddress: Hashable, Sendable, CustomStringConvertible {
             localPart = String(text[..<index])
             domain = String(text[text.utf8.index(after: index)...])
             normalized = text.lowercased()
+            requiresSMTPUTF8 = false
             return
         }
         guard !text.isEmpty else { throw .empty }
@@ -50,6 +53,7 @@ package struct MailAddress: Hashable, Sendable, CustomStringConvertible {
         localPart = String(local)
         self.domain = String(domain)
         normalized = text.lowercased()
+        requiresSMTPUTF8 = !local.utf8.allSatisfy { $0 < 0x80 }
     }
 
     /// The address, or nil when the text is none.
@@ -67,7 +71,8 @@ package struct MailAddress: Hashable, Sendable, CustomStringConvertible {
     /// label has no such form within 63 bytes.
     package var asciiDomain: String? { MailDomain.ascii(domain) }
 
-    /// The address as it should be written to an SMTP server: the domain in ASCII. Nil when it must not be written at
+    /// The address as it should be written to an SMTP server and into a header: the domain in ASCII, so that a mail to it needs
+    /// SMTPUTF8 for its local part alone, and a relay's tables know it by one name. Nil when it must not be written at
     /// all: an angle bracket, even inside quotes, ends the path for some servers.
     package var smtpForm: String? {
         guard isSafeForSMTP, let domain = asciiDomain else { return nil }
@@ -76,9 +81,6 @@ package struct MailAddress: Hashable, Sendable, CustomStringConvertible {
 
     /// True when the address can be put between the angle brackets of MAIL FROM and RCPT TO.
     package var isSafeForSMTP: Bool { MailAddress.isSafeForSMTP(description) }
-
-    /// True when the local part needs a server that offers SMTPUTF8 (RFC 6531).
-    package var requiresSMTPUTF8: Bool { !localPart.utf8.allSatisfy { $0 < 0x80 } }
 
     /// Whether a text (an address that was never parsed; empty for the null reverse path) can be written between angle
     /// brackets without starting another command or parameter.

@@ -4,7 +4,7 @@ import MailModel
 extension OutgoingMail {
     /// Why this mail must not go on the wire as it is; nil when nothing speaks against it.
     ///
-    /// libcurl puts addresses into commands and the message into DATA as given: a line end in an address is a second
+    /// Addresses go into commands and the message into DATA as given: a line end in an address is a second
     /// command, and a lone LF before a dot ends the message early at some servers ("SMTP smuggling").
     var objection: String? {
         if let fault = pathFault(reversePath, mayBeEmpty: true) { return "The reverse path \(fault)." }
@@ -15,7 +15,7 @@ extension OutgoingMail {
 }
 
 /// What is wrong with an address as the argument of MAIL FROM or RCPT TO (RFC 5321 section 4.1.2), as far as it could
-/// change the command's meaning or cannot be said without extensions we do not use.
+/// change the command's meaning or is no form in which addresses travel.
 private func pathFault(_ path: String, mayBeEmpty: Bool) -> String? {
     if path.isEmpty { return mayBeEmpty ? nil : "is empty" }
     // 256 with the brackets: RFC 5321 section 4.5.3.1.3.
@@ -23,8 +23,10 @@ private func pathFault(_ path: String, mayBeEmpty: Bool) -> String? {
     var isQuoted = false
     var isEscaped = false
     var domainStart: String.UTF8View.Index?
+    var lastForeign: String.UTF8View.Index?
     for index in path.utf8.indices {
         let byte = path.utf8[index]
+        if byte >= 0x80 { lastForeign = index }
         if byte < 0x20 || byte == 0x7F { return "has a control character" }
         if isEscaped {
             isEscaped = false
@@ -40,18 +42,11 @@ private func pathFault(_ path: String, mayBeEmpty: Bool) -> String? {
         }
     }
     if isQuoted { return "has an open quote" }
-    return domainFault(path, domainStart)
-}
-
-private func domainFault(_ path: String, _ domainStart: String.UTF8View.Index?) -> String? {
     guard let domainStart, domainStart < path.utf8.endIndex else { return "has no domain" }
-    guard path.utf8[domainStart...].allSatisfy({ $0 < 0x80 }) else {
-        return "has a domain in another script; write it as xn-- labels"
-    }
-    guard path.utf8.allSatisfy({ $0 < 0x80 }) else {
-        return "has a local part outside ASCII, which needs SMTPUTF8 on the whole way"
-    }
-    return nil
+    guard let lastForeign else { return nil }
+    if lastForeign >= domainStart { return "has a domain in another script; write it as xn-- labels" }
+    // What ends a line, hides text or is a blank to some, in more than one byte.
+    return MailAddress.isSafeForSMTP(path) ? nil : "has a character that is in no address"
 }
 
 /// Whether a CR or LF stands alone. By lines, because it runs for every message.

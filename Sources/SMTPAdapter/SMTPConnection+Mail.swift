@@ -23,6 +23,7 @@ extension SMTPConnection {
     /// Whatever ends otherwise than with the relay's acceptance leaves the connection of no further use.
     /// - Parameter next: asked for the mail that is sent next over this connection, whose envelope goes along with the message.
     func send(_ mail: OutgoingMail, next: () -> OutgoingMail? = { nil }) -> TransferResult {
+        guard carries(mail) else { return resultForUnsupported }
         isAtCommand = false
         let isSaid = isEnvelopeSaid
         isEnvelopeSaid = false
@@ -36,7 +37,9 @@ extension SMTPConnection {
         let code = mail.bytes.withUnsafeBytes { bytes in
             var message = DottedMessage(bytes)
             while message.next(into: &outgoing) {
-                if message.isEnded, isPrompt, exchange.extensions.hasPipelining, let next = next() {
+                if message.isEnded, isPrompt, exchange.extensions.hasPipelining, let next = next(),
+                    carries(next)
+                {
                     for command in Command.allCases { append(command, of: next) }
                     isNextSaid = true
                 }
@@ -55,6 +58,9 @@ extension SMTPConnection {
         isAtCommand = code == CURLE_OK && !isNextSaid
         return result(code)
     }
+
+    /// Whether the relay offers what the mail needs. One that does not is told nothing of it (RFC 6531 section 3.2).
+    func carries(_ mail: OutgoingMail) -> Bool { !mail.needsSMTPUTF8 || exchange.extensions.hasSMTPUTF8 }
 
     /// Whatever the relay said to the envelope: nothing of the message was sent.
     private func resultWithoutMessage(_ code: CURLcode) -> TransferResult {
@@ -133,6 +139,8 @@ extension SMTPConnection {
             if exchange.extensions.hasSize, !mail.bytes.isEmpty {
                 outgoing.append(contentsOf: " SIZE=\(mail.bytes.count)".utf8)
             }
+            // Without BODY=8BITMIME: what is not ASCII stands in the header alone.
+            if mail.needsSMTPUTF8 { outgoing.append(contentsOf: " SMTPUTF8".utf8) }
         case .recipient:
             outgoing.append(contentsOf: "RCPT TO:<".utf8)
             outgoing.append(contentsOf: mail.recipient.utf8)

@@ -33,7 +33,10 @@ final class SMTPConnection {
     private let opening: ConnectionOpening
     private let errorText: UnsafeMutablePointer<CChar>
     private var socket = curl_socket_t(-1)
+    private let openedAt = ContinuousClock.now
 
+    /// How long what a relay does not offer is taken for what it does not offer.
+    private static let memory = Duration.seconds(60)
     /// Bytes that one look at the socket takes: some replies.
     private static let receiveSize = 4096
     /// Bytes that are given to libcurl at once: TLS comes back when all of them are on their way, and a stop waits for that.
@@ -89,6 +92,14 @@ final class SMTPConnection {
             code: code, exchange: exchange, detail: said.isEmpty ? String(cString: curl_easy_strerror(code)) : said,
             isStopped: isStopped)
     }
+
+    /// The relay does not offer what a mail needs; the connection is as it was.
+    var resultForUnsupported: TransferResult {
+        TransferResult(code: CURLE_OK, exchange: exchange, detail: "", isUnsupported: true)
+    }
+
+    /// What it offered too long ago to refuse a mail for: the relay may have been told to offer more since.
+    var isOld: Bool { openedAt.duration(to: .now) > Self.memory }
 
     // MARK: Bytes
 

@@ -4,6 +4,8 @@ struct SMTPExtensions: Hashable {
     private(set) var hasPipelining = false
     /// MAIL may say how large the message is (RFC 1870).
     private(set) var hasSize = false
+    /// Addresses may be outside ASCII, in the envelope and in the header (RFC 6531).
+    private(set) var hasSMTPUTF8 = false
 
     init() {}
 
@@ -13,6 +15,7 @@ struct SMTPExtensions: Hashable {
             switch line.prefix(while: { $0 != " " }).uppercased() {
             case "PIPELINING": hasPipelining = true
             case "SIZE": hasSize = true
+            case "SMTPUTF8": hasSMTPUTF8 = true
             default: break
             }
         }

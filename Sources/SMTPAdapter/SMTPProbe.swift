@@ -17,7 +17,8 @@ package enum SMTPProbe {
         else { throw SMTPConfigurationError(code: .systemFailure, description: "libcurl could not be set up.") }
         guard let result = connection.open() else { return nil }
         switch result.outcome(relay: configuration.relayName) {
-        case .unreachable(let reason), .unknown(let reason), .refused(let reason): return reason
+        case .unreachable(let reason), .unknown(let reason), .refused(let reason), .unsupported(let reason):
+            return reason
         case .rejected(let reply), .deferred(let reply), .delivered(let reply, _):
             return "\(configuration.relayName) said \(reply.code) \(reply.text)"
         }

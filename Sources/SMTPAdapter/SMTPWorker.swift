@@ -99,7 +99,7 @@ final class SMTPWorker: Sendable {
     ) -> TransferResult? {
         // In no mail's way: what is kept is kept again below.
         let connection: SMTPConnection
-        if let kept {
+        if let kept, kept.carries(mail) || !kept.isOld {
             connection = kept
             connection.exchange = connection.exchange.next
         } else {
@@ -116,7 +116,7 @@ final class SMTPWorker: Sendable {
             isHeardAhead = false
             logger.warning("smtp: the relay offers PIPELINING and does not hear what goes along with a message")
         }
-        kept = result.isAcceptance && !connection.hasMoreThanAsked ? connection : nil
+        kept = (result.isAcceptance || result.isUnsupported) && !connection.hasMoreThanAsked ? connection : nil
         return result
     }
 

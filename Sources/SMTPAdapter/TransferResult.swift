@@ -9,6 +9,8 @@ struct TransferResult {
     var detail: String
     /// It was ended because the process stops.
     var isStopped = false
+    /// The relay does not offer what the mail needs, and was told nothing of it.
+    var isUnsupported = false
 
     /// The relay has the message, and has said so.
     var isAcceptance: Bool {
@@ -26,6 +28,7 @@ struct TransferResult {
 
     /// The reply decides when there is one to the command that mattered; only then what the network did.
     func outcome(relay: String) -> DeliveryOutcome {
+        if isUnsupported { return .unsupported(reason: Self.noSMTPUTF8(relay)) }
         if exchange.isContentOpen { return contentOutcome(relay: relay) }
         if let reason = sessionTrouble(relay: relay) { return .unreachable(reason: reason) }
         if let reply = exchange.reply, isRefusal {
@@ -33,6 +36,12 @@ struct TransferResult {
             if reply.isTemporary { return .deferred(reply: reply) }
         }
         return .unreachable(reason: "\(relay): \(networkTrouble)")
+    }
+
+    /// With the code that servers have for it (RFC 6531 section 3.5).
+    private static func noSMTPUTF8(_ relay: String) -> String {
+        "5.6.7 \(relay) does not offer SMTPUTF8 (RFC 6531), and the mail has an address outside ASCII: "
+            + "switch it on there (Postfix: smtputf8_enable = yes), or add a relay that offers it."
     }
 
     /// After 354 only the reply to the final dot says whether the relay has the message. libcurl calls everything but

@@ -97,7 +97,7 @@ struct DoctorSite {
         case .delivered: break
         case .rejected(let reply), .deferred(let reply):
             return .failed(Self.failure("the relay did not take the mail: \(reply.code) \(reply.text)"))
-        case .unreachable(let reason), .unknown(let reason), .refused(let reason):
+        case .unreachable(let reason), .unknown(let reason), .refused(let reason), .unsupported(let reason):
             return .failed(Self.failure("the mail could not be sent: \(reason)"))
         }
         let found = try await CanaryCheck.outcome(of: looped.id, context, within: Self.patience)

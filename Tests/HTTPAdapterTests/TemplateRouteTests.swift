@@ -150,6 +150,7 @@ import WorkflowModel
             let reply = try await server.send(
                 "POST", "\(path)/test", ["to": "author@example.net", "data": ["name": "Ann"]])
             #expect(reply.status == 202 && reply.body["subject"] == "[Test] Hi Ann")
+            #expect(try await server.send("POST", "\(path)/test", ["to": "r\u{e9}ne@example.net"]).status == 202)
             #expect(try await server.send("POST", "\(path)/test", ["to": "nobody"]).fields == ["to"])
             #expect(try await server.send("POST", "\(path)/test", [:]).fields == ["to"])
         }

@@ -5,11 +5,12 @@ import Testing
 
 struct ComposerTests {
     /// The exact bytes of five mails, so that a change of the wire format is a change somebody made on purpose.
-    @Test(arguments: ["plain", "alternative", "reply", "files", "plain-files"]) func wireFormatIsAsRecorded(
+    @Test(arguments: ["plain", "alternative", "reply", "files", "plain-files", "international"])
+    func wireFormatIsAsRecorded(
         name: String
     ) throws {
         let bytes = try MessageComposer.compose(golden(name))
-        WireFormat.expectLegal(bytes)
+        WireFormat.expectLegal(bytes, isASCII: name != "international")
         let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
             .appendingPathComponent("Golden/\(name).eml")
         if ProcessInfo.processInfo.environment["POSTRIDER_RECORD_GOLDEN"] != nil { try Data(bytes).write(to: file) }
@@ -31,6 +32,12 @@ struct ComposerTests {
                 AttachedFile(
                     filename: "said \"so\\\".eml", contentType: "message/rfc822", bytes: Array("From: a\n".utf8)),
             ]
+            return draft
+        case "international":
+            var draft = Drafts.plain(subject: "Γειά", text: "Καλημέρα.\n")
+            draft.from = Drafts.mailbox("πώληση@bücher.example", name: "Κατάστημα")
+            draft.to = [Drafts.mailbox("δοκιμή@example.org", name: "Ann"), Drafts.mailbox("bob@bücher.example")]
+            draft.replyTo = [Drafts.mailbox("\"jürgen m\"@example.org")]
             return draft
         case "plain-files":
             var draft = Drafts.plain()
@@ -55,6 +62,36 @@ struct ComposerTests {
                 HeaderField("List-Unsubscribe", "<https://example.org/u/" + String(repeating: "t", count: 80) + ">"),
             ]
             return draft
+        }
+    }
+
+    /// Only the addresses of people are outside ASCII, and only such a mail needs servers that take that (RFC 6532).
+    @Test func anAddressOutsideASCIIIsWrittenInItsLetters() throws {
+        let (bytes, hasUTF8Header) = try MessageComposer.composition(of: golden("international"))
+        #expect(hasUTF8Header)
+        let read = MessageReader.read(Corpus.message(bytes))
+        #expect(read.from == Mailbox(name: "Κατάστημα", address: Drafts.address("πώληση@xn--bcher-kva.example")))
+        #expect(
+            read.to == [
+                Mailbox(name: "Ann", address: Drafts.address("δοκιμή@example.org")),
+                Mailbox(address: Drafts.address("bob@xn--bcher-kva.example")),
+            ])
+        let lines = String(decoding: bytes, as: UTF8.self).components(separatedBy: "\r\n")
+        #expect(
+            lines.filter { !$0.utf8.allSatisfy { $0 < 0x80 } } == [
+                " <πώληση@xn--bcher-kva.example>",
+                "To: Ann <δοκιμή@example.org>, bob@xn--bcher-kva.example",
+                "Reply-To: \"jürgen m\"@example.org",
+            ])
+        for name in ["plain", "alternative", "reply", "files"] {
+            #expect(try !MessageComposer.composition(of: golden(name)).hasUTF8Header)
+        }
+    }
+
+    @Test func noAddressEndsItsField() throws {
+        // What could is no address to begin with.
+        for text in ["é\r\nBcc: x@example.org", "é\u{85}@example.org", "é\u{2028}@example.org", "é x@example.org"] {
+            #expect(MailAddress.parse(received: text) == nil, "\(text)")
         }
     }
 
@@ -134,7 +171,8 @@ struct ComposerTests {
         #expect(code { $0.extraHeaders = [HeaderField("X-Long", String(repeating: "x", count: 998))] } == .fieldTooLong)
         #expect(code { $0.extraHeaders = [HeaderField("X-Long", String(repeating: "x", count: 997))] } == nil)
         #expect(code { $0.from = Drafts.mailbox("\"a<b\"@example.org") } == .unwritableAddress)
-        #expect(code { $0.to = [Drafts.mailbox("jürgen@example.org")] } == .unwritableAddress)
+        #expect(code { $0.to = [Drafts.mailbox("\"j>ürgen\"@example.org")] } == .unwritableAddress)
+        #expect(code { $0.to = [Drafts.mailbox("jürgen@example.org")] } == nil)
     }
 
     @Test(arguments: [

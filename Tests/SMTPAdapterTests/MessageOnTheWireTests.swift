@@ -34,9 +34,7 @@ import Testing
 
     @Test func theEnvelopeIsSaidAsGiven() async throws {
         let server = try ScriptedServer([:])
-        var mail = plainMail(to: "\"bob smith\"@example.org")
-        mail.reversePath = ""
-        let sent = mail
+        let sent = plainMail(to: "\"bob smith\"@example.org", from: "")
         _ = try await withTransport(port: server.port) { await $0.deliver(sent) }
         #expect(
             server.record.commands.filter { $0.hasPrefix("MAIL") || $0.hasPrefix("RCPT") }

@@ -41,9 +41,7 @@ import Testing
         let folder = try ScratchFolder()
         guard let server = sink("-d", folder.path + "/mail.") else { return }
         let body = ".\r\n..\r\n.a\r\n\r\nend\r\n"
-        var mail = plainMail(body)
-        mail.reversePath = ""
-        let sent = mail
+        let sent = plainMail(body, from: "")
         let kind = try await withTransport(port: server.port) { await $0.deliver(sent).kind }
         #expect(kind == .delivered(250))
         let files = try FileManager.default.contentsOfDirectory(atPath: folder.path)

@@ -5,9 +5,11 @@ import MailModel
 @testable import SMTPAdapter
 
 /// A message with nothing special about it.
-func plainMail(_ body: String = "Hello.\r\n", to recipient: String = "bob@example.org") -> OutgoingMail {
+func plainMail(
+    _ body: String = "Hello.\r\n", to recipient: String = "bob@example.org", from sender: String = "alice@example.org"
+) -> OutgoingMail {
     OutgoingMail(
-        reversePath: "alice@example.org", recipient: recipient,
+        reversePath: sender, recipient: recipient,
         bytes: Array(("From: alice@example.org\r\nTo: bob@example.org\r\nSubject: Test\r\n\r\n" + body).utf8))
 }
 
@@ -43,7 +45,7 @@ func deliverOnce(
 
 /// An outcome without its words: the case, and the reply's code where it has one.
 enum OutcomeKind: Hashable, Sendable {
-    case delivered(Int), rejected(Int), deferred(Int), unreachable, unknown, refused
+    case delivered(Int), rejected(Int), deferred(Int), unreachable, unknown, unsupported, refused
 
     init(_ outcome: DeliveryOutcome) {
         self =
@@ -53,6 +55,7 @@ enum OutcomeKind: Hashable, Sendable {
             case .deferred(let reply): .deferred(reply.code)
             case .unreachable: .unreachable
             case .unknown: .unknown
+            case .unsupported: .unsupported
             case .refused: .refused
             }
     }
@@ -63,7 +66,7 @@ extension DeliveryOutcome {
 
     var reason: String {
         switch self {
-        case .unreachable(let reason), .unknown(let reason), .refused(let reason): reason
+        case .unreachable(let reason), .unknown(let reason), .refused(let reason), .unsupported(let reason): reason
         case .delivered, .rejected, .deferred: ""
         }
     }
@@ -71,7 +74,7 @@ extension DeliveryOutcome {
     var reply: Reply? {
         switch self {
         case .delivered(let reply, _), .rejected(let reply), .deferred(let reply): reply
-        case .unreachable, .unknown, .refused: nil
+        case .unreachable, .unknown, .unsupported, .refused: nil
         }
     }
 }
