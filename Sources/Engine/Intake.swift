@@ -68,7 +68,7 @@ package struct Intake: MessageIntake {
         if isOurs(message, bearsMarker) {
             // What cleanup(8) shows us was queued before, and is only moved.
             if message.isInternal { return { $0(.continue) } }
-            return read(OwnSubmission(message))
+            return read(OwnSubmission(message), others: others)
         }
         if let canary = CanaryMail.token(of: message, tokens: context.tokens) {
             return recording(ofCanary: canary, message)
@@ -182,8 +182,8 @@ package struct Intake: MessageIntake {
             manner: manner, pending: pending)
     }
 
-    package func read(_ submission: OwnSubmission) -> MessageRecording {
-        Submissions(context: context).read(submission)
+    package func read(_ submission: OwnSubmission, others: Int) -> MessageRecording {
+        Submissions(context: context).read(submission, others: others)
     }
 
     /// - Parameter completion: with no outcome for a message that somebody else has taken out of those that wait.

@@ -16,7 +16,7 @@ package protocol MessageIntake: Sendable {
 
     /// The same for a mail that nobody here wants and that bears the mark of our own (`OwnSubmission.markerField`): the adapter keeps
     /// nothing of it but that.
-    func read(_ submission: OwnSubmission) -> MessageRecording
+    func read(_ submission: OwnSubmission, others: Int) -> MessageRecording
 }
 
 /// What is left to do with a message that was read. Returns at once; the completion is called exactly once, from any thread,

@@ -22,7 +22,8 @@ struct Submissions {
     }
 
     /// What is left to do with it.
-    func read(_ submission: OwnSubmission) -> MessageRecording {
+    /// - Parameter others: messages on their way to their end beside this one, whose notes may share its commit.
+    func read(_ submission: OwnSubmission, others: Int) -> MessageRecording {
         // Our transport sends one mail to one recipient.
         guard submission.isFromHere, let recipient = submission.recipients.first, submission.recipients.count == 1,
             let id = context.tokens.verify(Self.trimmed(submission.marker), kind: .delivery)
@@ -30,7 +31,7 @@ struct Submissions {
         context.relayWatch?.arrivals.note(submission.queueID)
         guard context.configuration.notesSubmissions else { return { $0(.continue) } }
         return { completion in
-            context.submit { transaction in
+            context.submit(others: others) { transaction in
                 try decide(id, recipient: recipient, queueID: submission.queueID, in: transaction)
             } completion: { result in
                 switch result {

@@ -26,10 +26,16 @@ package final class Wakeup: Sendable {
 
     /// Returns after a signal, at `time`, or when the task is cancelled. For one waiting loop at a time.
     package func wait(until time: Timestamp, clock: any WallClock) async {
-        let wait = state.withLock { state in
+        let wait = state.withLock { state -> Int? in
             state.wait += 1
+            // A timer would cost more than all of the rest.
+            if state.isSignalled {
+                state.isSignalled = false
+                return nil
+            }
             return state.wait
         }
+        guard let wait else { return }
         let timer = Task {
             do {
                 try await clock.sleep(until: time)

@@ -45,7 +45,9 @@ final class MilterContext: Sendable {
     func decide(_ submission: OwnSubmission) -> Verdict {
         meters.count { $0.messagesWaiting += 1 }
         defer { meters.count { $0.messagesWaiting -= 1 } }
-        return verdict(of: intake.read(submission), queueID: submission.queueID)
+        // Not counting itself, which waits.
+        let others = meters.messagesOnTheirWay
+        return verdict(of: intake.read(submission, others: others), queueID: submission.queueID)
     }
 
     private func verdict(of recording: MessageRecording, queueID: String) -> Verdict {

@@ -127,6 +127,9 @@ final class DeliveryQueue: @unchecked Sendable {
     /// goes over the connection that is free first; and none while another connection is free.
     func nextAhead() -> Delivery? { locked { urgent.isEmpty && idle == 0 ? waiting.popFirst() : nil } }
 
+    /// Connections whose threads wait for work.
+    var freeConnections: Int { locked { idle } }
+
     /// Waits for work, at most `limit`, or for ever without one. Only for the threads of the pool.
     func next(within limit: Duration?) -> Work {
         locked {

@@ -70,7 +70,7 @@ private final class MilteredTransport: MailTransport {
 
 extension Intake {
     fileprivate func read(_ submission: OwnSubmission, completion: @escaping @Sendable (Verdict) -> Void) {
-        read(submission)(completion)
+        read(submission, others: 0)(completion)
     }
 }
 

@@ -14,6 +14,8 @@ final class ScriptedIntake: MessageIntake {
         var readings: [String] = []
         var pending: [@Sendable (Verdict) -> Void] = []
         var submissions: [String: OwnSubmission] = [:]
+        /// Messages that were said to be on their way beside each of these.
+        var companies: [String: Int] = [:]
     }
 
     private let state = Mutex(State())
@@ -28,9 +30,12 @@ final class ScriptedIntake: MessageIntake {
         return { [self] in record(message, completion: $0) }
     }
 
-    func read(_ submission: OwnSubmission) -> MessageRecording {
+    func read(_ submission: OwnSubmission, others: Int) -> MessageRecording {
         { [self] completion in
-            state.withLock { $0.submissions[submission.queueID] = submission }
+            state.withLock { state in
+                state.submissions[submission.queueID] = submission
+                state.companies[submission.queueID] = others
+            }
             switch submission.recipients.first?.prefix(while: { $0 != "@" }) {
             case "nobody-twice": completion(.discard)
             case "nobody-later":
@@ -40,6 +45,7 @@ final class ScriptedIntake: MessageIntake {
         }
     }
 
+    func company(of queueID: String) -> Int? { state.withLock { $0.companies[queueID] } }
     func submission(_ queueID: String) -> OwnSubmission? { state.withLock { $0.submissions[queueID] } }
 
     private func record(_ message: ReceivedMessage, completion: @escaping @Sendable (Verdict) -> Void) {

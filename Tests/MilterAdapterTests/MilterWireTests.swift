@@ -62,6 +62,23 @@ import Testing
         #expect(milter.intake.message("OWN-\(recipient)") == nil)
     }
 
+    /// Their notes may share a commit.
+    @Test func ourOwnMailIsToldOfTheMessagesOnTheirWayBesideIt() throws {
+        let others = try (1...4).map { _ in
+            let client = try MilterClient.greeted(unix: milter.path)
+            _ = try client.mail("<robot@here.example>")
+            return client
+        }
+        let client = try MilterClient.greeted(unix: milter.path)
+        _ = try client.mail("<robot@here.example>")
+        _ = try client.recipient("<nobody-once@there.example>")
+        _ = try client.data()
+        try client.header("X-Postrider-Delivery", Array(" TOKEN".utf8))
+        try client.endOfHeader()
+        #expect(try client.endOfMessage(queueID: "OWN-COMPANY").code == "c")
+        #expect(try #require(milter.intake.company(of: "OWN-COMPANY")) >= others.count)
+    }
+
     @Test func localMailComesWithoutBrackets() throws {
         let client = try MilterClient.greeted(unix: milter.path)
         _ = try client.mail("")

@@ -1,3 +1,4 @@
+import Foundation
 import MailModel
 import Synchronization
 import Testing
@@ -36,6 +37,25 @@ import Testing
         #expect(numbers(queue) == [2, 1])
         queue.add(delivery(queue, "3"))
         #expect(queue.nextAhead()?.number == 3)
+    }
+
+    @Test func nothingIsSaidAheadWhileAnotherConnectionIsFree() async {
+        let queue = DeliveryQueue()
+        async let taken = withCheckedContinuation { (continuation: CheckedContinuation<UInt64?, Never>) in
+            Thread.detachNewThread {
+                guard case .delivery(let delivery) = queue.next(within: nil) else {
+                    return continuation.resume(returning: nil)
+                }
+                continuation.resume(returning: delivery.number)
+            }
+        }
+        while queue.freeConnections == 0 { await Task.yield() }
+        queue.add(delivery(queue, "1"))
+        // Whether the other one has woken up by now or not.
+        #expect(queue.nextAhead()?.number == nil)
+        #expect(await taken == 1)
+        queue.add(delivery(queue, "2"))
+        #expect(queue.nextAhead()?.number == 2)
     }
 
     @Test func whatIsWithdrawnOrLeftAtTheEndIsAnsweredOnceAndNotBegun() {
