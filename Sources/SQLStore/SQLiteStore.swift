@@ -49,9 +49,9 @@ package final class SQLiteStore: Store {
         configuration.maximumReaderCount = 4
         configuration.foreignKeysEnabled = true
         configuration.prepareDatabase { database in
-            // The writer alone comes back to the same pages again and again. Sixteen megabytes for each reader made a campaign
-            // no faster and the daemon 55 MB larger.
-            let cache = database.configuration.readonly ? 2048 : 16_384
+            // The writer alone comes back to the same pages again and again. What a long campaign goes through fills every cache,
+            // and more than this made it no faster.
+            let cache = database.configuration.readonly ? 1024 : 6144
             try database.execute(sql: "PRAGMA cache_size = -\(cache)")
             // The checkpointer does it.
             try database.execute(sql: "PRAGMA wal_autocheckpoint = 0")

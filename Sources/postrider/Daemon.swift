@@ -149,6 +149,7 @@ private final class Readiness: Sendable {
 
     /// The milter's socket is open before the HTTP server starts, so this is the last step.
     func httpIsBound() {
+        ProgramPages.letGo()
         ServiceManager.notify("READY=1")
         logger.notice("ready")
         continuation.finish()

@@ -17,7 +17,7 @@ struct ServeCommand: ParsableCommand {
         let logger = LineLogHandler.makeLogger(level: configuration.log.level, format: configuration.log.format)
         for warning in configuration.warnings { logger.warning("\(warning)") }
         raiseDescriptorLimit()
-        giveBackLargeBlocks()
+        tameAllocator()
         let daemon = Daemon(configuration: configuration, logger: logger)
         Task.detached {
             do {
@@ -47,10 +47,14 @@ private func leave(_ status: Int32) -> Never {
     _exit(status)
 }
 
-/// Large blocks (the bodies of mail) come from the system and go back to it. The C library would otherwise raise its threshold
-/// with the first that is given back, keep them from then on, and never return what they leave behind (mallopt(3)).
-private func giveBackLargeBlocks() {
+/// Keeps the C library's allocator from holding on to memory (mallopt(3)). To be called before there are other threads.
+private func tameAllocator() {
+    // Large blocks (the bodies of mail) come from the system and go back to it. The threshold would otherwise rise with the first
+    // that is given back, and what they leave behind would never be returned.
     mallopt(M_MMAP_THRESHOLD, 1 << 20)
+    // Mail is built on one thread and let go on another. With an arena for each thread every one of them keeps holes of its own;
+    // small blocks come from each thread's own store in any case, so that threads do not wait for each other.
+    mallopt(M_ARENA_MAX, 2)
 }
 
 /// Takes as many descriptors as the system allows: at the limit libmilter's listener spins and answers nobody.
