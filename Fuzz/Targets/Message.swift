@@ -66,8 +66,8 @@ private func compose(_ read: ReadMessage, _ message: ReceivedMessage) {
         subject: read.subject, date: read.date ?? 0, messageID: "m1@example.org", inReplyTo: read.messageID,
         references: read.references + [read.messageID].compactMap { $0 }, text: read.textBody, html: read.htmlBody,
         extraHeaders: message.headers.filter { $0.isNamed("X-Any") }, boundary: "b1")
-    guard let bytes = try? MessageComposer.compose(draft) else { return }
-    expectLegal(bytes)
+    guard let (bytes, hasUTF8Header) = try? MessageComposer.composition(of: draft) else { return }
+    expectLegal(bytes, hasUTF8Header: hasUTF8Header)
     let (headers, body) = MessageReader.split(bytes)
     let again = MessageReader.read(ReceivedMessage(headers: headers, body: body))
     expect(again.from?.address == draft.from.address, "the author comes back")
@@ -95,12 +95,19 @@ private func oneLine(_ text: String) -> String {
     return String(scalars)
 }
 
-/// 7-bit, CRLF only, no line over 998 bytes (RFC 5322 section 2.1.1).
-private func expectLegal(_ bytes: [UInt8]) {
+/// 7-bit but for addresses in UTF-8 (RFC 6532), CRLF only, no line over 998 bytes (RFC 5322 section 2.1.1).
+private func expectLegal(_ bytes: [UInt8], hasUTF8Header: Bool) {
+    let (headers, body) = MessageReader.split(bytes)
+    expect(body.allSatisfy { $0 < 0x80 }, "the body is 7-bit")
+    for field in headers where !field.value.allSatisfy({ $0 < 0x80 }) {
+        expect(hasUTF8Header, "a header in UTF-8 is known as one")
+        expect(["From", "To", "Cc", "Reply-To"].contains { field.isNamed($0) }, "addresses alone are in UTF-8")
+        expect(String(validating: field.value, as: UTF8.self) != nil, "UTF-8")
+    }
     var column = 0
     var previous: UInt8 = 0
     for byte in bytes {
-        expect(byte < 0x80 && byte != 0, "7-bit")
+        expect(byte != 0, "no NUL")
         expect((byte == 0x0A) == (previous == 0x0D), "no bare CR or LF")
         column = byte == 0x0A ? 0 : column + 1
         expect(column <= 999, "no line is too long")
