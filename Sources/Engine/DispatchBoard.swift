@@ -354,7 +354,7 @@ extension Reply {
     /// mailbox (4.1, 4.2), of this message (4.6) or of its size.
     fileprivate var isAboutDomain: Bool {
         if code == 421 { return true }
-        if saysNoRoom || isOfRelayItself { return false }
+        if isOfRelayItself { return false }
         guard let enhancedCode else { return code != 452 }
         return ["4.3.", "4.4.", "4.7."].contains { enhancedCode.hasPrefix($0) } && enhancedCode != "4.3.4"
     }

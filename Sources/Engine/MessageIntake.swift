@@ -16,6 +16,7 @@ package protocol MessageIntake: Sendable {
 
     /// The same for a mail that nobody here wants and that bears the mark of our own (`OwnSubmission.markerField`): the adapter keeps
     /// nothing of it but that.
+    /// - Parameter others: as above.
     func read(_ submission: OwnSubmission, others: Int) -> MessageRecording
 }
 

@@ -18,7 +18,7 @@ struct RelayBoard: Sendable {
         var delivered = 0
         var failures = 0
         var lastFailure: String?
-        /// Domains whose mail it put off for its own sake (421, or 4.3.x to a whole message) since it last took a mail.
+        /// Domains that it answered with 421 since it last took a mail.
         var refusedLanes: Set<Int64> = []
 
         var free: Int { places + ahead - running }
@@ -35,7 +35,7 @@ struct RelayBoard: Sendable {
         case none
     }
 
-    /// Domains whose mail a relay must put off so before that is the relay's own trouble.
+    /// Domains that a relay must answer with 421 before that is the relay's own trouble.
     private static let lanesOfTrouble = 3
     /// Messages that are made ready for each place, at most.
     private static let aheadLimit = 6
@@ -180,13 +180,13 @@ struct RelayBoard: Sendable {
             relay.breaker.succeeded()
         case .rejected:
             relay.breaker.succeeded()
-        case .deferred(let reply) where reply.saysNoRoom:
+        case .deferred(let reply) where reply.isOfRelayItself:
             relay.failures += 1
             relay.lastFailure = "\(reply.code) \(reply.text)"
             relay.breaker.failed(at: now, jitter: jitter)
         case .deferred(let reply):
             // The relay is there and speaks. When it sends everybody away, that is its own trouble.
-            guard reply.code == 421 || reply.isOfRelayItself else {
+            guard reply.code == 421 else {
                 relay.breaker.succeeded()
                 break
             }
@@ -209,12 +209,13 @@ struct RelayBoard: Sendable {
 }
 
 extension Reply {
-    /// The disk of the relay itself is full (RFC 3463 X.3.1): no mail goes there, whoever it is for.
-    var saysNoRoom: Bool { enhancedCode == "4.3.1" }
-
-    /// The relay knew the recipient and wanted the message, and then it could not keep it: its own state (RFC 3463 X.3), whoever
-    /// the mail is for. Postfix says 451 4.3.0 when it cannot write its queue file. The size of a message (X.3.4) is not that.
-    var isOfRelayItself: Bool { isToContent && enhancedCode?.hasPrefix("4.3.") == true && enhancedCode != "4.3.4" }
+    /// Trouble of the relay itself (RFC 3463 X.3), whoever the mail is for: its disk is full (X.3.1), or it knew the recipient and
+    /// wanted the message, and then could not keep it. Postfix says 451 4.3.0 when it cannot write its queue file. That a message is
+    /// too large for it (X.3.4) is not that.
+    var isOfRelayItself: Bool {
+        guard let enhancedCode, enhancedCode.hasPrefix("4.3.") else { return false }
+        return enhancedCode == "4.3.1" || (isToContent && enhancedCode != "4.3.4")
+    }
 }
 
 /// What a relay does, for whoever watches.

@@ -5,8 +5,8 @@ enum ProgramPages {
     /// Lets go of those that are as their files have them.
     ///
     /// A start goes once through nearly all of the program: the linker, the tables of types, commands and configuration. What
-    /// is needed again comes back from the kernel's cache with its first use, as it does when memory is short: some hundred
-    /// faults, together less than a millisecond (madvise(2), MADV_DONTNEED on private mappings of files).
+    /// is needed again comes back from the kernel's cache with its first use, as it does when memory is short (madvise(2),
+    /// MADV_DONTNEED on private mappings of files).
     static func letGo() {
         for pages in unchangedPages() {
             madvise(UnsafeMutableRawPointer(bitPattern: pages.lowerBound), pages.count, MADV_DONTNEED)

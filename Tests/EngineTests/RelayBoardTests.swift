@@ -102,7 +102,7 @@ import WorkflowModel
         #expect(choose(&board) == .closed(.at(start.adding(seconds: 10)), gate: nil))
     }
 
-    /// It cannot keep what it was given, whoever that is for: after three domains that is the relay's own trouble.
+    /// It cannot keep what it was given: that is the relay's own trouble, whoever the mail is for.
     @Test func relayThatCannotKeepMessagesIsLeftAlone() {
         var board = board([(RelayRules(name: "a"), 9), (RelayRules(name: "spare", isBackup: true), 9)])
         var gates = gates
@@ -118,10 +118,10 @@ import WorkflowModel
             }
             #expect(choose(&board) == .relay(0))
         }
-        for lane: Int64 in 1...7 {
+        for _ in 1...5 {
             #expect(choose(&board) == .relay(0))
             board.begin(0, gates: &gates, at: start)
-            board.end(0, .deferred(reply: full), lane: lane, gates: &gates, at: start, jitter: 0)
+            board.end(0, .deferred(reply: full), lane: 1, gates: &gates, at: start, jitter: 0)
         }
         #expect(choose(&board) == .relay(1))
     }

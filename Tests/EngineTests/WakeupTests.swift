@@ -1,5 +1,6 @@
 import Engine
 import EngineTestKit
+import Synchronization
 import Testing
 import WorkflowModel
 
@@ -17,6 +18,24 @@ import WorkflowModel
         while await !clock.hasSleeper { await Task.yield() }
         clock.advance(seconds: 60)
         await second.value
+    }
+
+    /// Dispatch waits once for every mail that somebody waits for, and is signalled most of the time: no timer is made for that.
+    @Test func waitThatWasSignalledBeforeAsksNoClock() async {
+        let wakeup = Wakeup()
+        let clock = CountingClock()
+        for _ in 0..<1000 {
+            wakeup.signal()
+            await wakeup.wait(until: later, clock: clock)
+        }
+        // A timer would be a task of its own.
+        for _ in 0..<1000 { await Task.yield() }
+        #expect(clock.sleeps == 0)
+        // Nothing is left over: the next wait sleeps.
+        let waiting = Task { await wakeup.wait(until: later, clock: clock) }
+        while clock.sleeps == 0 { await Task.yield() }
+        wakeup.signal()
+        await waiting.value
     }
 
     /// A time that has come already may be noticed before the wait is there.
@@ -41,5 +60,20 @@ import WorkflowModel
         while await !clock.hasSleeper { await Task.yield() }
         wakeup.signal()
         await last.value
+    }
+}
+
+/// Counts who sleeps, and wakes nobody.
+private final class CountingClock: WallClock {
+    private let count = Atomic(0)
+    private let hand = VirtualClock()
+
+    var sleeps: Int { count.load(ordering: .relaxed) }
+
+    func now() -> Timestamp { hand.now() }
+
+    func sleep(until time: Timestamp) async throws {
+        count.add(1, ordering: .relaxed)
+        try await hand.sleep(until: time)
     }
 }

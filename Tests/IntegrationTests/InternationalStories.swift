@@ -46,8 +46,7 @@ struct InternationalStories {
                 StoryMail.field("Delivered-To", of: text) == wire || StoryMail.field("X-Original-To", of: text) == wire)
             #expect(StoryMail.field("To", of: text) == wire)
             #expect(StoryMail.field("Return-Path", of: text).hasPrefix("<bounce+"), "\(text)")
-            #expect(
-                StoryMail.field("Received", of: text).contains("with UTF8SMTP") || text.contains("UTF8SMTP"), "\(text)")
+            #expect(text.contains("with UTF8SMTP"), "\(text)")
             // Postfix showed it to the milter, and its log tells what became of it.
             try await daemon.waitForExecution(of: "delivered", contact: wire, status: "EXITED")
         }
