@@ -67,6 +67,8 @@ import Testing
         let others = try (1...4).map { _ in
             let client = try MilterClient.greeted(unix: milter.path)
             _ = try client.mail("<robot@here.example>")
+            // MAIL is not answered: this one has been heard when the next is.
+            #expect(try client.recipient("<nobody@there.example>").code == "c")
             return client
         }
         let client = try MilterClient.greeted(unix: milter.path)
