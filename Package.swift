@@ -73,7 +73,7 @@ let package = Package(
             ],
             swiftSettings: strict),
         .target(
-            name: "MailLogAdapter", dependencies: ["Engine", "JSONValue", "MailModel", "WorkflowModel"],
+            name: "MailLogAdapter", dependencies: ["Engine", "JSONValue", "MailModel", "WorkflowModel", "CSpawn"],
             swiftSettings: strict),
         .target(
             name: "SQLStore",
@@ -112,7 +112,9 @@ let package = Package(
                 "Engine", "JSONValue", "MailModel", "WorkflowModel", .product(name: "Logging", package: "swift-log"),
             ],
             path: "Tests/EngineTestKit", swiftSettings: strict),
-        .target(name: "ServerTestKit", dependencies: ["JSONValue"], path: "Tests/ServerTestKit", swiftSettings: strict),
+        .target(
+            name: "ServerTestKit", dependencies: ["JSONValue", "CSpawn"], path: "Tests/ServerTestKit",
+            swiftSettings: strict),
         .target(
             name: "CorpusKit", dependencies: ["Liquid", "JSONValue", "MailFormat", "MailModel"],
             path: "Tests/CorpusKit",
@@ -197,7 +199,9 @@ let package = Package(
         .testTarget(name: "SettingsTests", dependencies: ["Settings"], swiftSettings: strict),
         .testTarget(
             name: "SMTPAdapterTests",
-            dependencies: ["SMTPAdapter", "Engine", "MailModel", .product(name: "Logging", package: "swift-log")],
+            dependencies: [
+                "SMTPAdapter", "Engine", "MailModel", "CSpawn", .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "WebhookAdapterTests",
@@ -213,6 +217,7 @@ let package = Package(
         .systemLibrary(name: "CCmark", pkgConfig: "libcmark", providers: [.apt(["libcmark-dev"])]),
         .systemLibrary(name: "CResolver"),
         .systemLibrary(name: "CAllocator"),
+        .systemLibrary(name: "CSpawn"),
         .systemLibrary(name: "CLibcrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     ],
     swiftLanguageModes: [.v6]

@@ -1,7 +1,8 @@
+import CSpawn
 import Glibc
-import Synchronization
 
-/// A program whose output is read. It gets no input, its complaints go nowhere.
+/// A program whose output is read. It gets no input, its complaints go nowhere, and none of our descriptors is open in it: a
+/// socket of which it had a copy would stay open when we close it, or die.
 final class ChildProcess {
     let output: Int32
     private let processID: pid_t
@@ -9,24 +10,21 @@ final class ChildProcess {
 
     /// - Throws: `SpawnFailure` when it cannot be started.
     init(_ words: [String]) throws {
-        (processID, output) = try Self.spawning.withLock { _ in try Self.spawn(words) }
+        (processID, output) = try Self.spawn(words)
     }
-
-    /// One after the other: the end of a pipe that a process is to write into must not come into another's hands, or the pipe
-    /// would have no end. Swift does not import pipe2(2).
-    private static let spawning = Mutex(())
 
     private static func spawn(_ words: [String]) throws -> (pid_t, Int32) {
         var ends: [Int32] = [0, 0]
         guard pipe(&ends) == 0 else { throw SpawnFailure(program: words[0], code: errno) }
         let (reading, writing) = (ends[0], ends[1])
-        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
         posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
         posix_spawn_file_actions_adddup2(&actions, writing, 1)
         posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0)
+        // Libraries open descriptors without a word about this, and from Swift it takes a second call.
+        posix_spawn_file_actions_addclosefrom_np(&actions, 3)
         // The caller's thread may have signals blocked, and the process ignores some.
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)

@@ -1,3 +1,4 @@
+import CSpawn
 import Foundation
 
 /// A port nobody listens on right now; somebody else may be faster.
@@ -84,6 +85,7 @@ func spawn(_ program: String, _ arguments: [String], input: Int32? = nil, output
         posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0)
     }
     posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0)
+    posix_spawn_file_actions_addclosefrom_np(&actions, 3)
     var words: [UnsafeMutablePointer<CChar>?] = ([program] + arguments).map { strdup($0) }
     words.append(nil)
     defer { for word in words { free(word) } }

@@ -49,10 +49,14 @@ final class ScriptedServer: Sendable {
         Thread.detachNewThread { [weak self] in
             while true {
                 let connection = accept(descriptor, nil, nil)
-                guard connection >= 0 else { return }
+                guard connection >= 0 else {
+                    // Here and not by the owner: as soon as it is closed, its number is another server's.
+                    close(descriptor)
+                    return
+                }
                 guard let self else {
                     close(connection)
-                    return
+                    continue
                 }
                 let dialog = self.dialog(over: connection)
                 Thread.detachNewThread {
@@ -70,10 +74,7 @@ final class ScriptedServer: Sendable {
         try self.init { $0.serve(answers) }
     }
 
-    deinit {
-        shutdown(listener, Int32(SHUT_RDWR))
-        close(listener)
-    }
+    deinit { shutdown(listener, Int32(SHUT_RDWR)) }
 
     private func dialog(over connection: Int32) -> Dialog {
         var limit = timeval(tv_sec: 20, tv_usec: 0)

@@ -89,6 +89,8 @@ import Testing
     @Test func stopDoesNotWaitForALargeMessage() async throws {
         let server = try ScriptedServer { dialog in
             Self.goOn(dialog)
+            // Before that it may not have heard that it may begin.
+            _ = dialog.readLine()
             dialog.note { $0.commands.append("begun") }
             // A line each millisecond: all of it would take minutes, and never stands still.
             var isOver = false

@@ -43,12 +43,22 @@ final class ScriptedScanner: Sendable {
         }
         guard isBound, listen(listener, 16) == 0 else { throw ScannerFailure("no listener") }
         let descriptor = listener
-        let serve: @Sendable (Int32) -> Void = { [weak self] in self?.serve($0, script, isComplete) }
+        let serve: @Sendable (Int32) -> Void = { [weak self] connection in
+            guard let self else {
+                close(connection)
+                return
+            }
+            self.serve(connection, script, isComplete)
+        }
         Task.detached {
             _ = await ScannerThread.run {
                 while true {
                     let connection = accept(descriptor, nil, nil)
-                    guard connection >= 0 else { return }
+                    guard connection >= 0 else {
+                        // Here and not by the owner: as soon as it is closed, its number is another server's.
+                        close(descriptor)
+                        return
+                    }
                     serve(connection)
                 }
             }
@@ -57,7 +67,6 @@ final class ScriptedScanner: Sendable {
 
     deinit {
         shutdown(listener, Int32(SHUT_RDWR))
-        close(listener)
         for connection in open.withLock({ $0 }) { close(connection) }
         unlink(path)
         rmdir(directory)

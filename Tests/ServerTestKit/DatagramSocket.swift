@@ -1,11 +1,9 @@
 import Glibc
-import Synchronization
 
 /// A UDP socket on a free port of 127.0.0.1, for servers of a test's own.
 package final class DatagramSocket: Sendable {
     package let port: UInt16
     package let descriptor: Int32
-    private let isOpen = Mutex(true)
 
     /// - Throws: ``FixtureError`` `unavailable`.
     package init() throws {
@@ -24,7 +22,8 @@ package final class DatagramSocket: Sendable {
         port = UInt16(bigEndian: address.sin_port)
     }
 
-    deinit { stop() }
+    /// Not before the last who reads from it has let go: as soon as it is closed, its number is another's.
+    deinit { close(descriptor) }
 
     /// Whether something has come that nobody has read.
     package var hasMail: Bool {
@@ -34,11 +33,6 @@ package final class DatagramSocket: Sendable {
 
     /// Ends it, and a thread's read of it. Twice is harmless.
     package func stop() {
-        isOpen.withLock { isOpen in
-            guard isOpen else { return }
-            isOpen = false
-            shutdown(descriptor, Int32(SHUT_RDWR))
-            close(descriptor)
-        }
+        shutdown(descriptor, Int32(SHUT_RDWR))
     }
 }

@@ -8,6 +8,7 @@ import Synchronization
 package final class LoopbackServer: Sendable {
     private struct State {
         var connections: Set<Int32> = []
+        var isStarted = false
         var isStopped = false
     }
 
@@ -47,13 +48,22 @@ package final class LoopbackServer: Sendable {
     ///   hold the server's owner.
     package func start(_ serve: @escaping @Sendable (Int32) -> Void) {
         let listener = listener
+        let isStopped = state.withLock { state in
+            state.isStarted = true
+            return state.isStopped
+        }
+        if isStopped { return }
         Thread.detachNewThread { [weak self] in
             while true {
                 let connection = Glibc.accept(listener, nil, nil)
-                guard connection >= 0 else { return }
+                guard connection >= 0 else {
+                    // Here and not by the owner: as soon as it is closed, its number is another server's.
+                    close(listener)
+                    return
+                }
                 guard let self, self.admit(connection) else {
                     close(connection)
-                    return
+                    continue
                 }
                 Thread.detachNewThread {
                     serve(connection)
@@ -74,13 +84,12 @@ package final class LoopbackServer: Sendable {
 
     /// Ends the listener and all connections.
     package func stop() {
-        let mustClose = state.withLock { state in
+        state.withLock { state in
             state.connections.forEach { shutdown($0, Int32(SHUT_RDWR)) }
-            defer { state.isStopped = true }
-            return !state.isStopped
+            if state.isStopped { return }
+            state.isStopped = true
+            // Its thread closes it when it notices.
+            if state.isStarted { shutdown(listener, Int32(SHUT_RDWR)) } else { close(listener) }
         }
-        guard mustClose else { return }
-        shutdown(listener, Int32(SHUT_RDWR))
-        close(listener)
     }
 }

@@ -1,3 +1,4 @@
+import CSpawn
 import Foundation
 import Glibc
 import Synchronization
@@ -111,6 +112,8 @@ extension SpawnedProcess {
                 posix_spawn_file_actions_adddup2(&actions, descriptor, stream)
             }
         }
+        // A copy of another fixture's pipe or connection would keep that one's reader waiting.
+        posix_spawn_file_actions_addclosefrom_np(&actions, 3)
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
@@ -121,9 +124,7 @@ extension SpawnedProcess {
         return try withCStrings(words) { argv in
             try withCStrings(variables.map { "\($0.key)=\($0.value)" }) { envp in
                 var processID = pid_t()
-                let result = Descriptors.whileSettled {
-                    posix_spawnp(&processID, words[0], &actions, &attributes, argv, envp)
-                }
+                let result = posix_spawnp(&processID, words[0], &actions, &attributes, argv, envp)
                 guard result == 0 else {
                     throw FixtureError(
                         .unavailable, "cannot start \(arguments[0]): \(String(cString: strerror(result)))")
