@@ -211,7 +211,7 @@ let package = Package(
             dependencies: ["SQLStore", "Engine", "EngineTestKit", "JSONValue", "WorkflowModel", "MailModel"],
             swiftSettings: strict),
         // System libraries.
-        .systemLibrary(name: "CLibmilter", pkgConfig: "milter", providers: [.apt(["libmilter-dev"])]),
+        .systemLibrary(name: "CLibmilter", providers: [.apt(["libmilter-dev"])]),
         .systemLibrary(name: "CLibcurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(name: "CGMime", pkgConfig: "gmime-3.0", providers: [.apt(["libgmime-3.0-dev"])]),
         .systemLibrary(name: "CCmark", pkgConfig: "libcmark", providers: [.apt(["libcmark-dev"])]),

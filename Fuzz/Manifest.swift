@@ -14,7 +14,8 @@ let strict: [SwiftSetting] = [
 
 /// All files of `Fuzz/Targets`.
 let names = [
-    "Address", "Complaint", "Configuration", "Contacts", "Filter", "HTML", "Header", "Identifier", "JSON", "Journal",
+    "Address", "Complaint", "Configuration", "Contacts", "Conversation", "Filter", "HTML", "Header", "Identifier",
+    "JSON", "Journal",
     "MailLog", "Mailbox", "Markdown", "Message", "Notification", "Postfix", "Reading", "Records", "Reply", "Report",
     "Results",
     "Sanitizer",
@@ -51,7 +52,9 @@ let package = Package(
             swiftSettings: strict),
         .target(name: "Settings", dependencies: [.product(name: "Yams", package: "Yams")], swiftSettings: strict),
         .target(
-            name: "MilterAdapter", dependencies: ["MailModel"], path: "Parts/MilterAdapter", swiftSettings: strict),
+            name: "MilterAdapter",
+            dependencies: ["Engine", "MailModel", "CLibmilter", .product(name: "Logging", package: "swift-log")],
+            path: "Parts/MilterAdapter", swiftSettings: strict),
         .target(name: "SMTPAdapter", dependencies: ["MailModel"], path: "Parts/SMTPAdapter", swiftSettings: strict),
         .target(
             name: "WebhookAdapter", dependencies: ["Engine"], path: "Parts/WebhookAdapter", swiftSettings: strict),
@@ -64,6 +67,9 @@ let package = Package(
         fuzzer("Complaint", ["MailFormat", "MailModel"]),
         fuzzer("Configuration", ["Settings"]),
         fuzzer("Contacts", ["Engine", "JSONValue", "WorkflowModel"]),
+        fuzzer(
+            "Conversation",
+            ["Engine", "MailModel", "MilterAdapter", .product(name: "Logging", package: "swift-log")]),
         fuzzer("Filter", ["JSONValue", "WorkflowModel"]),
         fuzzer("HTML", ["MailFormat", "MailModel"]),
         fuzzer("Markdown", ["Markdown"]),
@@ -88,6 +94,7 @@ let package = Package(
         fuzzer("Webhook", ["Engine", "WebhookAdapter", "WorkflowModel"]),
         fuzzer("Workflow", ["Engine", "JSONValue", "WorkflowFiles", "WorkflowModel"]),
         .systemLibrary(name: "CCmark", pkgConfig: "libcmark", providers: [.apt(["libcmark-dev"])]),
+        .systemLibrary(name: "CLibmilter", providers: [.apt(["libmilter-dev"])]),
         .systemLibrary(name: "CGMime", pkgConfig: "gmime-3.0", providers: [.apt(["libgmime-3.0-dev"])]),
     ],
     swiftLanguageModes: [.v6]

@@ -42,8 +42,9 @@ final class InFlight: Sendable {
     /// Bytes held now.
     var bytes: Int { state.withLock { $0.all.bytes } }
 
-    /// The client's part of one message. Gives back what it holds when it goes.
-    final class Share {
+    /// The client's part of one message. Gives back what it holds when it goes. `@unchecked`: it grows on the connection's thread, and
+    /// is handed on when it grows no more.
+    final class Share: @unchecked Sendable {
         private let owner: InFlight
         private let client: String?
         private var bytes = 0

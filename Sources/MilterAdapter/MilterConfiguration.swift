@@ -26,7 +26,7 @@ package struct MilterConfiguration: Hashable, Sendable {
         }
     }
 
-    /// Where libmilter listens; at most 107 bytes (`sun_path` in unix(7)). Postfix on Debian resolves the path inside
+    /// Where Postfix finds us; at most 107 bytes (`sun_path` in unix(7)). Postfix on Debian resolves the path inside
     /// `/var/spool/postfix`, because smtpd(8) and cleanup(8) run chrooted there.
     package var unixSocketPath: String
     /// Permission bits of the socket. Postfix connects as user `postfix` and needs the write bit (unix(7)).
@@ -58,12 +58,10 @@ package struct MilterConfiguration: Hashable, Sendable {
     /// Whether to ask the MTA for the right to put messages on hold. Without it a `quarantine` verdict becomes a
     /// tempfail: the message waits at the sender instead of passing.
     package var allowsQuarantine: Bool
-    /// Seconds libmilter waits for the MTA within one read or write (`smfi_settimeout`).
+    /// Seconds to wait for the MTA within one read or write.
     package var timeout: Int
     /// How long a graceful shutdown waits for open messages; at most 20 s count.
     package var drainDeadline: Duration
-    /// The name in syslog lines of libmilter, which knows no other log.
-    package var syslogTag: String
 
     /// Recipients that Postfix itself takes per message (postconf(5), smtpd_recipient_limit).
     static let recipientsOfPostfix = 1000
@@ -78,7 +76,7 @@ package struct MilterConfiguration: Hashable, Sendable {
         inFlight: InFlightLimits = InFlightLimits(), refusesRecipients: Bool = false,
         commitDeadline: Duration = .seconds(2),
         fallback: Fallback = .tempfail, allowsQuarantine: Bool = false, timeout: Int = 7210,
-        drainDeadline: Duration = .seconds(20), syslogTag: String = "postrider"
+        drainDeadline: Duration = .seconds(20)
     ) {
         self.unixSocketPath = unixSocketPath
         self.socketMode = socketMode
@@ -96,6 +94,5 @@ package struct MilterConfiguration: Hashable, Sendable {
         self.allowsQuarantine = allowsQuarantine
         self.timeout = timeout
         self.drainDeadline = drainDeadline
-        self.syslogTag = syslogTag
     }
 }

@@ -4,17 +4,11 @@ import Logging
 import MailModel
 import Synchronization
 
-/// What every session shares: limits, the intake, the gauges, the log.
-///
-/// libmilter has no place for a pointer of ours next to its callbacks, so one context per process stands in `current`.
-/// It is never taken away again: `smfi_main` returns while workers may still be inside a callback.
+/// What every connection shares: limits, the intake, the gauges, the log.
 final class MilterContext: Sendable {
-    static let current = Mutex<MilterContext?>(nil)
-
     let configuration: MilterConfiguration
     let intake: any MessageIntake
     let meters = MilterMeters()
-    let readAhead: ReadAhead
     let inFlight: InFlight
     /// Large messages are read two at a time: each takes as much again while it is.
     private let largeReading = DispatchSemaphore(value: 2)
@@ -24,52 +18,67 @@ final class MilterContext: Sendable {
         self.configuration = configuration
         self.intake = intake
         self.logger = logger
-        readAhead = ReadAhead(intake: intake)
         inFlight = InFlight(limits: configuration.inFlight)
     }
 
-    /// Hands one message to the intake and blocks the calling libmilter worker until the verdict or the deadline.
-    /// - Parameter recording: of the same message, when it has been read before its end.
-    func decide(_ message: ReceivedMessage, recording: MessageRecording?) -> Verdict {
+    /// Hands one message to the intake.
+    /// - Parameters:
+    ///   - ahead: the recording of the same message, when it has been read before its end.
+    ///   - answer: tells the MTA, from any thread, once.
+    func record(
+        _ message: ReceivedMessage, ahead: MessageRecording?, answer: @escaping @Sendable (Verdict) -> Void
+    ) -> AwaitedVerdict {
         let isTruncated = message.isBodyTruncated || message.areHeadersTruncated
         meters.count { gauges in
             gauges.messages += 1
             gauges.messagesWaiting += 1
             if isTruncated { gauges.truncated += 1 }
         }
-        defer { meters.count { $0.messagesWaiting -= 1 } }
-        return verdict(of: recording ?? read(message), queueID: message.queueID)
+        return wait(for: ahead ?? read(message), queueID: message.queueID, answer: answer)
     }
 
     /// The same for a mail of our own.
-    func decide(_ submission: OwnSubmission) -> Verdict {
+    func record(_ submission: OwnSubmission, answer: @escaping @Sendable (Verdict) -> Void) -> AwaitedVerdict {
         meters.count { $0.messagesWaiting += 1 }
-        defer { meters.count { $0.messagesWaiting -= 1 } }
         // Not counting itself, which waits.
         let others = meters.messagesOnTheirWay
-        return verdict(of: intake.read(submission, others: others), queueID: submission.queueID)
+        return wait(
+            for: intake.read(submission, others: others), queueID: submission.queueID, answer: answer)
     }
 
-    private func verdict(of recording: MessageRecording, queueID: String) -> Verdict {
-        let wait = CommitWait()
-        let (meters, logger) = (self.meters, self.logger)
-        recording { verdict in
-            guard !wait.fulfil(verdict) else { return }
+    private func wait(
+        for recording: MessageRecording, queueID: String, answer: @escaping @Sendable (Verdict) -> Void
+    ) -> AwaitedVerdict {
+        let awaited = AwaitedVerdict { [self] verdict in
+            answer(withFallback(verdict))
+            meters.count { $0.messagesWaiting -= 1 }
+        }
+        recording { [self] verdict in
+            guard !awaited.settle(verdict) else { return }
             meters.count { $0.lateCommits += 1 }
             logger.warning("commit came after the deadline", metadata: ["queueID": "\(queueID)"])
         }
-        guard let verdict = wait.verdict(within: configuration.commitDeadline) else {
-            meters.count { $0.timeouts += 1 }
-            logger.warning(
-                "commit did not come in time",
-                metadata: ["queueID": "\(queueID)", "fallback": "\(configuration.fallback.rawValue)"])
-            return withFallback(.tempfail(Self.notCommitted))
-        }
-        return withFallback(verdict)
+        return awaited
+    }
+
+    /// The commit did not come within its deadline: whoever waits gets the fallback, unless the verdict has come in this moment.
+    func giveUp(_ awaited: AwaitedVerdict) {
+        let isFirst = awaited.settle(.tempfail(Self.notCommitted)) { meters.count { $0.timeouts += 1 } }
+        guard isFirst else { return }
+        logger.warning(
+            "commit did not come in time", metadata: ["fallback": "\(configuration.fallback.rawValue)"])
     }
 
     /// Bytes of a body that is large.
     private static let largeBody = 1 << 20
+
+    /// Reads a message before its end, when that has a price in time alone: nil for a large one, which would be held twice until the end
+    /// comes.
+    func readAhead(_ message: ReceivedMessage) -> MessageRecording? {
+        guard message.body.count <= Self.largeBody else { return nil }
+        // Not counting this one.
+        return intake.read(message, others: max(0, meters.messagesOnTheirWay - 1))
+    }
 
     private func read(_ message: ReceivedMessage) -> MessageRecording {
         // Counted before the reading: those that come to their end meanwhile are the ones to share a commit with.

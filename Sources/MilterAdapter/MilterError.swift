@@ -16,16 +16,12 @@ package struct MilterError: Error, Hashable, Sendable, CustomStringConvertible {
         case occupied
         /// The configured group does not exist, or we may not give the socket to it.
         case groupUnusable
-        /// libmilter refused a call without saying why; its reason is in syslog.
-        case libraryRefused
         /// The TCP host does not resolve, or is not loopback and remote clients are not allowed.
         case addressRefused
         /// A system call failed for another reason.
         case systemCallFailed
-        /// `smfi_main` came back though nobody had asked it to stop.
-        case stoppedUnasked
-        /// The library can run once per process; this process has done so.
-        case alreadyRun
+        /// No connection can be taken any more, though nobody asked for the end.
+        case listenerFailed
     }
 
     /// The reason.

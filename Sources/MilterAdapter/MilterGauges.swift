@@ -36,8 +36,12 @@ package struct MilterGauges: Hashable, Sendable {
     package var quarantined = 0
     /// Messages that began during shutdown: wanted recipients were refused, or the message was let go unread.
     package var refusedWhileDraining = 0
-    /// Connections of the TCP entrance that are open now.
+    /// Connections over TCP that are open now.
     package var tcpConnections = 0
+    /// Connections that ended because what came over them was not the milter protocol.
+    package var faults = 0
+    /// Times when no connection could be taken, for want of a descriptor or of memory.
+    package var refusedConnections = 0
 
     package init() {}
 }
@@ -68,9 +72,6 @@ final class MilterMeters: Sendable {
             return true
         }
     }
-
-    /// Whether no message is under way beside the one that asks.
-    var isOneMessageAlone: Bool { state.withLock { $0.gauges.messagesInFlight == 1 } }
 
     /// Messages on their way to their end that do not wait for a commit.
     var messagesOnTheirWay: Int { state.withLock { max(0, $0.gauges.messagesInFlight - $0.gauges.messagesWaiting) } }

@@ -9,8 +9,7 @@ import CLibmilter
 ///   which the MTA waits, measured), and nothing is decided there that cannot wait for the next answer. RCPT is answered
 ///   only where a recipient may be one too many, body chunks are (shutdown, nobody wants the message, enough of the
 ///   body), and the end of the message.
-/// - The end of the header is sent though it tells us nothing. Without it (`SMFIP_NOEOH`) libmilter ignores the body of
-///   a message that has no header field, and the MTA waits for the reply until its timeout (measured with Postfix).
+/// - The end of the header is not sent: it tells us nothing.
 /// - Header values come with their leading blank, so that the message can be rebuilt byte by byte.
 ///
 /// The MTA may offer less than we ask for; the session then answers what is still expected of it.
@@ -26,7 +25,8 @@ struct MilterNegotiation: Hashable, Sendable {
     }
 
     private static let always = UInt(
-        SMFIP_NOUNKNOWN | SMFIP_NR_CONN | SMFIP_NR_HELO | SMFIP_NR_MAIL | SMFIP_NR_DATA | SMFIP_NR_HDR | SMFIP_NR_EOH
+        SMFIP_NOUNKNOWN | SMFIP_NOEOH | SMFIP_NR_CONN | SMFIP_NR_HELO | SMFIP_NR_MAIL | SMFIP_NR_DATA | SMFIP_NR_HDR
+            | SMFIP_NR_EOH
             | SMFIP_SKIP | SMFIP_HDR_LEADSPC)
 
     /// The rights we would like to have.
@@ -38,10 +38,6 @@ struct MilterNegotiation: Hashable, Sendable {
         actions = offeredActions & Self.desiredActions(allowsQuarantine: allowsQuarantine)
         steps = offeredSteps & Self.desiredSteps(answersRecipients: answersRecipients)
     }
-
-    /// For an MTA so old that it does not negotiate: every callback answers, nothing may be skipped.
-    static let none = MilterNegotiation(
-        offeredActions: 0, offeredSteps: 0, allowsQuarantine: false, answersRecipients: true)
 
     func has(_ step: Int) -> Bool { steps & UInt(step) != 0 }
     var mayQuarantine: Bool { actions & UInt(SMFIF_QUARANTINE) != 0 }

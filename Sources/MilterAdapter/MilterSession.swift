@@ -178,8 +178,8 @@ struct MilterSession: Sendable {
         return message.isBodyTruncated ? .skip : .continue
     }
 
-    /// A body longer than this comes in several chunks (milter8.c).
-    private static let fullChunk = 65_535
+    /// The largest chunk that Postfix sends, in bytes (milter8.c): only the last one is smaller.
+    static let fullChunk = 65_535
 
     /// How a message ends.
     enum End: Sendable {

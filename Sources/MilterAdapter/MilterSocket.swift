@@ -1,12 +1,11 @@
-import CLibmilter
 import Glibc
 
-/// The UNIX-domain socket of libmilter: what must be true before it is made, and who may connect to it afterwards.
+/// The UNIX-domain socket: what must be true before it is made, and who may connect to it afterwards.
 struct MilterSocket: Sendable {
     let configuration: MilterConfiguration
     private var path: String { configuration.unixSocketPath }
 
-    /// Looks at the path before libmilter does: the library's own answer to any trouble is only "failed".
+    /// Looks at the path: what the kernel says of it names no mend.
     func check() throws(MilterError) {
         let size = path.utf8.count
         guard size <= SocketAddress.longestPath else {
@@ -22,8 +21,8 @@ struct MilterSocket: Sendable {
             throw MilterError(
                 .notASocket, "Something that is no socket stands at \(path). Move it away or choose another path.")
         }
-        // A stale socket, left behind by a process that ran as root, is removed by smfi_opensocket; a live one would
-        // be taken away from its owner in silence.
+        // A stale socket, left behind by a process that was killed, is replaced; a live one would be taken away from its
+        // owner in silence.
         guard !isAnswered() else {
             throw MilterError(
                 .occupied, "Another process listens on the milter socket \(path). Stop it or choose another path.")
@@ -47,21 +46,32 @@ struct MilterSocket: Sendable {
         }
     }
 
-    /// Makes the socket. Its permissions are closed until they are what was asked for: `smfi_opensocket` knows only the
-    /// umask, which belongs to the whole process, so this is done before other threads make files.
-    func open() throws(MilterError) {
-        let mask = umask(0o177)
-        let result = smfi_opensocket(true)
-        umask(mask)
-        guard result == MI_SUCCESS else {
-            throw MilterError(
-                .libraryRefused,
-                "libmilter could not listen on \(path); its reason is in syslog under \(configuration.syslogTag).")
+    /// Makes the socket and listens, which nobody can reach before its owner and permissions are what was asked for: a connection to a
+    /// socket that does not listen is refused.
+    /// - Returns: the descriptor.
+    func open() throws(MilterError) -> Int32 {
+        try check()
+        let descriptor = Descriptor.socket(family: AF_UNIX)
+        guard descriptor >= 0 else { throw failure("socket(2)", errno) }
+        do throws(MilterError) {
+            unlink(path)
+            guard SocketAddress.withUnix(path, { bind(descriptor, $0, $1) }) == 0 else {
+                throw failure("bind(2)", errno)
+            }
+            try giveToGroup()
+            guard chmod(path, mode_t(configuration.socketMode)) == 0 else { throw failure("chmod(2)", errno) }
+            guard listen(descriptor, Int32(clamping: max(1, configuration.backlog))) == 0 else {
+                throw failure("listen(2)", errno)
+            }
+        } catch {
+            close(descriptor)
+            throw error
         }
-        try giveToGroup()
-        guard chmod(path, mode_t(configuration.socketMode)) == 0 else {
-            throw .system("chmod(2)", about: "the milter socket \(path)", errno: errno)
-        }
+        return descriptor
+    }
+
+    private func failure(_ call: String, _ number: Int32) -> MilterError {
+        .system(call, about: "the milter socket \(path)", errno: number)
     }
 
     private func giveToGroup() throws(MilterError) {
@@ -87,17 +97,15 @@ struct MilterSocket: Sendable {
         return entry.gr_gid
     }
 
-    /// Whether somebody accepts connections on the path. Also wakes libmilter's listener from its poll.
-    @discardableResult
+    /// Whether somebody accepts connections on the path.
     func isAnswered() -> Bool {
-        let descriptor = Descriptor.socket(family: AF_UNIX, isBlocking: true)
+        let descriptor = Descriptor.socket(family: AF_UNIX)
         guard descriptor >= 0 else { return false }
         defer { close(descriptor) }
         return SocketAddress.withUnix(path) { connect(descriptor, $0, $1) == 0 } ?? false
     }
 
-    /// libmilter removes the socket at its end only when it does not run as root. A socket somebody answers on belongs
-    /// to our successor by now.
+    /// Takes the path away again. A socket somebody answers on belongs to our successor by now.
     func remove() {
         if !isAnswered() { unlink(path) }
     }

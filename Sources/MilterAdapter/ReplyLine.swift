@@ -1,7 +1,6 @@
 import MailModel
 
-/// A reply in the only form `smfi_setreply` takes: anything else it drops without a word, and the MTA answers with a
-/// generic text.
+/// A reply that an MTA passes on to its client as it is: anything else would be replaced by a generic text, or break the dialogue.
 struct ReplyLine: Hashable, Sendable {
     /// Three digits of the class asked for.
     let code: String
@@ -25,7 +24,7 @@ struct ReplyLine: Hashable, Sendable {
         code = String(number)
         enhancedCode = reply.enhancedCode.flatMap { Self.isEnhancedCode($0, ofClass: number / 100) ? $0 : nil }
         // Postfix, as Sendmail, takes a percent sign in a milter's reply for the start of a sequence: `%%` prints one,
-        // a single one vanishes (measured). libmilter does not double it.
+        // a single one vanishes (measured). Nobody else doubles it.
         let line = Self.printable(reply.text, otherwise: isFitting ? "Refused by mail filter" : "Mail filter problem")
         text = line.split(separator: "%", omittingEmptySubsequences: false).joined(separator: "%%")
     }

@@ -78,8 +78,8 @@ extension Schema {
         static let commitDeadline = Entry.duration(
             "milter.commit_deadline", .milliseconds(100)...(.seconds(60)), default: .seconds(2), example: .seconds(5),
             """
-            How long the end of a message may wait until its event is stored. A waiting message occupies a worker of \
-            libmilter, so keep it short; milter.on_failure says what happens then.
+            How long the end of a message may wait until its event is stored. The sending server waits so long for its \
+            answer, so keep it short; milter.on_failure says what happens then.
             """
         )
         static let onFailure = Entry<OnFailure>.choice(

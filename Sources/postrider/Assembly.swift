@@ -267,7 +267,7 @@ struct Assembly {
             refusesRecipients: routes.refusesUnknownRecipients, commitDeadline: milter.commitDeadline,
             fallback: milter.onFailure == .accept ? .accept : .tempfail, allowsQuarantine: routes.mayQuarantine,
             // Above the 300 s that Postfix waits for us and lets its own clients wait; a peer that stops within a packet
-            // keeps one of libmilter's threads for so long.
+            // keeps its thread for so long.
             timeout: 600)
     }
 
@@ -291,7 +291,8 @@ extension MilterGauges {
             "timeouts": timeouts, "lateCommits": lateCommits, "truncated": truncated,
             "refusedRecipients": refusedRecipients, "refusedWhileDraining": refusedWhileDraining,
             "tcpConnections": tcpConnections, "bytesInFlight": bytesInFlight, "refusedBusy": refusedBusy,
-            "rejectedRecipients": rejectedRecipients, "rejected": rejected, "quarantined": quarantined,
+            "faults": faults, "refusedConnections": refusedConnections, "rejectedRecipients": rejectedRecipients,
+            "rejected": rejected, "quarantined": quarantined,
         ]
     }
 }

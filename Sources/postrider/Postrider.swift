@@ -1,7 +1,6 @@
 import ArgumentParser
 
-/// The command line. Synchronous on purpose: the main thread must stay an ordinary thread with signals unblocked, or
-/// libmilter takes them (see `SignalPipe`).
+/// The command line. Synchronous on purpose: the main thread stays an ordinary thread, which waits for signals (`SignalPipe`).
 @main
 struct Postrider: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -41,7 +41,7 @@ struct ServeCommand: ParsableCommand {
     }
 }
 
-/// Ends the process without the exit handlers of libraries whose threads still run (libmilter's never all end).
+/// Ends the process without the exit handlers of libraries: a thread that hangs in a system call may still be inside of one.
 private func leave(_ status: Int32) -> Never {
     fflush(nil)
     _exit(status)
@@ -57,7 +57,7 @@ private func tameAllocator() {
     mallopt(M_ARENA_MAX, 2)
 }
 
-/// Takes as many descriptors as the system allows: at the limit libmilter's listener spins and answers nobody.
+/// Takes as many descriptors as the system allows: every SMTP session that Postfix shows us has one.
 private func raiseDescriptorLimit() {
     var limit = rlimit()
     guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }

@@ -2,9 +2,7 @@ import Glibc
 
 /// SIGTERM and SIGINT as bytes in a pipe that the main thread reads.
 ///
-/// libmilter waits in a thread of its own for SIGHUP, SIGTERM and SIGINT and stops the milter at each. A handler
-/// installed with sigaction(2) while the main thread keeps these signals unblocked gets every one of them first, because
-/// the kernel prefers the main thread; blocking them, or parking the main thread in dispatchMain, loses some.
+/// A handler may do next to nothing (signal-safety(7)); a byte in a pipe is enough.
 struct SignalPipe {
     /// Write end for the handler, which can capture nothing. `nonisolated(unsafe)`: set once before the handlers are
     /// installed, only read afterwards.

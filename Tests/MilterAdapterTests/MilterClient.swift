@@ -19,8 +19,15 @@ final class MilterClient {
     private(set) var steps: UInt32 = 0
     private(set) var macroLists: [UInt8] = []
 
-    init(unix path: String) throws {
-        descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+    /// Not connected yet.
+    init(unbound: Void) throws { descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0) }
+
+    convenience init(unix path: String) throws {
+        try self.init(unbound: ())
+        try connect(unix: path)
+    }
+
+    func connect(unix path: String) throws {
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
         withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
@@ -40,7 +47,7 @@ final class MilterClient {
         var patience = timeval(tv_sec: 20, tv_usec: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
         let result = withUnsafeBytes(of: &address) { raw in
-            raw.withMemoryRebound(to: sockaddr.self) { connect(descriptor, $0.baseAddress, socklen_t(raw.count)) }
+            raw.withMemoryRebound(to: sockaddr.self) { Glibc.connect(descriptor, $0.baseAddress, socklen_t(raw.count)) }
         }
         if result != 0 { throw Failure.cannotConnect(errno) }
     }

@@ -72,8 +72,8 @@ final class ScriptedIntake: MessageIntake {
     }
 }
 
-/// A server in this process. libmilter can run once per process: one shared fixture for the tests that can live
-/// together, and a child process (an exit test) for each that needs its own configuration or end.
+/// A server in this process: one shared fixture for the tests that can live together, and one for each that needs its own
+/// configuration or end.
 struct MilterFixture: Sendable {
     let directory: String
     let server: MilterServer
@@ -113,10 +113,20 @@ struct MilterFixture: Sendable {
         rmdir(directory)
     }
 
+    /// Stops the server and removes what it leaves.
+    func end() async throws {
+        await services.triggerGracefulShutdown()
+        try await running.value
+        removeDirectory()
+    }
+
     /// Waits until the gauges say so, at most 20 s.
-    func reach(_ isReached: (MilterGauges) -> Bool) -> Bool {
+    func reach(_ isReached: (MilterGauges) -> Bool) -> Bool { settle { isReached(server.gauges) } }
+
+    /// Waits until it is so, at most 20 s.
+    func settle(_ isReached: () -> Bool) -> Bool {
         for _ in 0..<4000 {
-            if isReached(server.gauges) { return true }
+            if isReached() { return true }
             poll(nil, 0, 5)
         }
         return false

@@ -1,5 +1,8 @@
 import CLibmilter
+import Dispatch
+import Foundation
 import MailModel
+import Synchronization
 import Testing
 
 @testable import MilterAdapter
@@ -326,7 +329,11 @@ extension MilterSession.End {
     @Test func nothingIsAskedThatWasNotOffered() {
         #expect(
             MilterNegotiation(offeredActions: 0, offeredSteps: 0, allowsQuarantine: true, answersRecipients: true)
-                == .none)
+                == MilterNegotiation(
+                    offeredActions: 0, offeredSteps: 0, allowsQuarantine: false, answersRecipients: false))
+        let none = MilterNegotiation(
+            offeredActions: 0, offeredSteps: 0, allowsQuarantine: true, answersRecipients: true)
+        #expect(none.actions == 0 && none.steps == 0)
     }
 
     @Test func quarantineIsAskedForOnlyWhenConfigured() {
@@ -343,23 +350,41 @@ extension MilterSession.End {
     }
 }
 
-@Suite struct CommitWaitTests {
-    @Test func verdictGivenBeforehandIsTakenAtOnce() {
-        let wait = CommitWait()
-        #expect(wait.fulfil(.discard))
-        #expect(wait.verdict(within: .zero) == .discard)
+@Suite final class AwaitedVerdictTests: Sendable {
+    private let given = Mutex<[Verdict]>([])
+
+    private func awaited() -> AwaitedVerdict {
+        AwaitedVerdict { [self] verdict in given.withLock { $0.append(verdict) } }
     }
 
-    @Test func verdictAfterTheDeadlineIsTurnedAway() {
-        let wait = CommitWait()
-        #expect(wait.verdict(within: .zero) == nil)
-        #expect(!wait.fulfil(.continue))
+    @Test func firstVerdictIsTheAnswer() {
+        let awaited = awaited()
+        #expect(!awaited.isOver)
+        #expect(awaited.settle(.discard))
+        #expect(!awaited.settle(.continue))
+        #expect(awaited.isOver)
+        #expect(given.withLock { $0 } == [.discard])
     }
 
-    @Test func secondVerdictChangesNothing() {
-        let wait = CommitWait()
-        #expect(wait.fulfil(.discard))
-        #expect(!wait.fulfil(.continue))
-        #expect(wait.verdict(within: .seconds(1)) == .discard)
+    @Test func whoWaitsIsToldWhetherItCame() {
+        let early = awaited()
+        _ = early.settle(.continue)
+        #expect(early.wait(.zero))
+        #expect(!awaited().wait(.zero))
+        let late = awaited()
+        Thread.detachNewThread { _ = late.settle(.continue) }
+        #expect(late.wait(.seconds(60)))
+    }
+
+    /// Of a commit and a deadline at the same moment one answers.
+    @Test func oneOfManyAnswers() {
+        for _ in 0..<50 {
+            let awaited = awaited()
+            let before = given.withLock(\.count)
+            DispatchQueue.concurrentPerform(iterations: 4) { number in
+                _ = awaited.settle(number == 0 ? .discard : .continue)
+            }
+            #expect(given.withLock(\.count) == before + 1)
+        }
     }
 }

@@ -222,6 +222,64 @@ import Testing
         }
     }
 
+    /// What the MTA says before it has its answer is heard after it.
+    @Test func commandsBehindAnEndWaitForItsVerdict() throws {
+        let client = try MilterClient.greeted(unix: milter.path)
+        _ = try client.mail("<a@client.example>")
+        _ = try client.recipient("<silent@here.example>")
+        _ = try client.data()
+        let next =
+            MilterClient.packet("M", MilterClient.strings(["<b@client.example>"]))
+            + MilterClient.packet("R", MilterClient.strings(["<in@here.example>"]))
+        try client.write(MilterClient.packet("E") + next)
+        #expect(milter.reach { $0.messagesWaiting >= 1 })
+        milter.intake.speak(.discard)
+        #expect(try client.answer().code == "d")
+        // Of the recipient, who is asked about here.
+        #expect(try client.answer().code == "c")
+        _ = try client.data()
+        #expect(try client.endOfMessage(queueID: "BEHIND").code == "c")
+        #expect(milter.intake.message("BEHIND")?.reversePath == "b@client.example")
+    }
+
+    /// The last chunk of a body may come with the end (libmilter/mfdef.h, `SMFIC_BODYEOB`).
+    @Test func endMayBringTheLastChunk() throws {
+        let client = try MilterClient.greeted(unix: milter.path)
+        _ = try client.mail("<a@client.example>")
+        _ = try client.recipient("<in@here.example>")
+        _ = try client.data()
+        #expect(try client.body(Array("one\r\n".utf8)).code == "c")
+        try client.macros("E", ["i", "WITHEND"])
+        try client.send("E", Array("two\r\n".utf8))
+        #expect(try client.answer().code == "c")
+        #expect(milter.intake.message("WITHEND")?.body == Array("one\r\ntwo\r\n".utf8))
+    }
+
+    /// Each has a thread of its own.
+    @Test func peersThatStopWithinAPacketHoldNobodyUp() throws {
+        let stuck = try (0..<40).map { number in
+            let client = try MilterClient.greeted(unix: milter.path)
+            try client.write(Array([0, 0, 0, 9, 66, 1].prefix(number % 6 + 1)))
+            return client
+        }
+        let client = try MilterClient.greeted(unix: milter.path)
+        #expect(try client.message(to: "in@here.example", queueID: "BESIDE-STUCK").code == "c")
+        #expect(stuck.count == 40)
+    }
+
+    @Test(arguments: [
+        MilterClient.packet("E"), MilterClient.packet("O", [0, 0, 0, 6]),
+        MilterClient.packet("O", [UInt8](repeating: 0, count: 12)),
+        [0, 0, 0, 0], Array("GET / HTTP/1.1\r\n\r\n".utf8),
+    ])
+    func whatIsNotTheProtocolIsHungUpOnAndCounted(_ bytes: [UInt8]) throws {
+        let before = milter.server.gauges.faults
+        let client = try MilterClient(unix: milter.path)
+        try client.write(bytes)
+        #expect(throws: MilterClient.Failure.hungUp) { try client.answer() }
+        #expect(milter.server.gauges.faults > before)
+    }
+
     @Test func oversizedCommandCostsOnlyItsOwnConnection() throws {
         let client = try MilterClient.greeted(unix: milter.path)
         try client.write(MilterClient.bigEndian(10_000_000) + Array("B".utf8))
@@ -237,7 +295,7 @@ import Testing
         try client.send(command)
         try? client.quit()
         client.finishSending()
-        // libmilter may answer or hang up; either way the connection comes to its end.
+        // It is answered or hung up on; either way the connection comes to its end.
         while (try? client.answer()) != nil {}
         let next = try MilterClient.greeted(unix: milter.path)
         #expect(try next.message(to: "in@here.example", queueID: "AFTER-ODD").code == "c")
@@ -322,7 +380,7 @@ import Testing
     @Test(arguments: ["0.0.0.0", "no-such-host.invalid"])
     func addressThatIsNotLoopbackIsRefused(_ host: String) {
         #expect {
-            try TCPEntrance(endpoint: .init(host: host, port: 0), unixSocketPath: milter.path, backlog: 1)
+            try MilterPort(endpoint: .init(host: host, port: 0), backlog: 1).open()
         } throws: {
             ($0 as? MilterError)?.code == .addressRefused
         }
@@ -330,7 +388,7 @@ import Testing
 
     @Test func portInUseIsNamed() {
         #expect {
-            try TCPEntrance(endpoint: .init(host: "127.0.0.1", port: port), unixSocketPath: milter.path, backlog: 1)
+            try MilterPort(endpoint: .init(host: "127.0.0.1", port: port), backlog: 1).open()
         } throws: { error in
             (error as? MilterError)?.code == .occupied && "\(error)".contains("127.0.0.1:\(port)")
         }

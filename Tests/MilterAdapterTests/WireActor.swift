@@ -8,9 +8,19 @@ import Dispatch
     private let executor = WireExecutor()
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+}
 
-    static func run<Result: Sendable>(_ body: @WireActor () async throws -> Result) async rethrows -> Result {
-        try await body()
+/// The same for one test: it blocks nobody but itself.
+actor WireThread {
+    private let executor = WireExecutor()
+
+    nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+    static func run<Result: Sendable>(
+        _ body: @Sendable (isolated WireThread) async throws -> Result
+    ) async rethrows -> Result {
+        let thread = WireThread()
+        return try await body(thread)
     }
 }
 
