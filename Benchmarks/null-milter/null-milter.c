@@ -3,7 +3,8 @@
  *
  * Has no rights to modify, leaves out the answers that milters usually leave out (connection, greeting, header fields), and
  * returns from every callback at once, keeping nothing. It answers MAIL and DATA, which Postrider's milter has taught itself
- * not to. The difference between a Postfix in front of this and one in front of Postrider is what Postrider costs beyond that.
+ * not to. Postrider speaks the protocol without libmilter: a Postfix in front of it is compared with one in front of the least that
+ * a filter over the library costs.
  *
  *   cc -O2 -Wall -Wextra -o null-milter null-milter.c -lmilter -lpthread
  *   ./null-milter unix:/var/spool/postfix/null/milter.sock

@@ -3,7 +3,7 @@ import MailModel
 
 @testable import MilterAdapter
 
-/// A milter session: each line is one callback, in any order. The limits hold, and a message comes out only when somebody
+/// A milter session: each line is one command of the MTA, in any order. The limits hold, and a message comes out only when somebody
 /// wanted it.
 @_cdecl("LLVMFuzzerTestOneInput")
 package func fuzzSession(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {

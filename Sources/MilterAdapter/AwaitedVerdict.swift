@@ -12,8 +12,14 @@ final class AwaitedVerdict: Sendable {
     private let answer: Mutex<(@Sendable (Verdict) -> Void)?>
     private let settling = DispatchSemaphore(value: 0)
 
+    /// Of the message, for the log.
+    let queueID: String
+
     /// - Parameter answer: tells the MTA; called once, by whoever comes first. While it runs the connection stays open.
-    init(answer: @escaping @Sendable (Verdict) -> Void) { self.answer = Mutex(answer) }
+    init(queueID: String, answer: @escaping @Sendable (Verdict) -> Void) {
+        self.queueID = queueID
+        self.answer = Mutex(answer)
+    }
 
     /// Gives the answer. False when one was given before.
     /// - Parameter note: what is to be known when the MTA has its answer.

@@ -58,6 +58,9 @@ enum MilterCommand {
         }
     }
 
+    /// Bytes of an address, a parameter or a name: twice what Postfix takes as a line (line_length_limit in postconf(5)).
+    private static let textLimit = 4096
+
     /// Texts that each end with NUL, one or more.
     /// - Parameter limit: of texts; what follows them is not looked at.
     private static func strings(
@@ -66,6 +69,9 @@ enum MilterCommand {
         var found: [String] = []
         var rest = data[...]
         while found.count < limit, let end = rest.firstIndex(of: 0) {
+            guard end - rest.startIndex <= Self.textLimit else {
+                throw MilterFault(.malformed, "\(command) with a text of \(end - rest.startIndex) bytes")
+            }
             found.append(text(rest[..<end]))
             rest = rest[(end + 1)...]
         }

@@ -58,7 +58,8 @@ package struct MilterConfiguration: Hashable, Sendable {
     /// Whether to ask the MTA for the right to put messages on hold. Without it a `quarantine` verdict becomes a
     /// tempfail: the message waits at the sender instead of passing.
     package var allowsQuarantine: Bool
-    /// Seconds to wait for the MTA within one read or write.
+    /// Seconds to wait for the MTA within one read or write. Postfix is silent from DATA on until it has the whole message, which a
+    /// slow client sends for as long as it sends something every 300 s (smtpd_timeout): two hours, as libmilter has it.
     package var timeout: Int
     /// How long a graceful shutdown waits for open messages; at most 20 s count.
     package var drainDeadline: Duration

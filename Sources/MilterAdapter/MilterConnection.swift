@@ -56,7 +56,7 @@ struct MilterConnection {
             var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
             // It may have hung up, or say more than it should: it is heard when the message has its answer.
             if poll(&entry, 1, Self.milliseconds(left)) > 0 {
-                if !awaited.wait(left) { context.giveUp(awaited) }
+                if !awaited.wait(max(.zero, end - ContinuousClock.now)) { context.giveUp(awaited) }
                 return
             }
         }

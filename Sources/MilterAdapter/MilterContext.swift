@@ -49,7 +49,7 @@ final class MilterContext: Sendable {
     private func wait(
         for recording: MessageRecording, queueID: String, answer: @escaping @Sendable (Verdict) -> Void
     ) -> AwaitedVerdict {
-        let awaited = AwaitedVerdict { [self] verdict in
+        let awaited = AwaitedVerdict(queueID: queueID) { [self] verdict in
             answer(withFallback(verdict))
             meters.count { $0.messagesWaiting -= 1 }
         }
@@ -66,7 +66,8 @@ final class MilterContext: Sendable {
         let isFirst = awaited.settle(.tempfail(Self.notCommitted)) { meters.count { $0.timeouts += 1 } }
         guard isFirst else { return }
         logger.warning(
-            "commit did not come in time", metadata: ["fallback": "\(configuration.fallback.rawValue)"])
+            "commit did not come in time",
+            metadata: ["queueID": "\(awaited.queueID)", "fallback": "\(configuration.fallback.rawValue)"])
     }
 
     /// Bytes of a body that is large.

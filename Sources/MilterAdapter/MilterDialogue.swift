@@ -22,6 +22,8 @@ final class MilterDialogue {
     private var isMessageOpen = false
     /// Whether that was probably the last chunk of a body that is wanted.
     private var isProbablyWhole = false
+    /// A message is read before its end once: who sends its last chunk again and again pays the reading himself.
+    private var wasReadAhead = false
     /// The message under way, as it was read before its end.
     private var ahead: (recording: MessageRecording, queueID: String)?
     /// What the message under way holds of the room for all.
@@ -151,9 +153,15 @@ final class MilterDialogue {
     // MARK: The content
 
     private func header(name: String, value: UnsafeRawBufferPointer, hasBlank: Bool) {
-        guard !hasBlank else { return session.header(name: name, value: value) }
-        // The MTA ate the blank after the colon; nearly all mail has one.
-        Array([0x20] + value).withUnsafeBytes { session.header(name: name, value: $0) }
+        ahead = nil
+        if hasBlank {
+            session.header(name: name, value: value)
+        } else {
+            // The MTA ate the blank after the colon; nearly all mail has one.
+            Array([0x20] + value).withUnsafeBytes { session.header(name: name, value: $0) }
+        }
+        // Of an MTA that says no DATA.
+        takeShare()
     }
 
     private func body(_ chunk: UnsafeRawBufferPointer, maySkip: Bool) -> MilterReply {
@@ -253,6 +261,7 @@ final class MilterDialogue {
     /// Gives back what the message holds. Its id stays: that of the next may have been said already (Sendmail says it before MAIL).
     private func letGo() {
         isProbablyWhole = false
+        wasReadAhead = false
         ahead = nil
         share = nil
         guard isMessageOpen else { return }
@@ -264,8 +273,9 @@ final class MilterDialogue {
     /// what was probably the last chunk, the answer to that and the command that follows cross the socket, and this thread has
     /// nothing to do. A message that was read in vain is read again, and costs nobody's waiting.
     func readAhead() {
-        guard isProbablyWhole else { return }
+        guard isProbablyWhole, !wasReadAhead else { return }
         isProbablyWhole = false
+        wasReadAhead = true
         let queueID = macros.queueID
         guard let message = session.message(queueID: queueID), let recording = context.readAhead(message) else {
             return

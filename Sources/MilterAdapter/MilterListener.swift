@@ -21,6 +21,8 @@ final class MilterListener: Sendable {
     private static let spareThreads = 4
     /// Milliseconds without taking connections, where there is no descriptor or no memory for one.
     private static let pause: Int32 = 100
+    /// How often a thread is asked for, with such a pause in between.
+    private static let threadAttempts = 10
 
     private let descriptor: Int32
     private let isTCP: Bool
@@ -66,6 +68,13 @@ final class MilterListener: Sendable {
         }
     }
 
+    /// Ends the connections that are left: those of peers that go on talking, or do not read.
+    func cut() {
+        state.withLock { state in
+            for connection in state.connections { shutdown(connection, Int32(SHUT_RDWR)) }
+        }
+    }
+
     // MARK: Threads
 
     /// The thread has been counted.
@@ -75,6 +84,25 @@ final class MilterListener: Sendable {
         } catch {
             state.withLock { $0.threads -= 1 }
             throw error
+        }
+    }
+
+    /// Makes a thread for the next connections; it has been counted. Where the system has none now, this connection waits a moment with
+    /// all others: nobody would take them before it ends.
+    private func insistOnThread() {
+        for attempt in 1...Self.threadAttempts {
+            do {
+                return try startThread()
+            } catch {
+                context.logger.error("\(error.description)", metadata: ["attempt": "\(attempt)"])
+            }
+            poll(nil, 0, Self.pause)
+            let isNeeded = state.withLock { state in
+                guard !state.isStopped, state.idle == 0, attempt < Self.threadAttempts else { return false }
+                state.threads += 1
+                return true
+            }
+            guard isNeeded else { return }
         }
     }
 
@@ -115,9 +143,7 @@ final class MilterListener: Sendable {
         }
         switch next {
         case .serve: break
-        case .serveAndStart:
-            // Without one, the next connections wait until this one ends.
-            do { try startThread() } catch { context.logger.error("\(error.description)") }
+        case .serveAndStart: insistOnThread()
         case .end:
             if let connection { close(connection) }
             return nil
@@ -132,10 +158,12 @@ final class MilterListener: Sendable {
             if connection >= 0 { return connection }
             switch errno {
             // The client's end, and errors that accept(2) passes on from the network.
-            case EINTR, ECONNABORTED, EPROTO, ENETDOWN, ENOPROTOOPT, EHOSTDOWN, ENONET, EHOSTUNREACH, EOPNOTSUPP,
+            case EINTR, ECONNABORTED, EPERM, EPROTO, ENETDOWN, ENOPROTOOPT, EHOSTDOWN, ENONET, EHOSTUNREACH, EOPNOTSUPP,
                 ENETUNREACH:
                 continue
-            case EMFILE, ENFILE, ENOBUFS, ENOMEM, EPERM:
+            case EMFILE, ENFILE, ENOBUFS, ENOMEM:
+                // The system looks for a descriptor before it looks at the socket.
+                if state.withLock({ $0.isStopped }) { return nil }
                 context.meters.count { $0.refusedConnections += 1 }
                 // The connection stays in the queue: asking again at once would spin.
                 poll(nil, 0, Self.pause)

@@ -29,13 +29,14 @@ struct MilterPort: Sendable {
                     + "inject events. Use 127.0.0.1, or allow remote clients on purpose.")
         }
         let descriptor = Descriptor.socket(family: info.ai_family)
+        guard descriptor >= 0 else { throw .system("socket(2)", about: "the milter's TCP address", errno: errno) }
         var yes: Int32 = 1
         setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<Int32>.size))
-        guard descriptor >= 0, bind(descriptor, address, info.ai_addrlen) == 0,
+        guard bind(descriptor, address, info.ai_addrlen) == 0,
             listen(descriptor, Int32(clamping: max(1, backlog))) == 0
         else {
             let number = errno
-            if descriptor >= 0 { close(descriptor) }
+            close(descriptor)
             throw .system("bind(2)", about: "the milter's TCP address \(endpoint.host):\(endpoint.port)", errno: number)
         }
         return (descriptor, Self.boundPort(descriptor))

@@ -8,13 +8,13 @@ import Synchronization
 //
 // Shutdown, when asked for: close the gate (new messages get the fallback) -> wait until no message is open, at most
 // `drainDeadline` -> listen no more, read no more -> wait for ends of messages that still wait for their commit. Cancellation
-// leaves the first two steps out.
+// does not wait for open messages.
 
 /// The milter as a service: listens from `open`, serves from `run`. It speaks the milter protocol itself (libmilter/mfdef.h has its
 /// numbers): every connection has a thread, from a small store of them, which stays with it.
 ///
-/// libmilter would give every ready connection to a thread and take it back, ask each socket before each read, and start a thread for
-/// nearly every mail: with 20 sessions that costs Postfix a sixth of the mails a second, whatever the filter does (measured against a
+/// libmilter would give every ready connection to a thread and take it back, ask each socket before each read, and start more than one
+/// thread for each mail: with 20 sessions that costs Postfix a sixth of the mails a second, whatever the filter does (measured against a
 /// filter that does nothing). It also leaves sessions waiting while one of its threads blocks, cannot be drained, and runs
 /// once in a process.
 package final class MilterServer: Service {
@@ -48,8 +48,8 @@ package final class MilterServer: Service {
         return gauges
     }
 
-    /// Threads of all connections, and those that wait for one.
-    var threadCount: Int { state.withLock(\.listeners).reduce(0) { $0 + $1.threadCount } }
+    /// Of each socket; none after the end.
+    var listeners: [MilterListener] { state.withLock(\.listeners) }
 
     /// The port of the TCP entrance, once open; nil when there is none.
     package var tcpPort: Int? { state.withLock(\.tcpPort) }
@@ -96,7 +96,7 @@ package final class MilterServer: Service {
         do {
             for listener in state.withLock(\.listeners) { try listener.start() }
         } catch {
-            await finish()
+            await Task { await finish() }.value
             throw error
         }
         state.withLock { $0.isServing = true }
@@ -150,6 +150,13 @@ package final class MilterServer: Service {
         await wait(atMost: context.configuration.commitDeadline + .seconds(1)) {
             listeners.allSatisfy { $0.threadCount == 0 }
         }
+        let left = listeners.reduce(0) { $0 + $1.threadCount }
+        if left > 0 {
+            context.logger.warning("connections were cut at the end of the milter", metadata: ["count": "\(left)"])
+            listeners.forEach { $0.cut() }
+        }
+        // What waits in a listen queue hears of the end when its socket is closed, with the last that knows it.
+        state.withLock { ($0.listeners, $0.tcp) = ([], nil) }
     }
 
     /// Asking every few milliseconds keeps the threads free of continuations.

@@ -265,10 +265,7 @@ struct Assembly {
                 bytes: milter.inFlightBytes, messages: milter.inFlightMessages, clientBytes: milter.clientBytes,
                 clientMessages: milter.clientMessages),
             refusesRecipients: routes.refusesUnknownRecipients, commitDeadline: milter.commitDeadline,
-            fallback: milter.onFailure == .accept ? .accept : .tempfail, allowsQuarantine: routes.mayQuarantine,
-            // Above the 300 s that Postfix waits for us and lets its own clients wait; a peer that stops within a packet
-            // keeps its thread for so long.
-            timeout: 600)
+            fallback: milter.onFailure == .accept ? .accept : .tempfail, allowsQuarantine: routes.mayQuarantine)
     }
 
     var webhookDestinations: WebhookDestinations {

@@ -1,8 +1,9 @@
 import Glibc
 
-/// SIGTERM and SIGINT as bytes in a pipe that the main thread reads.
+/// SIGTERM, SIGINT and SIGHUP as bytes in a pipe that the main thread reads.
 ///
-/// A handler may do next to nothing (signal-safety(7)); a byte in a pipe is enough.
+/// A handler interrupts whichever thread the kernel takes, and may do next to nothing there (signal-safety(7)); a byte in a pipe
+/// is enough.
 struct SignalPipe {
     /// Write end for the handler, which can capture nothing. `nonisolated(unsafe)`: set once before the handlers are
     /// installed, only read afterwards.
@@ -10,7 +11,7 @@ struct SignalPipe {
 
     private let readEnd: Int32
 
-    /// Installs the handlers. To be called on the main thread, before any other thread exists that could take a signal.
+    /// Installs the handlers, for all threads. To be called once, first of all: until then a signal ends the process on the spot.
     init() throws {
         var ends: [Int32] = [-1, -1]
         guard pipe(&ends) == 0 else { throw CommandFailure("no pipe for signals: \(String(cString: strerror(errno)))") }

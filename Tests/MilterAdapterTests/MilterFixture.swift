@@ -62,6 +62,9 @@ final class ScriptedIntake: MessageIntake {
 
     func message(_ queueID: String) -> ReceivedMessage? { state.withLock { $0.messages[queueID] } }
 
+    /// Messages that wait for a verdict.
+    var silentCount: Int { state.withLock(\.pending.count) }
+
     /// Gives the verdict that silent messages have been waiting for.
     func speak(_ verdict: Verdict) {
         let pending = state.withLock { state in

@@ -115,6 +115,16 @@ import Testing
         }
     }
 
+    @Test(arguments: ["M", "R", "H"] as [Character]) func textHasALimit(_ letter: Character) throws {
+        func data(_ count: Int) -> [UInt8] { [UInt8](repeating: 97, count: count) + [0] }
+        try command(letter, data(4096)) { _ in }
+        #expect {
+            try command(letter, data(4097)) { _ in }
+        } throws: {
+            ($0 as? MilterFault)?.code == .malformed
+        }
+    }
+
     @Test func letterThatIsNoCommandIsAFault() {
         #expect {
             try command("?", []) { _ in }

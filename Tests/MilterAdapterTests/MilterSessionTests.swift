@@ -354,7 +354,7 @@ extension MilterSession.End {
     private let given = Mutex<[Verdict]>([])
 
     private func awaited() -> AwaitedVerdict {
-        AwaitedVerdict { [self] verdict in given.withLock { $0.append(verdict) } }
+        AwaitedVerdict(queueID: "4Q1") { [self] verdict in given.withLock { $0.append(verdict) } }
     }
 
     @Test func firstVerdictIsTheAnswer() {
