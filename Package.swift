@@ -162,7 +162,8 @@ let package = Package(
         .testTarget(
             name: "MilterAdapterTests",
             dependencies: [
-                "MilterAdapter", "Engine", "MailModel", "CLibmilter", .product(name: "Logging", package: "swift-log"),
+                "MilterAdapter", "Engine", "EngineTestKit", "MailModel", "CLibmilter",
+                .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             swiftSettings: strict),

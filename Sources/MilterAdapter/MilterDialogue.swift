@@ -184,24 +184,20 @@ final class MilterDialogue {
         isMessageOpen = false
         endMessage()
         let (context, answer) = (context, answer)
+        @Sendable func answerLater(_ replies: [MilterReply]) {
+            var bytes: [UInt8] = []
+            for reply in replies { reply.append(to: &bytes) }
+            answer(bytes)
+            held.letGo(context)
+        }
         switch end {
         case .message(let message):
             let (isInternal, mayQuarantine) = (message.isInternal, negotiation?.mayQuarantine == true)
             awaited = context.record(message, ahead: recording) { verdict in
-                var bytes: [UInt8] = []
-                for reply in context.replies(to: verdict, isInternal: isInternal, mayQuarantine: mayQuarantine) {
-                    reply.append(to: &bytes)
-                }
-                answer(bytes)
-                held.letGo(context)
+                answerLater(context.replies(to: verdict, isInternal: isInternal, mayQuarantine: mayQuarantine))
             }
         case .submission(let submission):
-            awaited = context.record(submission) { verdict in
-                var bytes: [UInt8] = []
-                context.reply(toOwn: verdict).append(to: &bytes)
-                answer(bytes)
-                held.letGo(context)
-            }
+            awaited = context.record(submission) { answerLater([context.reply(toOwn: $0)]) }
         case .answer(let answer):
             reply(self.message(of: answer))
             held.letGo(context)

@@ -14,7 +14,7 @@ final class PacketBuffer {
     static let dataLimit = 65_535
 
     private static let lengthBytes = 4
-    /// Room for the envelope and the header of nearly all mail. An idle connection keeps no more.
+    /// Room for the envelope and the header of nearly all mail. A connection keeps no more until a larger packet comes.
     private static let smallCapacity = 8192
     /// Room for the largest packet and for what comes along with it.
     private static let largeCapacity = 73_728
