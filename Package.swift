@@ -78,7 +78,7 @@ let package = Package(
         .target(
             name: "SQLStore",
             dependencies: [
-                "Engine", "JSONValue", "WorkflowModel", "MailModel", "MailFormat",
+                "Engine", "JSONValue", "WorkflowModel", "MailModel", "MailFormat", "CSQLite",
                 .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: strict),
@@ -219,6 +219,7 @@ let package = Package(
         .systemLibrary(name: "CResolver"),
         .systemLibrary(name: "CAllocator"),
         .systemLibrary(name: "CSpawn"),
+        .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         .systemLibrary(name: "CLibcrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     ],
     swiftLanguageModes: [.v6]

@@ -193,8 +193,18 @@ extension EngineTransaction {
 /// Keys that were looked up, by the hash of their text. What is not known is not remembered: strangers would fill it.
 final class KeyCache: Sendable {
     private struct Content {
-        var keys: [[UInt8]: Authentication.Found] = [:]
-        var touched: [[UInt8]: Timestamp] = [:]
+        var keys: [Name: Authentication.Found] = [:]
+        var touched: [Name: Timestamp] = [:]
+    }
+
+    /// A hash as what it is found by: it is as random as can be, so that eight of its bytes are enough to sort it by.
+    private struct Name: Hashable {
+        let hash: [UInt8]
+
+        func hash(into hasher: inout Hasher) {
+            let word = hash.withUnsafeBytes { $0.count < 8 ? UInt64($0.count) : $0.loadUnaligned(as: UInt64.self) }
+            hasher.combine(word)
+        }
     }
 
     private static let limit = 1000
@@ -203,22 +213,23 @@ final class KeyCache: Sendable {
 
     private let content = Mutex(Content())
 
-    func find(_ hash: [UInt8]) -> Authentication.Found? { content.withLock { $0.keys[hash] } }
+    func find(_ hash: [UInt8]) -> Authentication.Found? { content.withLock { $0.keys[Name(hash: hash)] } }
 
     func remember(_ found: Authentication.Found) {
         content.withLock {
             if $0.keys.count >= Self.limit { $0.keys.removeAll() }
-            $0.keys[found.hash] = found
+            $0.keys[Name(hash: found.hash)] = found
         }
     }
 
-    func forget(_ hash: [UInt8]) { content.withLock { _ = $0.keys.removeValue(forKey: hash) } }
+    func forget(_ hash: [UInt8]) { content.withLock { _ = $0.keys.removeValue(forKey: Name(hash: hash)) } }
 
     func mustTouch(_ hash: [UInt8], at now: Timestamp) -> Bool {
-        content.withLock { content in
-            if let last = content.touched[hash], now < last.adding(seconds: Self.touchInterval) { return false }
+        let name = Name(hash: hash)
+        return content.withLock { content in
+            if let last = content.touched[name], now < last.adding(seconds: Self.touchInterval) { return false }
             if content.touched.count >= Self.limit { content.touched.removeAll() }
-            content.touched[hash] = now
+            content.touched[name] = now
             return true
         }
     }

@@ -35,8 +35,6 @@ package protocol ContactReader: AnyObject {
         matching query: ContactQuery, in project: Identifier, before id: Identifier?, limit: Int, at now: Timestamp
     ) throws -> [Contact]
     func contactCount(matching query: ContactQuery, in project: Identifier, at now: Timestamp) throws -> Int
-    /// A page, the oldest first.
-    func contacts(in project: Identifier, after id: Identifier?, limit: Int) throws -> [Contact]
 
     // MARK: Jobs
 

@@ -7,12 +7,20 @@ package struct SegmentIndex: Sendable {
     package let segments: [SegmentRecord]
     /// Positions of the DYNAMIC ones.
     let dynamic: [Int]
-    /// Positions of those whose filter time alone may change.
-    let timed: Set<Int>
     private let byReference: [String: Int]
     private let byField: [Field: [Int]]
     private let byEvent: [String: [Int]]
     private let bySegment: [Identifier: [Int]]
+    /// By position.
+    private let traits: [Traits]
+
+    /// What is asked of a segment again and again.
+    struct Traits {
+        /// Whether time alone may change what its filter says.
+        var isTimed: Bool
+        /// Positions of those whose filter asks for it.
+        var dependents: [Int]
+    }
 
     /// What of a contact a filter asks for.
     private enum Field: Hashable {
@@ -44,11 +52,15 @@ package struct SegmentIndex: Sendable {
         self.byEvent = byEvent
         self.bySegment = bySegment
         dynamic = ordered.indices.filter { ordered[$0].filter != nil }
-        timed = Set(dynamic.filter { ordered[$0].filter?.mentionsTime == true })
+        traits = ordered.map {
+            Traits(isTimed: $0.filter?.mentionsTime == true, dependents: bySegment[$0.id] ?? [])
+        }
     }
 
     /// By id or slug.
     package func segment(_ reference: String) -> SegmentRecord? { byReference[reference].map { segments[$0] } }
+
+    func traits(at position: Int) -> Traits { traits[position] }
 
     func position(of id: Identifier) -> Int? { byReference["\(id)"] }
 
@@ -58,8 +70,8 @@ package struct SegmentIndex: Sendable {
     package func positions(concernedBy before: Contact?, _ after: Contact) -> [Int] {
         guard let before else { return dynamic }
         if byField.isEmpty { return [] }
-        var concerned: Set<Int> = []
-        func add(_ field: Field) { concerned.formUnion(byField[field] ?? []) }
+        var isConcerned = Array(repeating: false, count: segments.count)
+        func add(_ field: Field) { for position in byField[field] ?? [] { isConcerned[position] = true } }
         if before.email != after.email { add(.email) }
         if before.isSubscribed != after.isSubscribed { add(.subscription) }
         if before.updatedAt != after.updatedAt { add(.update) }
@@ -69,7 +81,7 @@ package struct SegmentIndex: Sendable {
                 add(.key(key))
             }
         }
-        return concerned.sorted()
+        return isConcerned.indices.filter { isConcerned[$0] }
     }
 
     package func positions(asking event: String) -> [Int] { byEvent[event] ?? [] }
@@ -83,7 +95,7 @@ package struct SegmentIndex: Sendable {
         case .subscription?: [.subscription]
         case .update?: [.update]
         case .data(nil)?: [.allData]
-        case .data(let path?)?: [.key(path)] + (path.firstIndex(of: ".").map { [.key(String(path[..<$0]))] } ?? [])
+        case .data(let path?)?: [.key(path)] + (path.firstDot.map { [.key(String(path[..<$0]))] } ?? [])
         case .whole?: [.email, .subscription, .update, .allData]
         case .id?, .creation?, .nowhere?, nil: []
         }

@@ -56,48 +56,55 @@ struct SegmentKeeper {
 
     // MARK: Looking
 
+    /// - Parameter positions: ascending.
     private func evaluate(_ contact: Contact, _ positions: [Int], cause: Cause) throws {
-        guard let index, let first = positions.min() else { return }
+        guard let index, let first = positions.first else { return }
         let sight = SegmentSight(
             memberships: try store.memberships(of: contact.id), index: index, store: store, contact: contact.id)
         let scope = ContactScope(
             contact, now: now, lastOccurrence: { sight.lastOccurrence(of: $0) }, isMember: { sight.isMember($0) })
-        var concerned = Set(positions)
-        // Whoever is concerned by a change nobody hears of, and by nothing else.
-        var silenced: Set<Int> = []
-        for position in first..<index.segments.count where concerned.contains(position) {
-            let segment = index.segments[position]
-            guard let filter = segment.filter else { continue }
+        var concerns = Array(repeating: Concern.none, count: index.segments.count)
+        for position in positions { concerns[position] = .told }
+        for position in first..<concerns.count where concerns[position] != .none {
+            guard let filter = index.segments[position].filter else { continue }
+            let traits = index.traits(at: position)
+            let id = index.segments[position].id
             let belongs = filter.isSatisfied(in: scope)
-            if index.timed.contains(position) {
-                try setTimer(filter.nextChange(in: scope), of: contact.id, in: segment)
-            }
+            if traits.isTimed { try setTimer(filter.nextChange(in: scope), of: contact.id, in: id) }
             if let failure = sight.failure { throw failure }
-            guard belongs != sight.memberships.contains(segment.id) else { continue }
+            guard belongs != sight.memberships.contains(id) else { continue }
+            if belongs { sight.memberships.insert(id) } else { sight.memberships.remove(id) }
             var cause = cause
-            if silenced.contains(position) { cause.announces = false }
-            if belongs { sight.memberships.insert(segment.id) } else { sight.memberships.remove(segment.id) }
-            let isTold = try isTold(contact.id, in: segment, cause)
-            cause.announces = isTold
-            try store(contact.id, in: segment, belongs: belongs, cause: cause)
-            for dependent in index.positions(asking: segment.id) {
-                let isNew = concerned.insert(dependent).inserted
-                if isTold { silenced.remove(dependent) } else if isNew { silenced.insert(dependent) }
+            cause.announces = try concerns[position] == .told && isTold(contact.id, in: id, cause)
+            try store(contact.id, in: index.segments[position], belongs: belongs, cause: cause)
+            for dependent in traits.dependents {
+                if cause.announces {
+                    concerns[dependent] = .told
+                } else if concerns[dependent] == .none {
+                    concerns[dependent] = .silent
+                }
             }
         }
     }
 
-    private func setTimer(_ due: Timestamp?, of contact: Identifier, in segment: SegmentRecord) throws {
-        guard try store.timer(of: contact, in: segment.id) != due else { return }
-        try store.setTimer(of: contact, in: segment.id, to: due)
+    /// Whether a segment is to be looked at, and whether others hear of what comes of it.
+    private enum Concern {
+        case none
+        /// A change that nobody hears of concerns it, and nothing else.
+        case silent
+        case told
+    }
+
+    private func setTimer(_ due: Timestamp?, of contact: Identifier, in segment: Identifier) throws {
+        guard try store.setTimer(of: contact, in: segment, to: due) else { return }
         // A later one is found when the loop next looks by itself.
         if let due, due <= now.adding(seconds: Segmenter.longestSleep) { transaction.wakes.segments = true }
     }
 
     /// While a computation that nobody hears of has yet to come to a contact, what happens meanwhile only anticipates it.
-    private func isTold(_ contact: Identifier, in segment: SegmentRecord, _ cause: Cause) throws -> Bool {
+    private func isTold(_ contact: Identifier, in segment: Identifier, _ cause: Cause) throws -> Bool {
         guard cause.announces else { return false }
-        guard let job = try transaction.segmentJobs()[segment.id] else { return true }
+        guard let job = try transaction.segmentJobs()[segment] else { return true }
         return job.announces || !job.isToCome(contact)
     }
 

@@ -1,9 +1,12 @@
 import WorkflowModel
 
-/// Finds contacts by a filter. The answer is that of `Filter.isSatisfied` for each.
+/// Finds contacts: all, and by a filter.
 package protocol ContactSearch: AnyObject {
-    /// Those that satisfy the filter, in ascending order of ids. One whose data cannot be read satisfies nothing about
-    /// its data.
+    /// A page, the oldest first.
+    /// - Throws: `StoreError.damaged` when one of them cannot be read.
+    func contacts(in project: Identifier, after id: Identifier?, limit: Int) throws -> [Contact]
+    /// Those that satisfy the filter, as `Filter.isSatisfied` has it, in ascending order of ids. One whose data cannot be
+    /// read satisfies nothing about its data.
     /// - Parameters:
     ///   - cursor: only those with a greater id.
     ///   - now: what spans of time are counted back from.
@@ -61,8 +64,10 @@ package protocol SegmentTransaction: ContactSearch, SegmentMembership {
     // MARK: Timers
 
     func timer(of contact: Identifier, in segment: Identifier) throws -> Timestamp?
-    /// Nil takes it away.
-    func setTimer(of contact: Identifier, in segment: Identifier, to due: Timestamp?) throws
+    /// - Parameter due: nil takes it away.
+    /// - Returns: whether that changed anything.
+    @discardableResult
+    func setTimer(of contact: Identifier, in segment: Identifier, to due: Timestamp?) throws -> Bool
     /// The longest due first.
     func segmentTimers(dueAt time: Timestamp, limit: Int) throws -> [SegmentTimer]
     func nextSegmentTimer() throws -> Timestamp?

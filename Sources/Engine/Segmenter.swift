@@ -182,6 +182,16 @@ package struct Segmenter: Sendable {
     ) throws -> Bool {
         guard let last = job.lastContact else { return true }
         let store = keeper.transaction.store
+        if limit > 1, !cause.announces {
+            // Nobody hears of it, so nothing on the way changes one of them.
+            let contacts = try store.contacts(in: segment.projectID, after: job.cursor, limit: limit)
+            for contact in contacts {
+                guard contact.id <= last else { return true }
+                job.cursor = contact.id
+                try keeper.look(at: segment.id, of: contact, cause: cause)
+            }
+            return contacts.count < limit
+        }
         let contacts = try store.contacts(of: segment.projectID, after: job.cursor, through: last, limit: limit)
         for id in contacts {
             job.cursor = id

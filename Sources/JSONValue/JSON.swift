@@ -52,8 +52,8 @@ extension JSON {
     /// A key that itself contains dots wins over the nested reading.
     package subscript(path path: some StringProtocol) -> JSON? {
         if case .object(let object) = self, let whole = object[String(path)] { return whole }
-        guard let dot = path.firstIndex(of: ".") else { return member(String(path)) }
-        return member(String(path[..<dot]))?[path: path[path.index(after: dot)...]]
+        guard let dot = path.firstDot else { return member(String(path)) }
+        return member(String(path[..<dot]))?[path: path[path.utf8.index(after: dot)...]]
     }
 
     private func member(_ key: String) -> JSON? {
@@ -104,4 +104,9 @@ extension JSON: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, Express
         for (key, value) in elements { object[key] = value }
         self = .object(object)
     }
+}
+
+extension StringProtocol {
+    /// Where a dotted path has its first dot: the byte, whatever stands behind it.
+    @inlinable package var firstDot: Index? { utf8.firstIndex(of: UInt8(ascii: ".")) }
 }

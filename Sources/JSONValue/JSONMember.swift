@@ -27,7 +27,7 @@ private struct MemberScanner {
 
     /// - Parameter path: plain ASCII.
     mutating func value(at path: Substring) throws -> JSON? {
-        let head = path.firstIndex(of: ".").map { path[..<$0] }
+        let head = path.firstDot.map { path[..<$0] }
         var inner: Range<Int>?
         try expect(UInt8(ascii: "{"))
         skipBlanks()
@@ -48,7 +48,7 @@ private struct MemberScanner {
             skipBlanks()
         }
         guard let head, let inner else { return nil }
-        let rest = path[path.index(after: head.endIndex)...]
+        let rest = path[path.utf8.index(after: head.endIndex)...]
         guard text[inner.lowerBound] == UInt8(ascii: "{") else { return try parse(inner)[path: rest] }
         var scanner = MemberScanner(
             text: UnsafeBufferPointer(rebasing: text[inner]), offset: 0, depthLimit: depthLimit - 1)

@@ -97,8 +97,17 @@ extension SQLSession {
             """
             INSERT INTO contacts (id, project_id, email, subscribed, data, created_at, updated_at, import_job)
             VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-            """, contact.id, project, contact.email, contact.isSubscribed, contact.data.text, contact.createdAt,
-            contact.updatedAt, job)
+            """
+        ) {
+            $0.add(contact.id)
+            $0.add(project)
+            $0.add(contact.email)
+            $0.add(contact.isSubscribed)
+            $0.add(JSONText(contact.data))
+            $0.add(contact.createdAt)
+            $0.add(contact.updatedAt)
+            $0.add(job)
+        }
         memory.contact = contact
     }
 

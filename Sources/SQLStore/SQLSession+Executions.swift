@@ -60,9 +60,12 @@ extension SQLSession {
 
     func update(_ contact: Contact) throws {
         memory.contact = nil
-        try run(
-            "UPDATE contacts SET subscribed = ?, data = ?, updated_at = ? WHERE id = ?", contact.isSubscribed,
-            contact.data.text, contact.updatedAt, contact.id)
+        try run("UPDATE contacts SET subscribed = ?, data = ?, updated_at = ? WHERE id = ?") {
+            $0.add(contact.isSubscribed)
+            $0.add(JSONText(contact.data))
+            $0.add(contact.updatedAt)
+            $0.add(contact.id)
+        }
     }
 
     func insert(_ event: Event, contact: Identifier?, in project: Identifier) throws {
@@ -218,6 +221,7 @@ extension SQLSession {
 
     private func insertWaits(of execution: Execution) throws {
         guard case .event(let names, _)? = execution.wait else { return }
+        memory.waits = nil
         for name in Set(names) {
             try run(
                 "INSERT INTO waits (contact_id, event_name, execution_id) VALUES (?, ?, ?)", execution.contactID, name,
@@ -304,7 +308,17 @@ extension SQLSession {
     }
 
     func executions(waitingFor event: String, contact: Identifier) throws -> [Identifier] {
-        try rows("SELECT execution_id FROM waits WHERE contact_id = ? AND event_name = ?") {
+        if memory.waits?.contact != contact {
+            let areThere =
+                try first("SELECT 1 FROM waits WHERE contact_id = ? LIMIT 1") {
+                    $0.add(contact)
+                } decode: { _ in
+                    true
+                }
+            memory.waits = (contact, areThere ?? false)
+        }
+        guard memory.waits?.areThere == true else { return [] }
+        return try rows("SELECT execution_id FROM waits WHERE contact_id = ? AND event_name = ?") {
             $0.add(contact)
             $0.add(event)
         } decode: {

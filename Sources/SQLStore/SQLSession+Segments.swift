@@ -91,7 +91,9 @@ extension SQLSession {
 
     func memberships(of contact: Identifier) throws -> Set<Identifier> {
         Set(
-            try rows("SELECT segment_id FROM segment_members WHERE contact_id = ?", contact) { row -> Identifier in
+            try rows("SELECT segment_id FROM segment_members WHERE contact_id = ?") {
+                $0.add(contact)
+            } decode: { row -> Identifier in
                 row[0]
             })
     }
@@ -107,14 +109,22 @@ extension SQLSession {
             """
             INSERT INTO segment_members (contact_id, segment_id, entered_at) VALUES (?, ?, ?)
             ON CONFLICT (contact_id, segment_id) DO NOTHING
-            """, contact, segment, time)
+            """
+        ) {
+            $0.add(contact)
+            $0.add(segment)
+            $0.add(time)
+        }
         guard changeCount > 0 else { return false }
         try countMembers(of: segment, by: 1)
         return true
     }
 
     func leave(_ contact: Identifier, _ segment: Identifier) throws -> Bool {
-        try run("DELETE FROM segment_members WHERE contact_id = ? AND segment_id = ?", contact, segment)
+        try run("DELETE FROM segment_members WHERE contact_id = ? AND segment_id = ?") {
+            $0.add(contact)
+            $0.add(segment)
+        }
         guard changeCount > 0 else { return false }
         try countMembers(of: segment, by: -1)
         return true
@@ -126,12 +136,14 @@ extension SQLSession {
 
     /// Written with the commit: a computation changes a count a thousand times.
     func flushMemberCounts(_ members: [Identifier: Int]) throws {
-        for (segment, amount) in members where amount != 0 {
-            try run(
-                """
-                INSERT INTO segment_counts (segment_id, members) VALUES (?, ?)
-                ON CONFLICT (segment_id) DO UPDATE SET members = members + excluded.members
-                """, segment, amount)
+        try run(
+            """
+            INSERT INTO segment_counts (segment_id, members) VALUES (?, ?)
+            ON CONFLICT (segment_id) DO UPDATE SET members = members + excluded.members
+            """, for: members.filter { $0.value != 0 }.sorted { $0.key < $1.key }
+        ) {
+            $0.add($1.key)
+            $0.add($1.value)
         }
     }
 
@@ -244,15 +256,26 @@ extension SQLSession {
         }
     }
 
-    func setTimer(of contact: Identifier, in segment: Identifier, to due: Timestamp?) throws {
-        guard let due else {
-            return try run("DELETE FROM segment_timers WHERE segment_id = ? AND contact_id = ?", segment, contact)
+    func setTimer(of contact: Identifier, in segment: Identifier, to due: Timestamp?) throws -> Bool {
+        if let due {
+            try run(
+                """
+                INSERT INTO segment_timers (segment_id, contact_id, due_at) VALUES (?, ?, ?)
+                ON CONFLICT (segment_id, contact_id) DO UPDATE SET due_at = excluded.due_at
+                WHERE due_at <> excluded.due_at
+                """
+            ) {
+                $0.add(segment)
+                $0.add(contact)
+                $0.add(due)
+            }
+        } else {
+            try run("DELETE FROM segment_timers WHERE segment_id = ? AND contact_id = ?") {
+                $0.add(segment)
+                $0.add(contact)
+            }
         }
-        try run(
-            """
-            INSERT INTO segment_timers (segment_id, contact_id, due_at) VALUES (?, ?, ?)
-            ON CONFLICT (segment_id, contact_id) DO UPDATE SET due_at = excluded.due_at
-            """, segment, contact, due)
+        return changeCount > 0
     }
 
     func segmentTimers(dueAt time: Timestamp, limit: Int) throws -> [SegmentTimer] {

@@ -27,6 +27,8 @@ final class SQLSession {
         var execution: KnownExecution?
         /// Projects in which no address is kept as suppressed by its hash: every mail on its way out asks.
         var withoutSuppressedAddresses: Set<Identifier> = []
+        /// Whether the contact that was last asked for its waits has any: one change of it brings many events.
+        var waits: (contact: Identifier, areThere: Bool)?
         /// Names of events whose past is still to be found.
         var unfinishedNames: Set<String>?
     }
@@ -40,7 +42,7 @@ final class SQLSession {
     deinit { if isOverwriting { try? database.execute(sql: "PRAGMA secure_delete = FAST") } }
 
     /// Rows changed by the last statement.
-    var changeCount: Int { database.changesCount }
+    var changeCount: Int { Int(sqlite3_changes(database.sqliteConnection)) }
 
     /// Runs a statement that returns no rows.
     func run<each Value: SQLValue>(_ sql: StaticString, _ arguments: repeat (each Value)?) throws {
@@ -83,6 +85,13 @@ final class SQLSession {
             if let value = try decode(SQLRow(statement)) { return value }
         }
         return nil
+    }
+
+    /// Runs a statement that has no parameters and returns no rows.
+    func run(_ sql: StaticString) throws {
+        let statement = try statements.statement(sql, on: database)
+        defer { statement.reset() }
+        while try statement.step() {}
     }
 
     // MARK: Statements of the inner loops

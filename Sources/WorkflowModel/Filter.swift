@@ -84,7 +84,13 @@ package struct Filter: Hashable, Sendable {
 
     /// The first moment after `now` at which time alone may change the answer; nil when it never does.
     package func nextChange(in scope: some FilterScope) -> Timestamp? {
-        conditions.compactMap { $0.nextChange(in: scope) }.min()
+        var next: Timestamp?
+        func consider(_ change: Timestamp?) { if let change { next = min(next ?? change, change) } }
+        for group in groups {
+            for condition in group.conditions { consider(condition.nextChange(in: scope)) }
+            consider(group.nested?.nextChange(in: scope))
+        }
+        return next
     }
 
     /// A condition of it, and where it stands.

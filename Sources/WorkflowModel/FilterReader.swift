@@ -167,7 +167,7 @@ struct FilterReader {
 
     /// The operators that a field takes; nil with a problem when there is no such field.
     private mutating func operators(of field: String, path: String) -> [Condition.Operator]? {
-        guard let dot = field.firstIndex(of: ".") else {
+        guard let dot = field.firstDot else {
             if ["email", "subscribed", "createdAt", "updatedAt"].contains(field) {
                 return Condition.FieldKind(path: "contact.\(field)").operators
             }
@@ -175,7 +175,7 @@ struct FilterReader {
             report("\(path).field", "must be one of \(knownFields)")
             return nil
         }
-        let isComplete = field.index(after: dot) < field.endIndex
+        let isComplete = field.utf8.index(after: dot) < field.endIndex
         switch field[..<dot] {
         case "contact" where isComplete: return Condition.FieldKind(path: field).operators
         case "data" where isComplete: return Condition.FieldKind.free.operators

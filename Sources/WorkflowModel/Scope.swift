@@ -63,8 +63,8 @@ package struct Scope: Sendable {
     }
 
     static func split(_ path: String) -> (root: Substring, rest: Substring?) {
-        guard let dot = path.firstIndex(of: ".") else { return (path[...], nil) }
-        return (path[..<dot], path[path.index(after: dot)...])
+        guard let dot = path.firstDot else { return (path[...], nil) }
+        return (path[..<dot], path[path.utf8.index(after: dot)...])
     }
 }
 

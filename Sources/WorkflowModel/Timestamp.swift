@@ -47,7 +47,13 @@ extension Timestamp: CustomStringConvertible {
     /// From RFC 3339 (`2026-11-23T06:00:00Z`, fractions and numeric offsets allowed, also a space for the `T`);
     /// nil for anything else.
     package init?(rfc3339 text: String) {
-        var scanner = DigitScanner(text)
+        var text = text
+        guard let time = text.withUTF8({ Timestamp(rfc3339: $0) }) else { return nil }
+        self = time
+    }
+
+    private init?(rfc3339 bytes: UnsafeBufferPointer<UInt8>) {
+        var scanner = DigitScanner(bytes)
         guard let year = scanner.digits(4), scanner.skip("-"), let month = scanner.digits(2), scanner.skip("-"),
             let day = scanner.digits(2), scanner.skip("T") || scanner.skip("t") || scanner.skip(" "),
             let hour = scanner.digits(2), scanner.skip(":"), let minute = scanner.digits(2), scanner.skip(":"),
@@ -127,24 +133,30 @@ extension Int64 {
 
 /// Reads fixed-width digits out of a timestamp's text.
 private struct DigitScanner {
-    private var rest: Substring.UTF8View
+    private let bytes: UnsafeBufferPointer<UInt8>
+    private var place = 0
 
-    init(_ text: String) { rest = Substring(text).utf8 }
+    init(_ bytes: UnsafeBufferPointer<UInt8>) { self.bytes = bytes }
 
-    var isAtEnd: Bool { rest.isEmpty }
+    var isAtEnd: Bool { place == bytes.count }
+
+    private var digit: Int64? {
+        guard place < bytes.count, bytes[place] &- UInt8(ascii: "0") < 10 else { return nil }
+        return Int64(bytes[place] - UInt8(ascii: "0"))
+    }
 
     mutating func skip(_ character: Unicode.Scalar) -> Bool {
-        guard rest.first == UInt8(ascii: character) else { return false }
-        rest.removeFirst()
+        guard place < bytes.count, bytes[place] == UInt8(ascii: character) else { return false }
+        place += 1
         return true
     }
 
     mutating func digits(_ count: Int) -> Int64? {
         var value: Int64 = 0
         for _ in 0..<count {
-            guard let byte = rest.first, byte &- UInt8(ascii: "0") < 10 else { return nil }
-            value = value * 10 + Int64(byte - UInt8(ascii: "0"))
-            rest.removeFirst()
+            guard let digit else { return nil }
+            value = value * 10 + digit
+            place += 1
         }
         return value
     }
@@ -153,10 +165,10 @@ private struct DigitScanner {
     mutating func fraction() -> Int64? {
         var value: Int64 = 0
         var count = 0
-        while let byte = rest.first, byte &- UInt8(ascii: "0") < 10 {
-            if count < 6 { value = value * 10 + Int64(byte - UInt8(ascii: "0")) }
+        while let digit {
+            if count < 6 { value = value * 10 + digit }
             count += 1
-            rest.removeFirst()
+            place += 1
         }
         guard count > 0 else { return nil }
         for _ in min(count, 6)..<6 { value *= 10 }

@@ -138,14 +138,16 @@ extension StoreContract {
             for (number, seconds) in [(80, 30), (81, 10), (82, 20)] as [(UInt64, Int64)] {
                 try store.setTimer(of: contact.id, in: id(number), to: time.adding(seconds: seconds))
             }
-            try store.setTimer(of: contact.id, in: id(80), to: time.adding(seconds: 5))
+            #expect(try store.setTimer(of: contact.id, in: id(80), to: time.adding(seconds: 5)))
+            #expect(try !store.setTimer(of: contact.id, in: id(80), to: time.adding(seconds: 5)))
             #expect(try store.nextSegmentTimer() == time.adding(seconds: 5))
             #expect(try store.timer(of: contact.id, in: id(81)) == time.adding(seconds: 10))
             #expect(try store.timer(of: id(3), in: id(81)) == nil)
             let due = try store.segmentTimers(dueAt: time.adding(seconds: 10), limit: 10)
             #expect(due.map(\.segmentID) == [id(80), id(81)])
             #expect(try store.segmentTimers(dueAt: time.adding(seconds: 99), limit: 1).map(\.segmentID) == [id(80)])
-            try store.setTimer(of: contact.id, in: id(80), to: nil)
+            #expect(try store.setTimer(of: contact.id, in: id(80), to: nil))
+            #expect(try !store.setTimer(of: contact.id, in: id(80), to: nil))
             #expect(try store.nextSegmentTimer() == time.adding(seconds: 10))
         }
     }

@@ -30,7 +30,9 @@ extension FakeSession: SegmentTransaction, SegmentReader {
         of filter: Filter, _ job: SegmentJob, in project: Identifier, limit: Int, at now: Timestamp
     ) throws -> SegmentDeviations { throw Unsupported() }
     func timer(of contact: Identifier, in segment: Identifier) throws -> Timestamp? { throw Unsupported() }
-    func setTimer(of contact: Identifier, in segment: Identifier, to due: Timestamp?) throws { throw Unsupported() }
+    func setTimer(of contact: Identifier, in segment: Identifier, to due: Timestamp?) throws -> Bool {
+        throw Unsupported()
+    }
     func segmentTimers(dueAt time: Timestamp, limit: Int) throws -> [SegmentTimer] { throw Unsupported() }
     func nextSegmentTimer() throws -> Timestamp? { throw Unsupported() }
     func memberCount(of segment: Identifier) throws -> Int { throw Unsupported() }

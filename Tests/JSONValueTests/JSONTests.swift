@@ -21,12 +21,14 @@ import Testing
     }
 
     private static let document: JSON = [
-        "a": ["b": ["c": 1], "list": [["x": "first"], "second"]], "a.b": "dotted", "n": nil,
+        "a": ["b": ["c": 1], "list": [["x": "first"], "second"], "\u{301}e": "marked"], "a.b": "dotted", "n": nil,
     ]
 
     private static let paths: [(String, JSON?)] = [
         ("a.list.0.x", "first"), ("a.list.1", "second"), ("a.list.2", .none), ("a.list.-1", .none), ("a.b", "dotted"),
         ("n", JSON.null), ("n.x", .none), ("x", .none), ("a.b.c", 1), ("", .none), ("a.", .none), (".", .none),
+        // A mark that joins the dot to a character of several scalars takes nothing from the dot.
+        ("a.\u{301}e", "marked"),
     ]
 
     @Test(arguments: paths)
