@@ -1,4 +1,5 @@
 import Glibc
+import JSONValue
 import ServerTestKit
 import Testing
 
@@ -15,6 +16,10 @@ struct ShutdownStories {
         for line in ["MAIL FROM:<\(Self.sender)>", "RCPT TO:<\(Site.inbox)>", "DATA"] {
             let reply = try await client.command(line)
             try #require(reply.isPositive, "\(line): \(reply)")
+        }
+        // Postfix answers these by itself and does not wait for the milter, which might hear of the mail behind its stop.
+        try await eventually("the milter knows of the mail") {
+            try await first.health()["milter"]?["messagesInFlight"] == 1
         }
         let start = ContinuousClock.now
         first.process.signal(SIGTERM)
