@@ -15,7 +15,7 @@ final class DatabaseLock: Sendable {
             )
         }
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
-            Glibc.close(descriptor)
+            // `deinit` closes it, also after this. Twice would close what another thread opens in between.
             throw StoreError(.inUse, "another postrider works with this database (\(path) is locked): stop it first")
         }
     }
