@@ -183,7 +183,7 @@ package struct Segmenter: Sendable {
         guard let last = job.lastContact else { return true }
         let store = keeper.transaction.store
         if limit > 1, !cause.announces {
-            // Nobody hears of it, so nothing on the way changes one of them.
+            // Nobody hears of it, so nothing on the way changes one of them. Who cannot be read is found one by one.
             let contacts = try store.contacts(in: segment.projectID, after: job.cursor, limit: limit)
             for contact in contacts {
                 guard contact.id <= last else { return true }
