@@ -113,6 +113,23 @@ private let pro = SegmentStage.pro
         #expect(ended.first?.context["segmentName"] == "VIP")
     }
 
+    /// One request changes the contact, by which it enters, and is then what the workflow of that entry waits for.
+    @Test func aWaitThatTheChangeHasBegunSeesTheEventOfItsRequest() async throws {
+        let stage = try await SegmentStage()
+        try await stage.make("VIP", pro)
+        try await stage.engine.apply([
+            "workflow": "flow", "enabled": true, "trigger": ["event": "segment.vip.entry"],
+            "steps": [
+                "trigger": ["type": "TRIGGER", "next": "wait"],
+                "wait": ["type": "WAIT_FOR_EVENT", "config": ["eventName": "bought"], "next": "end"],
+                "end": ["type": "EXIT", "config": ["reason": "bought"]],
+            ],
+        ])
+        try await stage.engine.track("seen")
+        try await stage.engine.track("bought", data: ["plan": "pro"])
+        #expect(try await stage.engine.executions().map(\.exitReason) == ["bought"])
+    }
+
     @Test func whoSeesTheChangeSeesTheMembership() async throws {
         let stage = try await SegmentStage()
         try await stage.make("VIP", pro)

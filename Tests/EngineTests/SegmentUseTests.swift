@@ -90,6 +90,33 @@ private let pro = SegmentStage.pro
         #expect(try await stage.segments.refresh("third").memberCount == 2000)
     }
 
+    /// Of two pages, with somebody in the first who cannot be read, and somebody who came after the computation began.
+    @Test func aComputationByTheClockGoesThroughEverybody() async throws {
+        let stage = try await SegmentStage()
+        let project = stage.project
+        let now = stage.engine.clock.now()
+        try await stage.store.write { store in
+            for number in 0..<1500 {
+                let contact = Contact(
+                    id: Identifier(high: 0x0190_0000_0000_7000, low: UInt64(number)), email: "c\(number)@example.org",
+                    isSubscribed: true, data: ["n": 1], createdAt: now, updatedAt: now)
+                try store.insert(contact, in: project)
+            }
+        }
+        try DamagedDatabase(stage.database.path).spoil(
+            "UPDATE contacts SET data = '{' WHERE email = 'c700@example.org'")
+        let young = Condition(field: "createdAt", operator: .within, value: 1, unit: .hours)
+        _ = try await stage.segments.create(.init(name: "Young", kind: .dynamic, filter: SegmentStage.filter(young)))
+        try await stage.engine.track("a", "late@example.org", data: ["n": 1])
+        #expect(try await stage.count("segment.young.entry") == 1, "who is new is told")
+        try await stage.run()
+        let whole = try await stage.segments.segment("young")
+        #expect(!whole.isComputing && whole.memberCount == 1500)
+        #expect(try await stage.count("segment.young.entry") == 1)
+        #expect(try await stage.memberships("c1499@example.org") == ["young"])
+        #expect(try await stage.store.write { try $0.nextSegmentTimer() } != nil)
+    }
+
     // MARK: Keeping what is used
 
     @Test func whatIsUsedStays() async throws {
