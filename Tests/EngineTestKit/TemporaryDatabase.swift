@@ -10,5 +10,14 @@ package final class TemporaryDatabase: Sendable {
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
     }
 
+    /// What a machine that stops at this moment leaves: the files as they are. Nothing may be under way.
+    package func crashed() throws -> TemporaryDatabase {
+        let copy = try TemporaryDatabase()
+        for file in ["", "-wal"] where FileManager.default.fileExists(atPath: path + file) {
+            try FileManager.default.copyItem(atPath: path + file, toPath: copy.path + file)
+        }
+        return copy
+    }
+
     deinit { try? FileManager.default.removeItem(at: directory) }
 }

@@ -114,6 +114,28 @@ import Testing
         #expect(try stage.commits() == 1)
     }
 
+    /// More than the cache holds: SQLite would make room by writing pages into the log, some of them twice. After a crash the
+    /// log is all there is.
+    @Test func whatAFailedWriteHadWrittenTakesNoCommitAlong() async throws {
+        struct Refused: Error {}
+        let stage = try Stage(patience: .seconds(3600))
+        let filler = String(repeating: "x", count: 3000)
+        let before = stage.begin(others: 4)
+        let refused = stage.begin(others: 4) {
+            for number in 0..<3000 { try $0.count("\(number)\(filler)", by: 1) }
+            throw Refused()
+        }
+        let after = (0..<3).map { _ in stage.begin(others: 4) }
+        await #expect(throws: Refused.self) { try await refused.end() }
+        for write in [before] + after { try await write.end() }
+        for _ in 0..<3 { try await stage.begin(others: 0).end() }
+        let crashed = try stage.database.crashed()
+        let store = try SQLiteStore(path: crashed.path, exclusively: true)
+        #expect(try await store.read { try $0.counters() } == ["seen": 7])
+        try store.close()
+        #expect(try stage.commits() == 4)
+    }
+
     @Test func closingEndsTheWait() async throws {
         let stage = try Stage(patience: .seconds(3600))
         let waiting = stage.begin(others: 9)
