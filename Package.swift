@@ -209,7 +209,10 @@ let package = Package(
             dependencies: ["WebhookAdapter", "Engine", "WorkflowModel", "ServerTestKit"], swiftSettings: strict),
         .testTarget(
             name: "SQLStoreTests",
-            dependencies: ["SQLStore", "Engine", "EngineTestKit", "JSONValue", "WorkflowModel", "MailModel"],
+            dependencies: [
+                "SQLStore", "Engine", "EngineTestKit", "JSONValue", "WorkflowModel", "MailModel", "CSQLite",
+                .product(name: "GRDBSQLite", package: "GRDB.swift"),
+            ],
             swiftSettings: strict),
         // System libraries.
         .systemLibrary(name: "CLibmilter", providers: [.apt(["libmilter-dev"])]),

@@ -31,6 +31,7 @@ package final class SQLiteStore: Store {
             try pool.writeWithoutTransaction { database in
                 try database.execute(sql: "PRAGMA synchronous = FULL")
                 try Migrations.migrate(database, path: path)
+                if let connection = database.sqliteConnection { GatheredLog.gather(on: connection) }
             }
             checkpointer = Checkpointer(
                 connection: try DatabaseQueue(path: path, configuration: Self.checkpointConfiguration))
@@ -58,7 +59,7 @@ package final class SQLiteStore: Store {
         configuration.prepareDatabase { database in
             // The writer alone comes back to the same pages again and again. What a long campaign goes through fills every cache,
             // and more than this made it no faster.
-            let cache = database.configuration.readonly ? 1024 : 6144
+            let cache = database.configuration.readonly ? 512 : 6144
             try database.execute(sql: "PRAGMA cache_size = -\(cache)")
             // The checkpointer does it.
             try database.execute(sql: "PRAGMA wal_autocheckpoint = 0")
