@@ -1,3 +1,4 @@
+// Both show the same header, and the members of its types belong to the one that the compiler meets first.
 import CSQLite
 import GRDBSQLite
 

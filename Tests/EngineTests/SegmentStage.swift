@@ -39,6 +39,32 @@ struct SegmentStage: Sendable {
         try await segments.create(.init(name: name, kind: .static, filter: nil))
     }
 
+    /// Contacts of one moment, `c0@example.org` and on, in the order of their ids, past the door for contacts: no segment hears of
+    /// them.
+    func insert(_ count: Int, data: @escaping @Sendable (Int) -> JSONObject) async throws {
+        let (project, now) = (project, engine.clock.now())
+        try await store.write { store in
+            for number in 0..<count {
+                let contact = Contact(
+                    id: Identifier(high: 0x0190_0000_0000_7000, low: UInt64(number)), email: "c\(number)@example.org",
+                    isSubscribed: true, data: data(number), createdAt: now, updatedAt: now)
+                try store.insert(contact, in: project)
+            }
+        }
+    }
+
+    /// A workflow that begins with an entry into `vip`, waits for an event, and ends with the given reason.
+    func applyWait(for event: String, reason: String) async throws {
+        try await engine.apply([
+            "workflow": "flow", "enabled": true, "trigger": ["event": "segment.vip.entry"],
+            "steps": [
+                "trigger": ["type": "TRIGGER", "next": "wait"],
+                "wait": ["type": "WAIT_FOR_EVENT", "config": ["eventName": .string(event)], "next": "end"],
+                "end": ["type": "EXIT", "config": ["reason": .string(reason)]],
+            ],
+        ])
+    }
+
     /// Everything that the loop of segments has to do now.
     func run() async throws {
         repeat {

@@ -92,16 +92,7 @@ private let pro = SegmentStage.pro
     @Test func entryStartsAWorkflowAndExitEndsAWait() async throws {
         let stage = try await SegmentStage()
         try await stage.make("VIP", pro)
-        try await stage.engine.apply([
-            "workflow": "flow", "enabled": true, "trigger": ["event": "segment.vip.entry"],
-            "steps": [
-                "trigger": ["type": "TRIGGER", "next": "wait"],
-                "wait": [
-                    "type": "WAIT_FOR_EVENT", "config": ["eventName": "segment.vip.exit"], "next": "end",
-                ],
-                "end": ["type": "EXIT", "config": ["reason": "gone"]],
-            ],
-        ])
+        try await stage.applyWait(for: "segment.vip.exit", reason: "gone")
         try await stage.engine.track("a", data: ["plan": "pro"])
         let waiting = try await stage.engine.executions()
         #expect(waiting.map(\.status) == [.waiting])
@@ -117,14 +108,7 @@ private let pro = SegmentStage.pro
     @Test func aWaitThatTheChangeHasBegunSeesTheEventOfItsRequest() async throws {
         let stage = try await SegmentStage()
         try await stage.make("VIP", pro)
-        try await stage.engine.apply([
-            "workflow": "flow", "enabled": true, "trigger": ["event": "segment.vip.entry"],
-            "steps": [
-                "trigger": ["type": "TRIGGER", "next": "wait"],
-                "wait": ["type": "WAIT_FOR_EVENT", "config": ["eventName": "bought"], "next": "end"],
-                "end": ["type": "EXIT", "config": ["reason": "bought"]],
-            ],
-        ])
+        try await stage.applyWait(for: "bought", reason: "bought")
         try await stage.engine.track("seen")
         try await stage.engine.track("bought", data: ["plan": "pro"])
         #expect(try await stage.engine.executions().map(\.exitReason) == ["bought"])

@@ -65,16 +65,7 @@ private let pro = SegmentStage.pro
 
     @Test func aComputationGoesOnAfterAStop() async throws {
         let stage = try await SegmentStage()
-        let project = stage.project
-        let now = stage.engine.clock.now()
-        try await stage.store.write { store in
-            for number in 0..<6000 {
-                let contact = Contact(
-                    id: Identifier(high: 0x0190_0000_0000_7000, low: UInt64(number)), email: "c\(number)@example.org",
-                    isSubscribed: true, data: ["n": .int(Int64(number % 3))], createdAt: now, updatedAt: now)
-                try store.insert(contact, in: project)
-            }
-        }
+        try await stage.insert(6000) { ["n": .int(Int64($0 % 3))] }
         _ = try await stage.segments.create(
             .init(
                 name: "Third", kind: .dynamic,
@@ -93,16 +84,7 @@ private let pro = SegmentStage.pro
     /// Of two pages, with somebody in the first who cannot be read, and somebody who came after the computation began.
     @Test func aComputationByTheClockGoesThroughEverybody() async throws {
         let stage = try await SegmentStage()
-        let project = stage.project
-        let now = stage.engine.clock.now()
-        try await stage.store.write { store in
-            for number in 0..<1500 {
-                let contact = Contact(
-                    id: Identifier(high: 0x0190_0000_0000_7000, low: UInt64(number)), email: "c\(number)@example.org",
-                    isSubscribed: true, data: ["n": 1], createdAt: now, updatedAt: now)
-                try store.insert(contact, in: project)
-            }
-        }
+        try await stage.insert(1500) { _ in ["n": 1] }
         try DamagedDatabase(stage.database.path).spoil(
             "UPDATE contacts SET data = '{' WHERE email = 'c700@example.org'")
         let young = Condition(field: "createdAt", operator: .within, value: 1, unit: .hours)

@@ -1,3 +1,4 @@
+// Also for the members of SQLite's types, see `GatheredLog`.
 import CSQLite
 import EngineTestKit
 import Foundation
