@@ -110,6 +110,7 @@ let package = Package(
             name: "EngineTestKit",
             dependencies: [
                 "Engine", "JSONValue", "MailModel", "WorkflowModel", .product(name: "Logging", package: "swift-log"),
+                .product(name: "GRDBSQLite", package: "GRDB.swift"),
             ],
             path: "Tests/EngineTestKit", swiftSettings: strict),
         .target(

@@ -114,7 +114,7 @@ struct SegmentKeeper {
     ) throws -> Bool {
         let changed =
             belongs
-            ? try store.enter(contact, segment.id, at: now) : try store.leave(contact, segment.id)
+            ? try store.enter(contact, segment, at: now) : try store.leave(contact, segment)
         if changed, cause.announces {
             transaction.announcements.append(
                 .init(contact: contact, segment: segment, isEntry: belongs, projectID: projectID, cause: cause))

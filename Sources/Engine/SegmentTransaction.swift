@@ -35,9 +35,9 @@ package protocol SegmentTransaction: ContactSearch, SegmentMembership {
     func purgeSegments(limit: Int) throws -> Bool
 
     /// - Returns: false when the contact is in it already.
-    func enter(_ contact: Identifier, _ segment: Identifier, at time: Timestamp) throws -> Bool
+    func enter(_ contact: Identifier, _ segment: SegmentRecord, at time: Timestamp) throws -> Bool
     /// - Returns: false when the contact is not in it.
-    func leave(_ contact: Identifier, _ segment: Identifier) throws -> Bool
+    func leave(_ contact: Identifier, _ segment: SegmentRecord) throws -> Bool
     /// Forgets everything about a contact that is erased; its row is still there.
     func forgetMemberships(of contact: Identifier) throws
     /// Counts the members anew.

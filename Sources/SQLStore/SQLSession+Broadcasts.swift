@@ -298,7 +298,7 @@ extension SQLSession {
             SELECT count(*), coalesce(sum(c.subscribed), 0), coalesce(sum(c.subscribed AND NOT EXISTS (
                     SELECT 1 FROM suppressions s WHERE s.project_id = c.project_id AND s.address = c.email
                         AND (s.expires_at IS NULL OR s.expires_at > ?3))), 0)
-            FROM segment_members m JOIN contacts c ON c.id = m.contact_id
+            FROM members_by_segment m JOIN contacts c ON c.id = m.contact_id
             WHERE m.segment_id = ?1 AND c.project_id = ?2
             """, segment, project, time, decode: audience) ?? Audience(members: 0, subscribed: 0, sendable: 0)
     }

@@ -93,6 +93,7 @@ extension SQLSession {
 
     func insert(_ contact: Contact, in project: Identifier, importedBy job: Int64?) throws {
         memory.contact = nil
+        if let start = ContactBlock.start(by: contact.id) { try beginBlock(at: start, in: project) }
         try run(
             """
             INSERT INTO contacts (id, project_id, email, subscribed, data, created_at, updated_at, import_job)

@@ -17,6 +17,7 @@ struct ExecutionTally {
     private(set) var changes: [Key: Int] = [:]
     /// Members by segment.
     var members: [Identifier: Int] = [:]
+    var blocks: [SegmentBlock: Int] = [:]
     var broadcasts: [BroadcastTally: Int] = [:]
 
     mutating func add(_ amount: Int, workflow: Identifier, step: String = "", status: String) {
@@ -41,6 +42,7 @@ extension SQLSession {
                 """, key.workflow, key.step, key.status, amount)
         }
         try flushMemberCounts(tally.members)
+        try flushBlockCounts()
         try flushBroadcastCounts(tally.broadcasts)
         tally = ExecutionTally()
         guard !journal.bytes.isEmpty else { return }

@@ -60,21 +60,47 @@ extension SQLSession {
             let id: Identifier = try first(
                 "SELECT id FROM segments WHERE deleted_at IS NOT NULL LIMIT 1", decode: { $0[0] })
         else { return false }
-        try run(
-            """
-            DELETE FROM segment_members WHERE (contact_id, segment_id) IN (
-                SELECT contact_id, segment_id FROM segment_members WHERE segment_id = ? LIMIT ?)
-            """, id, limit)
-        let members = changeCount
+        let areMembersLeft = try purgeMembers(of: id, limit: limit)
         try run(
             """
             DELETE FROM segment_timers WHERE segment_id = ?1 AND contact_id IN (
                 SELECT contact_id FROM segment_timers WHERE segment_id = ?1 LIMIT ?2)
             """, id, limit)
-        guard members < limit, changeCount < limit else { return true }
+        guard !areMembersLeft, changeCount < limit else { return true }
         try run("DELETE FROM segment_counts WHERE segment_id = ?", id)
         try run("DELETE FROM segments WHERE id = ?", id)
         return true
+    }
+
+    /// Block by block, each whole.
+    /// - Returns: whether there are more.
+    private func purgeMembers(of segment: Identifier, limit: Int) throws -> Bool {
+        try flushBlockCounts()
+        let blocks = try rows(
+            """
+            SELECT b.id, b.project_id, b.first_id, s.members FROM segments g
+            CROSS JOIN contact_blocks b ON b.project_id = g.project_id
+            CROSS JOIN segment_blocks s ON s.block_id = b.id AND s.segment_id = g.id
+            WHERE g.id = ? ORDER BY b.first_id LIMIT ?
+            """, segment, limit
+        ) { (id: $0[0] as Int, project: $0[1] as Identifier, first: $0[2] as Identifier, members: $0[3] as Int) }
+        var left = limit
+        for entry in blocks {
+            guard left > 0 else { return true }
+            if entry.members > 0 {
+                let block = try block(of: entry.first, in: entry.project)
+                try run(
+                    """
+                    DELETE FROM segment_members WHERE segment_id = ? AND contact_id IN (
+                        SELECT c.id FROM contacts c INDEXED BY contacts_by_project
+                        WHERE c.project_id = ? AND c.id >= ? AND (c.id < ?4 OR ?4 IS NULL))
+                    """, segment, entry.project, block.first, block.end)
+            }
+            try run("DELETE FROM segment_blocks WHERE block_id = ? AND segment_id = ?", entry.id, segment)
+            // A contact that is no member costs a look, too.
+            left -= max(entry.members, 16)
+        }
+        return blocks.count == limit
     }
 
     /// By id or slug.
@@ -104,7 +130,7 @@ extension SQLSession {
         ) { _ in true } ?? false
     }
 
-    func enter(_ contact: Identifier, _ segment: Identifier, at time: Timestamp) throws -> Bool {
+    func enter(_ contact: Identifier, _ segment: SegmentRecord, at time: Timestamp) throws -> Bool {
         try run(
             """
             INSERT INTO segment_members (contact_id, segment_id, entered_at) VALUES (?, ?, ?)
@@ -112,26 +138,30 @@ extension SQLSession {
             """
         ) {
             $0.add(contact)
-            $0.add(segment)
+            $0.add(segment.id)
             $0.add(time)
         }
         guard changeCount > 0 else { return false }
-        try countMembers(of: segment, by: 1)
+        try countMembers(of: segment.id, in: segment.projectID, near: contact, by: 1)
         return true
     }
 
-    func leave(_ contact: Identifier, _ segment: Identifier) throws -> Bool {
+    func leave(_ contact: Identifier, _ segment: SegmentRecord) throws -> Bool {
         try run("DELETE FROM segment_members WHERE contact_id = ? AND segment_id = ?") {
             $0.add(contact)
-            $0.add(segment)
+            $0.add(segment.id)
         }
         guard changeCount > 0 else { return false }
-        try countMembers(of: segment, by: -1)
+        try countMembers(of: segment.id, in: segment.projectID, near: contact, by: -1)
         return true
     }
 
-    private func countMembers(of segment: Identifier, by amount: Int) throws {
+    private func countMembers(
+        of segment: Identifier, in project: Identifier, near contact: Identifier, by amount: Int
+    ) throws {
         tally.members[segment, default: 0] += amount
+        let block = try block(of: contact, in: project).id
+        tally.blocks[SegmentBlock(block: block, segment: segment), default: 0] += amount
     }
 
     /// Written with the commit: a computation changes a count a thousand times.
@@ -148,18 +178,32 @@ extension SQLSession {
     }
 
     func forgetMemberships(of contact: Identifier) throws {
-        for segment in try memberships(of: contact) { try countMembers(of: segment, by: -1) }
+        guard
+            let project: Identifier = try first(
+                "SELECT project_id FROM contacts WHERE id = ?", contact, decode: { $0[0] })
+        else { return }
+        for segment in try memberships(of: contact) {
+            try countMembers(of: segment, in: project, near: contact, by: -1)
+        }
         try run("DELETE FROM segment_members WHERE contact_id = ?", contact)
         try run(
             """
-            DELETE FROM segment_timers WHERE contact_id = ?1 AND segment_id IN (
-                SELECT s.id FROM contacts c JOIN segments s ON s.project_id = c.project_id WHERE c.id = ?1)
-            """, contact)
+            DELETE FROM segment_timers WHERE contact_id = ? AND segment_id IN (
+                SELECT id FROM segments WHERE project_id = ?)
+            """, contact, project)
     }
 
     func recount(segment: Identifier) throws -> Int {
+        try flushBlockCounts()
         let count: Int =
-            try first("SELECT count(*) FROM segment_members WHERE segment_id = ?", segment) { $0[0] } ?? 0
+            try first(
+                """
+                SELECT coalesce(sum(s.members), 0) FROM segments g
+                CROSS JOIN contact_blocks b ON b.project_id = g.project_id
+                CROSS JOIN segment_blocks s ON s.block_id = b.id AND s.segment_id = g.id
+                WHERE g.id = ?
+                """, segment
+            ) { $0[0] } ?? 0
         tally.members[segment] = nil
         try run(
             """
@@ -174,26 +218,46 @@ extension SQLSession {
     }
 
     func members(of segment: Identifier, limit: Int, offset: Int) throws -> [SegmentMember] {
-        try rows(
+        // Whole blocks are passed over by their counts.
+        var offset = offset
+        let start: Identifier? = try firstDecoded(
+            """
+            SELECT b.first_id, s.members FROM segments g
+            CROSS JOIN contact_blocks b ON b.project_id = g.project_id
+            CROSS JOIN segment_blocks s ON s.block_id = b.id AND s.segment_id = g.id
+            WHERE g.id = ? ORDER BY b.first_id
+            """, segment
+        ) { row in
+            let members: Int = row[1]
+            if offset < members { return row[0] }
+            offset -= members
+            return nil
+        }
+        guard let start else { return [] }
+        return try rows(
             """
             SELECT c.id, c.email, c.subscribed, c.data, c.created_at, c.updated_at, m.entered_at
-            FROM (SELECT contact_id, segment_id, entered_at FROM segment_members
-                WHERE segment_id = ? ORDER BY contact_id LIMIT ? OFFSET ?) m
+            FROM (SELECT contact_id, entered_at FROM members_by_segment
+                WHERE segment_id = ? AND block_start >= ? ORDER BY block_start, contact_id LIMIT ? OFFSET ?) m
             JOIN contacts c ON c.id = m.contact_id ORDER BY c.id
-            """, segment, limit, offset
+            """, segment, start, limit, offset
         ) { SegmentMember(contact: try Self.contact($0), enteredAt: $0[6]) }
     }
 
     func members(
         of segment: Identifier, after cursor: Identifier?, through last: Identifier, limit: Int
     ) throws -> [Identifier] {
+        try flushBlockCounts()
         // No id is before the zero one.
         let start = cursor ?? Identifier(high: 0, low: 0)
         return try rows(
             """
-            SELECT contact_id FROM segment_members
-            WHERE segment_id = ? AND contact_id > ? AND contact_id <= ?
-            ORDER BY contact_id LIMIT ?
+            SELECT contact_id FROM members_by_segment
+            WHERE segment_id = ?1 AND block_start >= ifnull((
+                    SELECT b.first_id FROM segments g JOIN contact_blocks b ON b.project_id = g.project_id
+                    WHERE g.id = ?1 AND b.first_id <= ?2 ORDER BY b.first_id DESC LIMIT 1), x'')
+                AND block_start <= ?3 AND contact_id > ?2 AND contact_id <= ?3
+            ORDER BY block_start, contact_id LIMIT ?4
             """, segment, start, last, limit
         ) { $0[0] }
     }

@@ -29,6 +29,8 @@ final class SQLSession {
         var withoutSuppressedAddresses: Set<Identifier> = []
         /// Whether the contact that was last asked for its waits has any: one change of it brings many events.
         var waits: (contact: Identifier, areThere: Bool)?
+        /// The block of contacts last asked for.
+        var block: ContactBlock?
         /// Names of events whose past is still to be found.
         var unfinishedNames: Set<String>?
     }

@@ -97,20 +97,21 @@ package struct RandomContacts {
                 try store.insert(
                     Project(id: Identifier(high: 7, low: 2), slug: "q", name: "Q"), at: RandomContacts.now)
                 try store.keepEvents(Self.kept, in: project.id)
-                for name in Self.segments {
-                    guard let id = Self.segment(name) else { continue }
-                    try store.save(
+                let segments = Self.segments.compactMap { name in
+                    Self.segment(name).map {
                         SegmentRecord(
-                            id: id, projectID: project.id, slug: name, name: name, kind: .static, filter: nil,
-                            createdAt: RandomContacts.now, updatedAt: RandomContacts.now))
+                            id: $0, projectID: project.id, slug: name, name: name, kind: .static, filter: nil,
+                            createdAt: RandomContacts.now, updatedAt: RandomContacts.now)
+                    }
                 }
+                for segment in segments { try store.save(segment) }
                 for contact in people {
                     try store.insert(contact, in: project.id)
                     // Whoever has left is no member.
-                    for id in Self.segments.compactMap(Self.segment) {
-                        _ = try store.enter(contact.id, id, at: RandomContacts.now)
-                        if memberships[contact.id]?.contains(id) == true { continue }
-                        _ = try store.leave(contact.id, id)
+                    for segment in segments {
+                        _ = try store.enter(contact.id, segment, at: RandomContacts.now)
+                        if memberships[contact.id]?.contains(segment.id) == true { continue }
+                        _ = try store.leave(contact.id, segment)
                     }
                 }
                 // Nobody of another project is ever found.

@@ -162,13 +162,17 @@ extension StoreContract {
 
     static func audiences(_ store: any Store) async throws {
         try await seed(store)
+        let segment = SegmentRecord(
+            id: id(70), projectID: project.id, slug: "s", name: "S", kind: .static, filter: nil, createdAt: time,
+            updatedAt: time)
         try await store.write { (store) throws in
+            try store.save(segment)
             for number in UInt64(10)..<14 {
                 try store.insert(
                     Contact(
                         id: id(number), email: "c\(number)@example.org", isSubscribed: number != 10, data: [:],
                         createdAt: time, updatedAt: time), in: project.id)
-                _ = try store.enter(id(number), id(70), at: time)
+                _ = try store.enter(id(number), segment, at: time)
             }
             for (address, end) in [("c11@example.org", nil), ("c12@example.org", time)] as [(String, Timestamp?)] {
                 try store.save(
@@ -178,7 +182,7 @@ extension StoreContract {
         }
         let (members, all) = try await store.read {
             (
-                try $0.audience(ofSegment: id(70), in: project.id, at: time.adding(seconds: 1)),
+                try $0.audience(ofSegment: segment.id, in: project.id, at: time.adding(seconds: 1)),
                 try $0.audience(ofSegment: nil, in: project.id, at: time.adding(seconds: 1))
             )
         }

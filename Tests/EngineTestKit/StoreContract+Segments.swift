@@ -14,6 +14,10 @@ extension StoreContract {
             updatedAt: time.adding(seconds: 1))
     }
 
+    private static func person(_ id: Identifier) -> Contact {
+        Contact(id: id, email: "\(id)@example.org", isSubscribed: true, data: [:], createdAt: time, updatedAt: time)
+    }
+
     static func segmentComesBackWhole(_ store: any Store) async throws {
         try await seed(store)
         let first = segment(70, "a")
@@ -49,8 +53,8 @@ extension StoreContract {
         let segment = segment(70, "a")
         try await store.write { (store) throws in
             try store.save(segment)
-            #expect(try store.enter(contact.id, segment.id, at: time))
-            #expect(try !store.enter(contact.id, segment.id, at: time.adding(seconds: 1)))
+            #expect(try store.enter(contact.id, segment, at: time))
+            #expect(try !store.enter(contact.id, segment, at: time.adding(seconds: 1)))
             #expect(try store.isMember(contact.id, of: segment.id))
             #expect(try store.memberships(of: contact.id) == [segment.id])
             #expect(try store.members(of: segment.id, after: nil, through: id(9), limit: 5) == [contact.id])
@@ -60,14 +64,14 @@ extension StoreContract {
         #expect(page == [SegmentMember(contact: contact, enteredAt: time)])
         #expect(try await store.read { try $0.memberCount(of: segment.id) } == 1)
         try await store.write { (store) throws in
-            #expect(try store.leave(contact.id, segment.id))
-            #expect(try !store.leave(contact.id, segment.id))
+            #expect(try store.leave(contact.id, segment))
+            #expect(try !store.leave(contact.id, segment))
             #expect(try store.memberships(of: contact.id).isEmpty)
             #expect(try store.members(of: segment.id, after: nil, through: id(9), limit: 5) == [])
         }
         #expect(try await store.read { try $0.memberCount(of: segment.id) } == 0)
         // Who comes again came then.
-        try await store.write { _ = try $0.enter(contact.id, segment.id, at: time.adding(seconds: 9)) }
+        try await store.write { _ = try $0.enter(contact.id, segment, at: time.adding(seconds: 9)) }
         page = try await store.read { try $0.members(of: segment.id, limit: 10, offset: 0) }
         #expect(page.map(\.enteredAt) == [time.adding(seconds: 9)])
         #expect(try await store.write { try $0.recount(segment: segment.id) } == 1)
@@ -78,7 +82,7 @@ extension StoreContract {
         let segment = segment(70, "a")
         try await store.write { (store) throws in
             try store.save(segment)
-            _ = try store.enter(contact.id, segment.id, at: time)
+            _ = try store.enter(contact.id, segment, at: time)
             try store.setTimer(of: contact.id, in: segment.id, to: time)
         }
         try await store.write { try $0.forgetMemberships(of: contact.id) }
@@ -100,8 +104,8 @@ extension StoreContract {
                     data: ["plan": number % 2 == 0 ? "free" : "pro"], createdAt: time, updatedAt: time)
                 try store.insert(contact, in: project.id)
             }
-            _ = try store.enter(id(11), segment.id, at: time)
-            _ = try store.enter(id(12), segment.id, at: time)
+            _ = try store.enter(id(11), segment, at: time)
+            _ = try store.enter(id(12), segment, at: time)
             try store.startComputing(segment, announces: true)
             var job = try #require(try store.segmentJobs().first)
             #expect(job == SegmentJob(segmentID: segment.id, lastContact: id(15), announces: true))
@@ -157,8 +161,11 @@ extension StoreContract {
         let segment = segment(70, "a")
         try await store.write { (store) throws in
             try store.save(segment)
-            for number in 10..<15 { _ = try store.enter(id(UInt64(number)), segment.id, at: time) }
-            _ = try store.leave(id(10), segment.id)
+            for number in UInt64(10)..<15 {
+                try store.insert(person(id(number)), in: project.id)
+                _ = try store.enter(id(number), segment, at: time)
+            }
+            _ = try store.leave(id(10), segment)
             try store.setTimer(of: id(11), in: segment.id, to: time)
             try store.startComputing(segment, announces: false)
             try store.delete(segment: segment.id, at: time)
@@ -170,7 +177,7 @@ extension StoreContract {
         try await store.write { (store) throws in
             try store.save(next)
             #expect(try store.segmentJobs().isEmpty)
-            _ = try store.enter(id(11), next.id, at: time)
+            _ = try store.enter(id(11), next, at: time)
             #expect(try store.purgeSegments(limit: 2))
             while try store.purgeSegments(limit: 2) {}
             #expect(try store.memberships(of: id(11)) == [next.id])

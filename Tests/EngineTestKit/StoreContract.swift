@@ -62,6 +62,7 @@ package enum StoreContract: String, CaseIterable, Sendable, CustomTestStringConv
     case paceIsCountedByDay
     case segmentComesBackWhole
     case membersComeAndGo
+    case membersAreFoundWhateverTheOrderOfIds
     case membersAreForgottenWithTheirContact
     case deviationsAreFoundInParts
     case segmentTimersComeLongestDueFirst
@@ -152,6 +153,7 @@ package enum StoreContract: String, CaseIterable, Sendable, CustomTestStringConv
         case .paceIsCountedByDay: try await Self.paceIsCountedByDay(store)
         case .segmentComesBackWhole: try await Self.segmentComesBackWhole(store)
         case .membersComeAndGo: try await Self.members(store)
+        case .membersAreFoundWhateverTheOrderOfIds: try await Self.membersInAnyOrder(store)
         case .membersAreForgottenWithTheirContact: try await Self.forgottenMembers(store)
         case .deviationsAreFoundInParts: try await Self.deviations(store)
         case .segmentTimersComeLongestDueFirst: try await Self.segmentTimers(store)

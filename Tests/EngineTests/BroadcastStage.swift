@@ -57,7 +57,7 @@ struct BroadcastStage: Sendable {
     func segment(_ slug: String = "vip", _ people: [Contact]) async throws -> SegmentRecord {
         let segment = try await segments.create(.init(name: slug, slug: slug, kind: .static, filter: nil)).segment
         let now = engine.clock.now()
-        try await store.write { store in for contact in people { _ = try store.enter(contact.id, segment.id, at: now) }
+        try await store.write { store in for contact in people { _ = try store.enter(contact.id, segment, at: now) }
         }
         return segment
     }

@@ -81,9 +81,9 @@ import WorkflowModel
         let now = stage.engine.clock.now()
         let late = try await stage.people(1, from: 9000)
         try await stage.store.write { (store) throws in
-            _ = try store.leave(order[2950], segment.id)
-            _ = try store.enter(people[2999].id, segment.id, at: now)
-            _ = try store.enter(late[0].id, segment.id, at: now)
+            _ = try store.leave(order[2950], segment)
+            _ = try store.enter(people[2999].id, segment, at: now)
+            _ = try store.enter(late[0].id, segment, at: now)
         }
         try await stage.run()
         let left = try #require(people.first { $0.id == order[2950] })

@@ -47,13 +47,22 @@ import Testing
         "SELECT segment_id FROM segment_members WHERE contact_id = ?1",
         "SELECT 1 FROM segment_members WHERE contact_id = ?1 AND segment_id = ?2",
         """
-        SELECT contact_id, segment_id, entered_at FROM segment_members
-        WHERE segment_id = ?1 ORDER BY contact_id LIMIT ?2 OFFSET ?3
+        SELECT contact_id, entered_at FROM members_by_segment
+        WHERE segment_id = ?1 AND block_start >= ?2 ORDER BY block_start, contact_id LIMIT ?3 OFFSET ?4
         """,
         """
-        SELECT contact_id FROM segment_members
-        WHERE segment_id = ?1 AND contact_id > ?2 AND contact_id <= ?3
-        ORDER BY contact_id LIMIT ?4
+        SELECT contact_id FROM members_by_segment
+        WHERE segment_id = ?1 AND block_start >= ifnull((
+                SELECT b.first_id FROM segments g JOIN contact_blocks b ON b.project_id = g.project_id
+                WHERE g.id = ?1 AND b.first_id <= ?2 ORDER BY b.first_id DESC LIMIT 1), x'')
+            AND block_start <= ?3 AND contact_id > ?2 AND contact_id <= ?3
+        ORDER BY block_start, contact_id LIMIT ?4
+        """,
+        """
+        SELECT b.first_id, s.members FROM segments g
+        CROSS JOIN contact_blocks b ON b.project_id = g.project_id
+        CROSS JOIN segment_blocks s ON s.block_id = b.id AND s.segment_id = g.id
+        WHERE g.id = ?1 ORDER BY b.first_id
         """,
         "SELECT due_at FROM segment_timers WHERE segment_id = ?1 AND contact_id = ?2",
         "SELECT segment_id, contact_id, due_at FROM segment_timers WHERE due_at <= ?1 ORDER BY due_at LIMIT ?2",
@@ -97,7 +106,9 @@ import Testing
         try SQLiteStore(path: database.path, exclusively: true).close()
         let plan = try plan(of: sql, database.path)
         #expect(!plan.isEmpty)
-        for line in plan { #expect(line.hasPrefix("SEARCH") || line.contains("INDEX"), "\(plan)") }
+        for line in plan where !line.hasSuffix("SUBQUERY \(line.suffix(1))") {
+            #expect(line.hasPrefix("SEARCH") || line.contains("INDEX"), "\(plan)")
+        }
         #expect(!plan.contains { $0.contains("TEMP B-TREE") }, "\(plan)")
         // A plan says something about the store as long as the store asks in these words.
         let asked = sql.replacing(/\?\d/, with: "?").joinedWords
@@ -110,7 +121,7 @@ import Testing
             .deletingLastPathComponent().appendingPathComponent("Sources/SQLStore").path
         let files = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
         return files.sorted().compactMap { FileManager.default.contents(atPath: "\(folder)/\($0)") }
-            .map { String(decoding: $0, as: UTF8.self).joinedWords }.joined(separator: " ")
+            .map { String(decoding: $0, as: UTF8.self).replacing(/\?\d/, with: "?").joinedWords }.joined(separator: " ")
     }()
 
     struct Failure: Error {}

@@ -15,8 +15,10 @@ extension FakeSession: SegmentTransaction, SegmentReader {
     func save(_ segment: SegmentRecord) throws { throw Unsupported() }
     func delete(segment id: Identifier, at time: Timestamp) throws { throw Unsupported() }
     func purgeSegments(limit: Int) throws -> Bool { throw Unsupported() }
-    func enter(_ contact: Identifier, _ segment: Identifier, at time: Timestamp) throws -> Bool { throw Unsupported() }
-    func leave(_ contact: Identifier, _ segment: Identifier) throws -> Bool { throw Unsupported() }
+    func enter(_ contact: Identifier, _ segment: SegmentRecord, at time: Timestamp) throws -> Bool {
+        throw Unsupported()
+    }
+    func leave(_ contact: Identifier, _ segment: SegmentRecord) throws -> Bool { throw Unsupported() }
     func forgetMemberships(of contact: Identifier) throws { throw Unsupported() }
     func recount(segment: Identifier) throws -> Int { throw Unsupported() }
     func members(

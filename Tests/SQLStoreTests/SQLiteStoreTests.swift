@@ -83,7 +83,7 @@ import WorkflowModel
             }
         }
         try first.close()
-        try Self.setSchema(17, of: database)
+        try database.goBack(toSchema: 17)
         let second = try SQLiteStore(path: database.path, exclusively: false)
         let (found, other, listed) = try await second.read { reader in
             (

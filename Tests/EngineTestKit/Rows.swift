@@ -1,18 +1,18 @@
 import GRDBSQLite
 
 /// Another connection, which asks the tables themselves.
-struct Rows {
+package struct Rows {
     private let path: String
 
-    init(_ path: String) { self.path = path }
+    package init(_ path: String) { self.path = path }
 
-    struct Failure: Error {
+    package struct Failure: Error {
         var text: String
     }
 
     /// The rows as texts; null is empty.
     @discardableResult
-    func run(_ sql: String) throws -> [[String]] {
+    package func run(_ sql: String) throws -> [[String]] {
         var connection: OpaquePointer?
         defer { sqlite3_close(connection) }
         guard sqlite3_open(path, &connection) == SQLITE_OK, let connection else {
@@ -44,5 +44,5 @@ struct Rows {
         return found
     }
 
-    func count(_ sql: String) throws -> Int? { try run(sql).first?.first.flatMap { Int($0) } }
+    package func count(_ sql: String) throws -> Int? { try run(sql).first?.first.flatMap { Int($0) } }
 }

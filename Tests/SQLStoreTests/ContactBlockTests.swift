@@ -1,0 +1,80 @@
+import Engine
+import EngineTestKit
+import JSONValue
+import SQLStore
+import Testing
+import WorkflowModel
+
+/// Blocks of contacts, by which members of a segment are found.
+@Suite struct ContactBlockTests {
+    private static let now = Timestamp(seconds: 1_800_000_000)
+    private static let project = Project(id: Identifier(high: 1, low: 1), slug: "shop", name: "Shop")
+    private static let segments = ["vip", "new"].enumerated().map { number, slug in
+        SegmentRecord(
+            id: Identifier(high: 2, low: UInt64(number)), projectID: project.id, slug: slug, name: slug, kind: .static,
+            filter: nil, createdAt: now, updatedAt: now)
+    }
+
+    private static func contact(_ high: UInt64, _ low: UInt64) -> Contact {
+        Contact(
+            id: Identifier(high: high, low: low), email: "c\(high)-\(low)@example.org", isSubscribed: true, data: [:],
+            createdAt: now, updatedAt: now)
+    }
+
+    /// Of each three contacts one is in the first segment, of each two one in the second.
+    private static func fill(_ store: SQLiteStore) async throws -> [[Identifier]] {
+        try await store.write { store in
+            try store.insert(project, at: now)
+            for segment in segments { try store.save(segment) }
+            var members: [[Identifier]] = [[], []]
+            for number in UInt64(0)..<600 {
+                let contact = contact(0x0190_0000_0000_7000 + number / 40, 0x8000_0000_0000_0000 + number * 16)
+                try store.insert(contact, in: project.id)
+                for (place, share) in [(0, 3), (1, 2)] where number % UInt64(share) == 0 {
+                    _ = try store.enter(contact.id, segments[place], at: now)
+                    members[place].append(contact.id)
+                }
+            }
+            return members
+        }
+    }
+
+    @Test func membersOfEarlierVersionsAreFound() async throws {
+        let database = try TemporaryDatabase()
+        let first = try SQLiteStore(path: database.path, exclusively: false)
+        let members = try await Self.fill(first)
+        try first.close()
+        let rows = Rows(database.path)
+        let blocks = "SELECT hex(first_id) FROM contact_blocks ORDER BY project_id, first_id"
+        let counts = """
+            SELECT hex(first_id) || ' ' || hex(segment_id) || ' ' || members FROM segment_blocks s
+            JOIN contact_blocks b ON b.id = s.block_id WHERE members > 0 ORDER BY 1
+            """
+        let (oldBlocks, oldCounts) = (try rows.run(blocks), try rows.run(counts))
+        #expect(oldBlocks.count == 16 && oldCounts.count > 16)
+        try database.goBack(toSchema: 18)
+        let second = try SQLiteStore(path: database.path, exclusively: false)
+        #expect(try rows.run(blocks) == oldBlocks)
+        #expect(try rows.run(counts) == oldCounts)
+        for (segment, members) in zip(Self.segments, members) {
+            let page = try await second.read { try $0.members(of: segment.id, limit: 1000, offset: 0) }
+            #expect(page.map(\.contact.id) == members)
+        }
+        try second.close()
+    }
+
+    @Test func nobodysIdIsLeftWhereHeMadeABlock() async throws {
+        let database = try TemporaryDatabase()
+        let store = try SQLiteStore(path: database.path, exclusively: false)
+        let contact = Self.contact(9, 0x8000_0000_0000_0040)
+        try await store.write { store in
+            try store.insert(Self.project, at: Self.now)
+            try store.insert(contact, in: Self.project.id)
+            try store.erase(contact, in: Self.project.id, replyKey: "k", at: Self.now)
+        }
+        let blocks = try Rows(database.path).run("SELECT hex(first_id) FROM contact_blocks ORDER BY first_id")
+        let zeros = String(repeating: "0", count: 16)
+        #expect(blocks == [[zeros + zeros], ["0000000000000009" + zeros]])
+        try store.close()
+    }
+}
