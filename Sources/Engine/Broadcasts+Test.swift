@@ -38,6 +38,7 @@ extension Broadcasts {
             // Words of the broadcast's own may have been swept away since.
             let entry = try testMail(of: id, request, transaction, mail: shown.entry.id).entry
             try transaction.store.insert(entry)
+            try transaction.store.noteTest(entry, showing: request.contactID)
             transaction.wakes.mail(entry)
             try transaction.audit(
                 "broadcast.tested", "\(id)", in: projectID, details: ["emailId": .string("\(entry.id)")])

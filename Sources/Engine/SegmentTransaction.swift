@@ -40,7 +40,10 @@ package protocol SegmentTransaction: ContactSearch, SegmentMembership {
     func leave(_ contact: Identifier, _ segment: SegmentRecord) throws -> Bool
     /// Forgets everything about a contact that is erased; its row is still there.
     func forgetMemberships(of contact: Identifier) throws
-    /// Counts the members anew.
+    /// Counts members anew, of some contacts after a cursor.
+    /// - Returns: the next cursor; nil at the end.
+    func recountMembers(of segment: Identifier, after cursor: Identifier?, limit: Int) throws -> Identifier?
+    /// Adds up what `recountMembers` has counted.
     func recount(segment: Identifier) throws -> Int
 
     /// In ascending order of ids, those after `cursor` up to `last`.

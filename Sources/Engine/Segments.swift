@@ -12,6 +12,8 @@ package struct Segments: Sendable {
     package static let previewLimit = 100
     /// Segments of a project: every change of a contact goes through their filters.
     package static let countLimit = 1000
+    /// Blocks of some 64 contacts counted in one transaction.
+    private static let refreshLimit = 250
 
     /// - Parameter projectID: nobody sees or changes segments of other projects; they are `notFound`.
     package init(context: EngineContext, projectID: Identifier) {
@@ -310,8 +312,16 @@ package struct Segments: Sendable {
         return try await segment("\(id)")
     }
 
-    /// Counts the members anew.
+    /// Counts the members anew, in transactions of some milliseconds.
     package func refresh(_ reference: String) async throws -> Detail {
+        var cursor: Identifier?
+        repeat {
+            let start = cursor
+            cursor = try await context.transact { transaction in
+                let segment = try find(reference, in: transaction.catalog)
+                return try transaction.store.recountMembers(of: segment.id, after: start, limit: Self.refreshLimit)
+            }
+        } while cursor != nil
         let id = try await context.transact { transaction in
             let segment = try find(reference, in: transaction.catalog)
             _ = try transaction.store.recount(segment: segment.id)

@@ -38,6 +38,8 @@ package protocol StoreTransaction: WebhookTransaction, ExecutionTransaction, Sch
     // MARK: Outbox
 
     func insert(_ entry: OutboxEntry) throws
+    /// Has the test mail erased with the contact whose data it shows, and with its recipient.
+    func noteTest(_ mail: OutboxEntry, showing contact: Identifier?) throws
     /// - Returns: whether the mail is still there.
     @discardableResult
     func record(_ attempt: AttemptRecord, of entry: Identifier) throws -> Bool

@@ -51,6 +51,7 @@ extension Templates {
         }
         try await context.transact { transaction in
             try transaction.store.insert(entry)
+            try transaction.store.noteTest(entry, showing: shown.request.contactID)
             transaction.wakes.mail(entry)
             try transaction.audit(
                 "template.tested", "\(id)", in: projectID, details: ["emailId": .string("\(entry.id)")])

@@ -20,5 +20,13 @@ final class DatabaseLock: Sendable {
         }
     }
 
+    /// - Returns: nil when another process has it.
+    /// - Throws: `StoreError.unusable` where there can be no lock.
+    static func unlessTaken(path: String) throws -> DatabaseLock? {
+        do { return try DatabaseLock(path: path) } catch let error as StoreError where error.code == .inUse {
+            return nil
+        }
+    }
+
     deinit { Glibc.close(descriptor) }
 }

@@ -30,13 +30,14 @@ enum Migration0019 {
         WHERE hex(substr(id, 16)) IN ('00', '40', '80', 'C0');
 
         INSERT INTO segment_blocks (block_id, segment_id, members)
-        SELECT b.id, m.segment_id, count(*)
+        SELECT b.id, m.segment_id, 1
         FROM contacts c
         CROSS JOIN contact_blocks b ON b.id = (
             SELECT n.id FROM contact_blocks n WHERE n.project_id = c.project_id AND n.first_id <= c.id
             ORDER BY n.first_id DESC LIMIT 1)
         CROSS JOIN segment_members m ON m.contact_id = c.id
-        GROUP BY b.id, m.segment_id;
+        -- One by one and not grouped: millions of memberships would be sorted in memory.
+        WHERE true ON CONFLICT (block_id, segment_id) DO UPDATE SET members = members + 1;
 
         DROP INDEX segment_members_by_segment;
 

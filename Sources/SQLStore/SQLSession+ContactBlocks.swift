@@ -67,6 +67,44 @@ extension SQLSession {
             """, new.id, old.id)
     }
 
+    /// A block whose last contact is gone goes too, with its counts: the block before it reaches over its place.
+    func forgetBlockUnlessNeeded(of contact: Identifier, in project: Identifier) throws {
+        let block = try block(of: contact, in: project)
+        let isNeeded = try first(
+            "SELECT 1 FROM contacts WHERE project_id = ? AND id >= ? AND (id < ?3 OR ?3 IS NULL) LIMIT 1", project,
+            block.first, block.end, decode: { _ in true })
+        guard isNeeded == nil, block.first > Identifier(high: 0, low: 0) else { return }
+        tally.blocks = tally.blocks.filter { $0.key.block != block.id }
+        memory.block = nil
+        try run("DELETE FROM segment_blocks WHERE block_id = ?", block.id)
+        try run("DELETE FROM contact_blocks WHERE id = ?", block.id)
+    }
+
+    func recountMembers(of segment: Identifier, after cursor: Identifier?, limit: Int) throws -> Identifier? {
+        try flushBlockCounts()
+        let project: Identifier? = try first("SELECT project_id FROM segments WHERE id = ?", segment) { $0[0] }
+        guard let project else { return nil }
+        let starts: [Identifier] = try rows(
+            """
+            SELECT first_id FROM contact_blocks WHERE project_id = ? AND (first_id > ?2 OR ?2 IS NULL)
+            ORDER BY first_id LIMIT ?3
+            """, project, cursor, limit
+        ) { $0[0] }
+        for start in starts {
+            let block = try block(of: start, in: project)
+            try run(
+                """
+                INSERT INTO segment_blocks (block_id, segment_id, members)
+                SELECT ?1, ?2, count(*)
+                FROM contacts c INDEXED BY contacts_by_project
+                CROSS JOIN segment_members m ON m.contact_id = c.id AND m.segment_id = ?2
+                WHERE c.project_id = ?3 AND c.id >= ?4 AND (c.id < ?5 OR ?5 IS NULL)
+                ON CONFLICT (block_id, segment_id) DO UPDATE SET members = excluded.members
+                """, block.id, segment, project, block.first, block.end)
+        }
+        return starts.count == limit ? starts.last : nil
+    }
+
     /// To be called with the commit, and before this transaction reads the counts or `members_by_segment`.
     func flushBlockCounts() throws {
         let counts = tally.blocks

@@ -174,11 +174,11 @@ extension SQLSession {
             """
             UPDATE contact_jobs SET status = ?, position = ?, row = ?, cursor = ?, read = ?, created = ?, updated = ?,
                 unchanged = ?, deleted = ?, failed = ?, reason = ?, owner = ?, leased_until = ?, updated_at = ?,
-                completed_at = ?
+                completed_at = ?, plan = CASE WHEN ? THEN plan ELSE '{}' END
             WHERE id = ?
             """, job.status.rawValue, job.position, job.row, job.cursor, job.counts.read, job.counts.created,
             job.counts.updated, job.counts.unchanged, job.counts.deleted, job.counts.failed, job.reason, job.owner,
-            job.leasedUntil, job.updatedAt, job.completedAt, job.id)
+            job.leasedUntil, job.updatedAt, job.completedAt, job.status == .running, job.id)
     }
 
     func contactJob(_ id: Identifier) throws -> ContactJob? {
@@ -213,7 +213,7 @@ extension SQLSession {
         for id in damaged {
             try run(
                 """
-                UPDATE contact_jobs SET status = 'failed', reason = 'its stored data cannot be read',
+                UPDATE contact_jobs SET status = 'failed', reason = 'its stored data cannot be read', plan = '{}',
                     completed_at = updated_at
                 WHERE id = ?
                 """, id)

@@ -25,6 +25,9 @@ extension SQLSession {
         try overwriteWhatIsDeleted()
         try forgetMemberships(of: contact.id)
         try run("DELETE FROM contacts WHERE id = ?", contact.id)
+        try forgetBlockUnlessNeeded(of: contact.id, in: project)
+        try eraseTestMails(about: contact, in: project)
+        try run("UPDATE inbound_gaps SET sender = NULL WHERE lower(sender) = ? AND sender IS NOT NULL", contact.email)
         try run("DELETE FROM waits WHERE contact_id = ?", contact.id)
         try run("DELETE FROM reply_windows WHERE recipient = ?", replyKey)
         try eraseSuppressions(of: contact.email, in: project)
@@ -198,6 +201,29 @@ extension SQLSession {
         try run("DELETE FROM pixel_hits WHERE entry_id = ?", ref)
         try run("DELETE FROM click_hits WHERE entry_id = ?", ref)
         try eraseReturns(ofMail: ref)
+    }
+
+    // MARK: Test mails
+
+    /// Test mails belong to no contact, and so no history leads to them.
+    func noteTest(_ mail: OutboxEntry, showing contact: Identifier?) throws {
+        let recipient = Self.testSubject(AddressText.normal(mail.request.recipient), in: mail.projectID)
+        for subject in [recipient, contact?.bytes].compactMap(\.self) {
+            try run("INSERT INTO test_mails (about, entry_id) VALUES (?, ?)", subject, mail.id)
+        }
+    }
+
+    private func eraseTestMails(about contact: Contact, in project: Identifier) throws {
+        for subject in [contact.id.bytes, Self.testSubject(contact.email, in: project)] {
+            let mails: [Identifier] = try rows("SELECT entry_id FROM test_mails WHERE about = ?", subject) { $0[0] }
+            guard !mails.isEmpty else { continue }
+            for mail in mails { try eraseMail(.id(mail), of: mail) }
+            try run("DELETE FROM test_mails WHERE about = ?", subject)
+        }
+    }
+
+    private static func testSubject(_ address: String, in project: Identifier) -> [UInt8] {
+        project.bytes + Array(address.utf8)
     }
 
     private func eraseIndex(of contact: Identifier, limit: Int) throws -> Bool {

@@ -18,19 +18,23 @@ package final class SQLiteStore: Store {
     ///   - exclusively: take the daemon's lock, so that a second daemon on the same file is refused. Commands that
     ///     work beside a running daemon do not take it.
     ///   - patience: how long a commit waits, at most, for others that are about to come (`submit`).
+    ///   - onMigration: called again and again while the schema is brought up to date.
     /// - Throws: `StoreError` with one sentence that names the file and the mend.
-    package init(path: String, exclusively: Bool, patience: Duration = .milliseconds(4)) throws {
+    package init(
+        path: String, exclusively: Bool, patience: Duration = .milliseconds(4), onMigration: @escaping () -> Void = {}
+    ) throws {
         Self.countNoMemory
         do {
             // One name for one file, so that a symbolic link is no way around the lock.
             let path = URL(fileURLWithPath: path).resolvingSymlinksInPath().path
-            lock = exclusively ? try DatabaseLock(path: path + ".lock") : nil
+            let lock = exclusively ? try DatabaseLock(path: path + ".lock") : nil
+            self.lock = lock
             try DatabaseFile.protect(path)
             pool = try DatabasePool(path: path, configuration: Self.configuration)
             // GRDB sets NORMAL when it opens the pool; only the writer's setting matters.
             try pool.writeWithoutTransaction { database in
                 try database.execute(sql: "PRAGMA synchronous = FULL")
-                try Migrations.migrate(database, path: path)
+                try Migrations.migrate(database, path: path, isLocked: lock != nil, progress: onMigration)
                 if let connection = database.sqliteConnection { GatheredLog.gather(on: connection) }
             }
             checkpointer = Checkpointer(

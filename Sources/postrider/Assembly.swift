@@ -33,7 +33,10 @@ struct Assembly {
         guard makingDatabase || FileManager.default.fileExists(atPath: path) else {
             throw CommandFailure("there is no database at \(path) yet: start the daemon or apply a workflow first")
         }
-        let store = try SQLiteStore(path: configuration.database.path, exclusively: exclusively)
+        let store = try SQLiteStore(path: configuration.database.path, exclusively: exclusively) {
+            // A new version may have much to rewrite, and systemd waits no longer than the unit says.
+            if exclusively { ServiceManager.notify("EXTEND_TIMEOUT_USEC=90000000") }
+        }
         let clock = SystemClock()
         let cryptography = OpenSSLCryptography()
         let secret = try await EngineContext.prepare(store: store, clock: clock, cryptography: cryptography)

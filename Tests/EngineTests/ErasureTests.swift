@@ -133,6 +133,7 @@ import WorkflowModel
             engine, to: ["zoe.unmistakable@example.org"],
             body: "<p>spelunking \(String(repeating: "b", count: 9000))</p>",
             file: String(repeating: "spelunking", count: 5000))
+        try await Self.nameElsewhere("zoe.unmistakable@example.org", in: engine)
         try await engine.runDispatch(ScriptedTransport())
         for _ in 0..<5 { _ = try await History(context: engine.context).step(Self.sizes) }
         try await Self.erase("zoe.unmistakable@example.org", in: engine)
@@ -143,10 +144,31 @@ import WorkflowModel
         try Rows(database.path).run("PRAGMA wal_checkpoint(TRUNCATE)")
         for file in [database.path, database.path + "-wal"] {
             guard let bytes = FileManager.default.contents(atPath: file) else { continue }
-            for secret in ["unmistakable", "cliffhanging", "quagmire", "spelunking"] {
+            for secret in ["unmistakable", "Unmistakable", "cliffhanging", "quagmire", "spelunking"] {
                 #expect(bytes.range(of: Data(secret.utf8)) == nil, "\(secret) in \(file)")
             }
             #expect(file.hasSuffix("-wal") || bytes.range(of: Data("other-3@".utf8)) != nil)
+        }
+    }
+
+    /// Test mails, a job about many contacts, and a mail that became no event: no history of the contact leads to these.
+    private static func nameElsewhere(_ email: String, in engine: EngineFixture) async throws {
+        let contact = try #require(try await engine.contact(email))
+        let project = engine.project.id
+        let catalog = try await engine.context.store.read { try $0.loadCatalog() }
+        let template = try #require(catalog.template("hello", in: project))
+        let templates = Templates(context: engine.context, projectID: project)
+        _ = try await templates.sendTest(
+            template.id, to: "author@example.com", PreviewRequest(contactID: contact.id, data: ["city": "Quagmire"]))
+        _ = try await templates.sendTest(template.id, to: email, PreviewRequest())
+        _ = try await engine.contacts.begin(.update(["seen": true]), on: ContactQuery(search: email))
+        while try await ContactJobs(context: engine.context).pass() {}
+        let now = engine.clock.now()
+        try await engine.context.store.write { store in
+            _ = try store.insert(
+                InboundGap(
+                    queueID: "4Bq", recipient: "in@example.com", messageID: nil, sender: email.capitalized, at: now,
+                    foundAt: now))
         }
     }
 

@@ -20,6 +20,9 @@ extension FakeSession: SegmentTransaction, SegmentReader {
     }
     func leave(_ contact: Identifier, _ segment: SegmentRecord) throws -> Bool { throw Unsupported() }
     func forgetMemberships(of contact: Identifier) throws { throw Unsupported() }
+    func recountMembers(of segment: Identifier, after cursor: Identifier?, limit: Int) throws -> Identifier? {
+        throw Unsupported()
+    }
     func recount(segment: Identifier) throws -> Int { throw Unsupported() }
     func members(
         of segment: Identifier, after cursor: Identifier?, through last: Identifier, limit: Int

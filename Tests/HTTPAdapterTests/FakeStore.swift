@@ -149,6 +149,7 @@ extension FakeSession: StoreTransaction {
     func executions(dueAt time: Timestamp, limit: Int) throws -> [Identifier] { throw Unsupported() }
     func nextTimer() throws -> Timestamp? { throw Unsupported() }
     func insert(_ entry: OutboxEntry) throws { throw Unsupported() }
+    func noteTest(_ mail: OutboxEntry, showing contact: Identifier?) throws { throw Unsupported() }
     func record(_ attempt: AttemptRecord, of entry: Identifier) throws -> Bool { throw Unsupported() }
     func releaseClaims(at time: Timestamp) throws -> [Identifier] { throw Unsupported() }
     func unclaim(_ entries: [Identifier], until time: Timestamp) throws { throw Unsupported() }

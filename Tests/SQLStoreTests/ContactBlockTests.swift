@@ -63,13 +63,74 @@ import WorkflowModel
         try second.close()
     }
 
+    @Test func countsThatAreWrongAreMended() async throws {
+        let database = try TemporaryDatabase()
+        let store = try SQLiteStore(path: database.path, exclusively: false)
+        let members = try await Self.fill(store)
+        // None where there are some, and more than there are.
+        try Rows(database.path).run("UPDATE segment_blocks SET members = members % 2 * 50 WHERE block_id % 3 > 0")
+        for (segment, members) in zip(Self.segments, members) {
+            var cursor: Identifier?
+            repeat {
+                cursor = try await store.write { [cursor] in
+                    try $0.recountMembers(of: segment.id, after: cursor, limit: 4)
+                }
+            } while cursor != nil
+            #expect(try await store.write { try $0.recount(segment: segment.id) } == members.count)
+            let page = try await store.read { try $0.members(of: segment.id, limit: 30, offset: 100) }
+            #expect(page.map(\.contact.id) == Array(members[100..<130]))
+        }
+        try store.close()
+    }
+
+    /// It would go on with the schema that it knows.
+    @Test func databaseOfADaemonOfAnEarlierVersionIsLeftAlone() async throws {
+        let database = try TemporaryDatabase()
+        var daemon: SQLiteStore? = try SQLiteStore(path: database.path, exclusively: true)
+        if let daemon { _ = try await Self.fill(daemon) }
+        try database.goBack(toSchema: 18)
+        let error = #expect(throws: StoreError.self) { try SQLiteStore(path: database.path, exclusively: false) }
+        #expect(error?.code == .inUse && error?.description.contains("restart the daemon first") == true)
+        try daemon?.close()
+        daemon = nil
+        try SQLiteStore(path: database.path, exclusively: false).close()
+        #expect(try Rows(database.path).count("SELECT count(*) FROM contact_blocks") == 16)
+    }
+
+    @Test func blockGoesWithItsLastContact() async throws {
+        let database = try TemporaryDatabase()
+        let store = try SQLiteStore(path: database.path, exclusively: false)
+        let people = [Self.contact(9, 64), Self.contact(9, 65), Self.contact(10, 64), Self.contact(10, 65)]
+        try await store.write { store in
+            try store.insert(Self.project, at: Self.now)
+            for segment in Self.segments { try store.save(segment) }
+            for person in people {
+                try store.insert(person, in: Self.project.id)
+                _ = try store.enter(person.id, Self.segments[0], at: Self.now)
+            }
+        }
+        let starts = "SELECT hex(substr(first_id, 8, 1)) FROM contact_blocks ORDER BY first_id"
+        let left: [(Contact, [String])] = [
+            (people[0], ["00", "09", "0A"]), (people[1], ["00", "0A"]), (people[3], ["00", "0A"]), (people[2], ["00"]),
+        ]
+        for (number, (person, blocks)) in left.enumerated() {
+            try await store.write { try $0.erase(person, in: Self.project.id, replyKey: "\(number)", at: Self.now) }
+            #expect(try Rows(database.path).run(starts) == blocks.map { [$0] })
+            #expect(try await store.read { try $0.memberCount(of: Self.segments[0].id) } == 3 - number)
+        }
+        #expect(try Rows(database.path).count("SELECT count(*) FROM segment_blocks WHERE members <> 0") == 0)
+        try store.close()
+    }
+
     @Test func nobodysIdIsLeftWhereHeMadeABlock() async throws {
         let database = try TemporaryDatabase()
         let store = try SQLiteStore(path: database.path, exclusively: false)
         let contact = Self.contact(9, 0x8000_0000_0000_0040)
         try await store.write { store in
             try store.insert(Self.project, at: Self.now)
-            try store.insert(contact, in: Self.project.id)
+            for contact in [contact, Self.contact(9, 0x8000_0000_0000_0041)] {
+                try store.insert(contact, in: Self.project.id)
+            }
             try store.erase(contact, in: Self.project.id, replyKey: "k", at: Self.now)
         }
         let blocks = try Rows(database.path).run("SELECT hex(first_id) FROM contact_blocks ORDER BY first_id")
