@@ -1,3 +1,4 @@
+import JSONValue
 import WorkflowModel
 
 /// Mails for our routes that the MTA took while nobody here saw them.
@@ -17,10 +18,26 @@ package struct InboundGaps: Sendable {
     /// - Parameter queueIDs: nil for all.
     /// - Returns: how many were open.
     package func resolve(_ queueIDs: [String]?) async throws -> Int {
-        let now = context.clock.now()
-        return try await context.store.write { store in
-            guard let queueIDs else { return try store.resolveAllGaps(at: now) }
-            return try queueIDs.reduce(0) { try $0 + store.resolveGaps(of: $1, recipient: nil, at: now) }
+        try await context.transact { transaction in
+            guard let queueIDs else {
+                let count = try transaction.store.resolveAllGaps(at: transaction.now)
+                try Self.note(count, of: "all", in: transaction)
+                return count
+            }
+            var total = 0
+            for queueID in queueIDs {
+                let count = try transaction.store.resolveGaps(of: queueID, recipient: nil, at: transaction.now)
+                try Self.note(count, of: queueID, in: transaction)
+                total += count
+            }
+            return total
         }
+    }
+
+    /// For the whole installation: a gap keeps its recipient, and not the project of the route. Where nothing was open,
+    /// nothing has changed.
+    private static func note(_ count: Int, of target: String, in transaction: EngineTransaction) throws {
+        guard count > 0 else { return }
+        try transaction.audit("inbound_gap.resolved", target, in: nil, details: ["count": .int(Int64(count))])
     }
 }

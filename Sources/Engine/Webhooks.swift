@@ -165,6 +165,8 @@ package struct Webhooks: Sendable {
                 EventName.webhookTest, data: ["webhook": .string("\(id)")], generation: 0, contact: nil)
             let delivery = try transaction.deliver(event.id, to: subscription)
             guard let stored = try transaction.store.delivery(delivery, of: id) else { throw Self.missing(delivery) }
+            try transaction.audit(
+                "webhook.tested", "\(id)", in: projectID, details: ["deliveryId": .string("\(delivery)")])
             return WebhookDeliveryListing(delivery: stored, event: event.name)
         }
     }
@@ -191,6 +193,9 @@ package struct Webhooks: Sendable {
             guard try transaction.store.requeueDelivery(delivery, of: id, at: transaction.now),
                 let stored = try transaction.store.delivery(delivery, of: id)
             else { throw UseCaseError(.conflict, "an attempt is under way: look again in a minute") }
+            try transaction.audit(
+                "webhook.delivery_retried", "\(id)", in: projectID,
+                details: ["deliveryId": .string("\(delivery)")])
             transaction.wakes.webhooks = true
             return stored
         }

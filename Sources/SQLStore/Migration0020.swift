@@ -1,5 +1,5 @@
 /// What erasure did not reach: test mails, which are nobody's, senders of mail that became no event, and what finished jobs
-/// were asked for.
+/// were asked for. And filters ask for the first click in each mail.
 ///
 /// The rules of the first schema hold here too.
 enum Migration0020 {
@@ -18,6 +18,13 @@ enum Migration0020 {
         CREATE INDEX inbound_gaps_by_sender ON inbound_gaps (lower(sender)) WHERE sender IS NOT NULL;
 
         -- A query or the data of an update.
-        UPDATE contact_jobs SET plan = '{}' WHERE status <> 'running';
+        UPDATE contact_jobs SET plan = '{}' WHERE status <> 'running' AND kind <> 'import';
+
+        -- A click in a mail in which there was one before. Waits see it, filters do not.
+        ALTER TABLE event_occurrences ADD COLUMN is_repeated INTEGER NOT NULL DEFAULT 0;
+        UPDATE event_occurrences SET is_repeated = 1
+        WHERE name = 'email.clicked' AND EXISTS (
+            SELECT 1 FROM events e
+            WHERE e.id = event_occurrences.event_id AND json_extract(e.data, '$.isFirstClick') IS 0);
         """
 }

@@ -177,7 +177,10 @@ struct SQLFilter {
 
     private static func kept(_ name: String, since time: Timestamp?) -> SQLText {
         SQLText(
-            "EXISTS (SELECT 1 FROM event_occurrences o WHERE o.contact_id = c.id AND o.name = ? AND o.at >= ?)", name,
+            """
+            EXISTS (SELECT 1 FROM event_occurrences o
+             WHERE o.contact_id = c.id AND o.name = ? AND o.at >= ? AND o.is_repeated = 0)
+            """, name,
             time ?? .earliest)
     }
 
@@ -186,7 +189,8 @@ struct SQLFilter {
         SQLText(
             """
             (c.id IN (SELECT contact_id FROM events
-             WHERE project_id = ? AND name = ? AND contact_id IS NOT NULL AND created_at >= ?))
+             WHERE project_id = ? AND name = ? AND contact_id IS NOT NULL AND created_at >= ?
+                AND NOT (name = 'email.clicked' AND json_extract(data, '$.isFirstClick') IS 0)))
             """, surroundings.project, name, time ?? .earliest)
     }
 }

@@ -174,7 +174,7 @@ extension SQLSession {
             """
             UPDATE contact_jobs SET status = ?, position = ?, row = ?, cursor = ?, read = ?, created = ?, updated = ?,
                 unchanged = ?, deleted = ?, failed = ?, reason = ?, owner = ?, leased_until = ?, updated_at = ?,
-                completed_at = ?, plan = CASE WHEN ? THEN plan ELSE '{}' END
+                completed_at = ?, plan = CASE WHEN kind = 'import' OR ? THEN plan ELSE '{}' END
             WHERE id = ?
             """, job.status.rawValue, job.position, job.row, job.cursor, job.counts.read, job.counts.created,
             job.counts.updated, job.counts.unchanged, job.counts.deleted, job.counts.failed, job.reason, job.owner,
@@ -213,8 +213,8 @@ extension SQLSession {
         for id in damaged {
             try run(
                 """
-                UPDATE contact_jobs SET status = 'failed', reason = 'its stored data cannot be read', plan = '{}',
-                    completed_at = updated_at
+                UPDATE contact_jobs SET status = 'failed', reason = 'its stored data cannot be read',
+                    plan = CASE WHEN kind = 'import' THEN plan ELSE '{}' END, completed_at = updated_at
                 WHERE id = ?
                 """, id)
         }

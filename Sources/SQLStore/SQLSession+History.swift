@@ -33,20 +33,22 @@ extension SQLSession {
         }
         guard let search else { return .idle }
         var reached = min(search.last, search.through + Int64(sizes.look))
-        let found: [(row: Int64, contact: Identifier, at: Timestamp, event: Identifier)] = try rows(
+        let found: [(row: Int64, contact: Identifier, at: Timestamp, event: Identifier, isRepeated: Bool)] = try rows(
             """
-            SELECT rowid, contact_id, created_at, id FROM events
+            SELECT rowid, contact_id, created_at, id,
+                name = 'email.clicked' AND json_extract(data, '$.isFirstClick') IS 0
+            FROM events
             WHERE rowid > ? AND rowid <= ? AND project_id = ? AND name = ? AND contact_id IS NOT NULL
             ORDER BY rowid LIMIT ?
             """, search.through, reached, search.project, search.name, sizes.keep
-        ) { ($0[0], $0[1], $0[2], $0[3]) }
-        for (_, contact, at, event) in found {
+        ) { ($0[0], $0[1], $0[2], $0[3], $0[4]) }
+        for (_, contact, at, event, isRepeated) in found {
             // Its place may be that of a deleted one, and then it was kept when it came.
             try run(
                 """
-                INSERT INTO event_occurrences (contact_id, name, at, event_id) VALUES (?, ?, ?, ?)
+                INSERT INTO event_occurrences (contact_id, name, at, event_id, is_repeated) VALUES (?, ?, ?, ?, ?)
                 ON CONFLICT DO NOTHING
-                """, contact, search.name, at, event)
+                """, contact, search.name, at, event, isRepeated)
         }
         if found.count == sizes.keep, let last = found.last { reached = last.row }
         guard reached >= search.last else {
@@ -94,8 +96,8 @@ extension SQLSession {
 
     func insertOccurrence(of event: Event, contact: Identifier) throws {
         try run(
-            "INSERT INTO event_occurrences (contact_id, name, at, event_id) VALUES (?, ?, ?, ?)", contact, event.name,
-            event.createdAt, event.id)
+            "INSERT INTO event_occurrences (contact_id, name, at, event_id, is_repeated) VALUES (?, ?, ?, ?, ?)",
+            contact, event.name, event.createdAt, event.id, event.isRepeatedClick)
     }
 
     func firstOccurrence(
@@ -133,14 +135,21 @@ extension SQLSession {
             var last: Timestamp?
             try lookThroughEvents(of: contact, after: 0) { row in
                 let at: Timestamp? = try first(
-                    "SELECT created_at FROM events WHERE rowid = ? AND contact_id = ? AND name = ?", row, contact, name
+                    """
+                    SELECT created_at FROM events
+                    WHERE rowid = ? AND contact_id = ? AND name = ?
+                        AND NOT (name = 'email.clicked' AND json_extract(data, '$.isFirstClick') IS 0)
+                    """, row, contact, name
                 ) { $0[0] }
                 if let at { last = last.map { max($0, at) } ?? at }
             }
             return last
         }
         return try first(
-            "SELECT at FROM event_occurrences WHERE contact_id = ? AND name = ? ORDER BY at DESC LIMIT 1", contact, name
+            """
+            SELECT at FROM event_occurrences
+            WHERE contact_id = ? AND name = ? AND is_repeated = 0 ORDER BY at DESC LIMIT 1
+            """, contact, name
         ) { $0[0] }
     }
 

@@ -20,6 +20,10 @@ package struct Event: Hashable, Sendable {
     package var generation: Int
     package var createdAt: Timestamp
 
+    /// Whether it is a click in a mail in which there was one before. Filters ask for the first in each mail: an old mail that
+    /// is opened again is no sign that somebody reads the new ones.
+    package var isRepeatedClick: Bool { name == EventName.emailClicked && data["isFirstClick"] == false }
+
     package init(
         id: Identifier, name: String, data: JSONObject, source: Source, generation: Int = 0, createdAt: Timestamp
     ) {

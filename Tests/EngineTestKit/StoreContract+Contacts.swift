@@ -76,6 +76,24 @@ extension StoreContract {
         #expect(error?.code == .conflict)
     }
 
+    /// The query or the data of a change may name somebody, and nobody needs them when it is done.
+    static func finishedChangeForgetsItsPlan(_ store: any Store) async throws {
+        try await seed(store)
+        for status in [ContactJob.Status.running, .completed, .failed, .cancelled] {
+            let job = ContactJob(
+                id: id(32 + UInt64(status == .running ? 0 : 1)), projectID: project.id, kind: .delete,
+                plan: ["search": "ann@example.org"], total: 1, createdAt: time)
+            let plan = try await store.write { store in
+                if try store.contactJob(job.id) == nil { try store.insert(job) }
+                var changed = job
+                changed.status = status
+                try store.update(changed)
+                return try store.contactJob(job.id)?.plan
+            }
+            #expect(plan == (status == .running ? job.plan : [:]))
+        }
+    }
+
     static func contactJobs(_ store: any Store) async throws {
         try await seed(store)
         try await store.write { store throws in
@@ -102,12 +120,9 @@ extension StoreContract {
         job.reason = "why"
         job.updatedAt = time.adding(seconds: 1)
         job.completedAt = time.adding(seconds: 2)
-        let finished = job
-        // Nobody needs what it was asked for any more, and it may name somebody.
-        job.plan = [:]
         let changed = job
         try await store.write { store throws in
-            try store.update(finished)
+            try store.update(changed)
             #expect(try store.contactJob(changed.id) == changed)
             #expect(try store.openContactJobs(limit: 9).map(\.id) == [id(31)])
             try store.insert(

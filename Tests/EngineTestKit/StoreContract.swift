@@ -42,6 +42,7 @@ package enum StoreContract: String, CaseIterable, Sendable, CustomTestStringConv
     case contactsComeInPagesAndAreCounted
     case contactHasOneAddressAndAnImportLeavesItsMark
     case contactJobComesBackWhole
+    case finishedChangeForgetsItsPlan
 
     case countsFollowExecutionsAndSteps
     case executionFailsWithoutBeingRead
@@ -133,6 +134,7 @@ package enum StoreContract: String, CaseIterable, Sendable, CustomTestStringConv
         case .contactsComeInTheOrderOfTheirIDs: try await Self.scheduleContacts(store)
         case .contactsComeInPagesAndAreCounted: try await Self.contactPages(store)
         case .contactHasOneAddressAndAnImportLeavesItsMark: try await Self.contactAddresses(store)
+        case .finishedChangeForgetsItsPlan: try await Self.finishedChangeForgetsItsPlan(store)
         case .contactJobComesBackWhole: try await Self.contactJobs(store)
         case .countsFollowExecutionsAndSteps: try await Self.countsFollow(store)
         case .executionFailsWithoutBeingRead: try await Self.failsUnread(store)

@@ -1,5 +1,6 @@
 import Engine
 import EngineTestKit
+import Foundation
 import JSONValue
 import SQLStore
 import Testing
@@ -145,6 +146,35 @@ import WorkflowModel
         #expect(try await stage.keys.find("sk_1", from: "127.0.0.1") == nil, "a proxy of ours stands for everybody")
         stage.daemon.clock.advance(seconds: 1)
         #expect(try await stage.keys.find("sk_1", from: "192.0.2.200") == nil)
+    }
+
+    @Test func noByteOfAKeysTextIsInTheDatabase() async throws {
+        let stage = try await Stage()
+        let (secret, id) = try await stage.create(scopes: "send")
+        let (trackers, _) = try await stage.create(.public)
+        let rotated = try await stage.commands.rotate(id, project: Project.defaultSlug, grace: 60)
+        let texts = [secret, trackers, rotated]
+        for text in texts { #expect(try await stage.keys.key(text) != nil) }
+        // The note of a use is submitted beside the request; a write behind it is done after it.
+        try await stage.daemon.context.store.write { _ in }
+        let store = try #require(stage.daemon.context.store as? SQLiteStore)
+        for isClosed in [false, true] {
+            if isClosed {
+                try store.close()
+                // Without the daemon's lock, closing leaves the log to it.
+                try Rows(stage.database.path).run("PRAGMA wal_checkpoint(TRUNCATE)")
+            }
+            let files = [stage.database.path, stage.database.path + "-wal"].compactMap {
+                FileManager.default.contents(atPath: $0)
+            }
+            // The name is stored beside the hash: what is looked at is where a text would be.
+            #expect(files.contains { $0.range(of: Data("Shop".utf8)) != nil }, "closed: \(isClosed)")
+            for text in texts {
+                // The kind in front is stored as well; what is random behind it is the secret.
+                let random = Data(text.dropFirst("sk_".count).utf8)
+                #expect(files.allSatisfy { $0.range(of: random) == nil }, "closed: \(isClosed)")
+            }
+        }
     }
 
     @Test func whoDidItStandsInTheAuditLog() async throws {

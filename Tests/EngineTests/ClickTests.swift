@@ -130,6 +130,40 @@ import WorkflowModel
         #expect(try await engine.executions("clicked").count == 2)
     }
 
+    /// Whether the event is kept when it comes, found afterwards, or looked for among all events.
+    @Test(arguments: [true, false])
+    func filtersAskForTheFirstClickInEachMail(isKeptFromTheStart: Bool) async throws {
+        let (engine, database) = try await engine()
+        _ = database
+        let segments = Segments(context: engine.context, projectID: engine.project.id)
+        let filter = Filter(
+            .all,
+            [.init([Condition(field: "email.clicked", operator: .triggeredWithin, value: 1, unit: .days)])])
+        func makeSegment() async throws {
+            _ = try await segments.create(.init(name: "Readers", slug: "readers", kind: .dynamic, filter: filter))
+        }
+        func readers() async throws -> Int {
+            while try await Segmenter(context: engine.context).pass() {}
+            return try await segments.segment("readers").memberCount
+        }
+        if isKeptFromTheStart { try await makeSegment() }
+        let mail = try await send(engine)
+        engine.clock.advance(seconds: 100)
+        try await click(engine, mail)
+        if isKeptFromTheStart { #expect(try await readers() == 1) }
+        engine.clock.advance(seconds: 3 * 86_400)
+        try await click(engine, mail, link: 1)
+        #expect(try await clicks(engine).map { $0["isFirstClick"] } == [true, false])
+        #expect(try await segments.preview(filter, path: "filter", limit: 10).count == 0)
+        if !isKeptFromTheStart {
+            try await makeSegment()
+            #expect(try await readers() == 0)
+            while try await History(context: engine.context).step() {}
+        }
+        #expect(try await readers() == 0)
+        #expect(try await segments.preview(filter, path: "filter", limit: 10).count == 0)
+    }
+
     @Test func machinesAndEarlyClicksAreNoEvents() async throws {
         let (engine, database) = try await engine()
         _ = database

@@ -382,6 +382,26 @@ private final class ScriptedLog: MailLogSource {
         #expect(try await gaps(rig).isEmpty)
     }
 
+    @Test func whoClosedAGapStandsInTheAuditLog() async throws {
+        var rig = try await rig(Self.accepted)
+        for id in ["0F0000001", "0F0000002", "0F0000003"] { arrive(rig, id, messageID: "\(id)@x") }
+        await rig.follow()
+        let gaps = InboundGaps(context: rig.context.acting(as: .account("ann")))
+        #expect(try await gaps.resolve(["0F0000001", "0F0000009"]) == 1)
+        #expect(try await gaps.resolve(nil) == 2)
+        // What changes nothing is no line.
+        #expect(try await gaps.resolve(nil) == 0)
+        let rows = try Rows(rig.database.path).run(
+            """
+            SELECT actor_kind, actor, target, details, project_id FROM audit_log
+            WHERE action = 'inbound_gap.resolved' ORDER BY number
+            """)
+        #expect(
+            rows == [
+                ["account", "ann", "0F0000001", #"{"count":1}"#, ""], ["account", "ann", "all", #"{"count":2}"#, ""],
+            ])
+    }
+
     @Test func lateCommitClosesItsGap() async throws {
         var rig = try await rig(Self.accepted)
         arrive(rig, "0F0000001")

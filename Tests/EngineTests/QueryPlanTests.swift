@@ -42,7 +42,10 @@ import Testing
         SELECT row, field, rule, message FROM contact_job_errors WHERE job = ?1 AND row > ?2 ORDER BY row LIMIT ?3
         """,
         // The history that somebody looks back on.
-        "SELECT at FROM event_occurrences WHERE contact_id = ?1 AND name = ?2 ORDER BY at DESC LIMIT 1",
+        """
+        SELECT at FROM event_occurrences
+        WHERE contact_id = ?1 AND name = ?2 AND is_repeated = 0 ORDER BY at DESC LIMIT 1
+        """,
         // Who is in which segment, and when that may change.
         "SELECT segment_id FROM segment_members WHERE contact_id = ?1",
         "SELECT 1 FROM segment_members WHERE contact_id = ?1 AND segment_id = ?2",

@@ -37,6 +37,19 @@ import WorkflowModel
         #expect(codes == APIError.Code.allCases.map(\.rawValue))
     }
 
+    /// What is wrong with the examples of a body, of whatever type it is. A picture has none.
+    private func problems(ofExamplesIn body: JSON?, at place: String) -> [String] {
+        var problems: [String] = []
+        for (type, content) in body?["content"]?.objectValue ?? [:] where !type.hasPrefix("image/") {
+            if let example = content["example"] {
+                problems += description.problems(of: example, content["schema"] ?? .null, at: "\(place) \(type)")
+            } else {
+                problems.append("\(place) \(type): has no example")
+            }
+        }
+        return problems
+    }
+
     /// Requests and answers with a body have an example, and it is what its schema says.
     @Test func everyExampleIsAsItsSchemaSays() {
         for (route, operation) in description.operations where !route.hasPrefix("HEAD") {
@@ -45,24 +58,40 @@ import WorkflowModel
                 let isReference = response["$ref"] != nil
                 if !isReference, Int(status).map({ $0 < 300 }) == true { bodies.append((status, response)) }
             }
-            for (name, body) in bodies {
-                guard let content = body?["content"]?["application/json"] else { continue }
-                guard let example = content["example"] else {
-                    Issue.record("\(route) \(name): has no example")
-                    continue
-                }
-                let problems = description.problems(of: example, content["schema"] ?? .null, at: "\(route) \(name)")
-                #expect(problems == [])
-            }
+            for (name, body) in bodies { #expect(problems(ofExamplesIn: body, at: "\(route) \(name)") == []) }
         }
         for (name, response) in description.root["components"]?["responses"]?.objectValue ?? [:] {
-            // What people see has none.
-            if response["content"]?["text/html"] != nil { continue }
-            guard let content = response["content"]?["application/json"], let example = content["example"] else {
-                Issue.record("\(name): has no example")
-                continue
+            #expect(response["content"] != nil, "\(name)")
+            #expect(problems(ofExamplesIn: response, at: name) == [])
+        }
+    }
+
+    /// Something of every route is shown as it may be: a parameter, the request or a good answer. HEAD is GET without the
+    /// answer's body, and OPTIONS is what browsers ask by themselves.
+    @Test func everyRouteHasAnExample() {
+        for (path, item) in description.root["paths"]?.objectValue ?? [:] {
+            let shared = item["parameters"]?.arrayValue ?? []
+            for (method, operation) in item.objectValue ?? [:]
+            where !["parameters", "head", "options"].contains(method) {
+                let parameters = (shared + (operation["parameters"]?.arrayValue ?? [])).map(description.resolved)
+                var bodies = [description.resolved(operation["requestBody"] ?? .null)]
+                for (status, response) in operation["responses"]?.objectValue ?? [:] where status.hasPrefix("2") {
+                    bodies.append(description.resolved(response))
+                }
+                var hasExample = false
+                for body in bodies {
+                    for (_, content) in body["content"]?.objectValue ?? [:] where content["example"] != nil {
+                        hasExample = true
+                    }
+                }
+                for parameter in parameters {
+                    guard let example = parameter["example"] else { continue }
+                    hasExample = true
+                    let place = "\(method) \(path) \(parameter["name"]?.stringValue ?? "")"
+                    #expect(description.problems(of: example, parameter["schema"] ?? .null, at: place) == [])
+                }
+                #expect(hasExample, "\(method) \(path) has no example of anything")
             }
-            #expect(description.problems(of: example, content["schema"] ?? .null, at: name) == [])
         }
     }
 

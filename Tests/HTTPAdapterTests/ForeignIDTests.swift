@@ -29,6 +29,9 @@ import WorkflowModel
                 #expect(reply.status == 404, "\(route) as \(path): \(reply.body)")
                 if parts[0] != "HEAD" { #expect(reply.code == "not_found", "\(route)") }
             }
+            // For those whose it is, it was there all the time.
+            let own = try await server.send("GET", "/webhooks/\(ids["webhookId"] ?? "")/deliveries")
+            #expect(own.body["data"]?.arrayValue?.map { $0["id"]?.stringValue } == [ids["deliveryId"]])
         }
     }
 
@@ -40,12 +43,17 @@ import WorkflowModel
         let runs = try await server.send("GET", "\(workflow)/executions").body["data"]?.arrayValue ?? []
         let contact = try await server.engine.contact()
         let broadcast = try await server.send("POST", "/broadcasts", ["name": "B", "template": "hello"])
+        let webhook = try await server.send(
+            "POST", "/webhooks", ["url": "https://hooks.example/in", "events": ["signed_up"]])
+        let webhookID = webhook.body["id"]?.stringValue ?? ""
+        let delivery = try await server.send("POST", "/webhooks/\(webhookID)/test")
         return [
             "workflowId": String(workflow.dropFirst("/workflows/".count)),
             "stepId": steps.last?["id"]?.stringValue ?? "end", "transitionId": "pause",
             "executionId": runs.first?["id"]?.stringValue ?? "",
             "contactId": "\(contact?.id ?? .init(high: 0, low: 0))",
-            "broadcastId": broadcast.body["id"]?.stringValue ?? "",
+            "broadcastId": broadcast.body["id"]?.stringValue ?? "", "webhookId": webhookID,
+            "deliveryId": delivery.body["id"]?.stringValue ?? "",
         ]
     }
 

@@ -258,6 +258,9 @@ import WorkflowModel
                 body: Array(body.utf8))
             #expect(answer.status == 400)
             #expect(String(decoding: answer.body, as: UTF8.self).contains("nested too deeply"))
+            // Each filter is three deep, and what is deeper than 48 is not read. The path is cut at 200 characters.
+            let path = "filter" + String(repeating: ".groups.0.conditions", count: 15)
+            #expect(try complaints(answer) == [String(path.prefix(200))])
         }
     }
 

@@ -62,6 +62,10 @@ import WorkflowModel
             let retry = "\(path)/deliveries/\(waiting["id"]?.stringValue ?? "")/retry"
             let retried = try await server.send("POST", retry)
             #expect(retried.status == 202 && retried.body["attempts"] == 0)
+            let log = try await server.send("GET", "/audit?action=webhook.delivery_retried")
+            let rows = log.body["data"]?.arrayValue ?? []
+            #expect(rows.map { $0["details"]?["deliveryId"] } == [waiting["id"]])
+            #expect(rows.first?["target"] == waiting["webhookId"])
             try await server.engine.runDeliveries(receiver)
             let health = try await server.send("GET", "/healthz")
             #expect(health.body["deliveries"] == ["pending": 0, "claimed": 0])
@@ -93,6 +97,10 @@ import WorkflowModel
             #expect(failed.body["queued"] == 0)
             let log = try await server.send("GET", "/audit?action=webhook.replayed").body["data"]?.arrayValue ?? []
             #expect(log.map { $0["details"]?["onlyFailed"] } == [true, false])
+            // The test that was refused while the webhook was paused is not in it.
+            let tests = try await server.send("GET", "/audit?action=webhook.tested").body["data"]?.arrayValue ?? []
+            #expect(tests.map { $0["details"]?["deliveryId"] } == [test.body["id"]])
+            #expect(tests.first?["target"] == test.body["webhookId"])
             let rotated = try await server.send("POST", "\(path)/rotate-secret")
             #expect(rotated.status == 200 && rotated.body["secret"]?.stringValue?.hasPrefix("whsec_") == true)
             #expect(rotated.body["previousSignsUntil"]?.isNull == false)

@@ -99,6 +99,36 @@ import WorkflowModel
         try second.close()
     }
 
+    /// Filters ask for the first click in each mail.
+    @Test func clicksOfEarlierVersionsAreToldApart() async throws {
+        let database = try TemporaryDatabase()
+        let first = try SQLiteStore(path: database.path, exclusively: false)
+        let now = Timestamp(seconds: 1_800_000_000)
+        let project = Project(id: Identifier(high: 1, low: 1), slug: "shop", name: "Shop")
+        let contact = Contact(
+            id: Identifier(high: 1, low: 2), email: "ann@example.org", isSubscribed: true, data: [:], createdAt: now,
+            updatedAt: now)
+        try await first.write { store in
+            try store.insert(project, at: now)
+            try store.insert(contact, in: project.id)
+            try store.keepEvents(["email.clicked"], in: project.id)
+            for (number, isFirst) in [true, false].enumerated() {
+                let event = Event(
+                    id: Identifier(high: 2, low: UInt64(number)), name: "email.clicked",
+                    data: ["isFirstClick": .bool(isFirst)], source: .system,
+                    createdAt: now.adding(seconds: Int64(number)))
+                try store.insert(event, contact: contact.id, in: project.id)
+                try store.insertOccurrence(of: event, contact: contact.id)
+            }
+        }
+        try first.close()
+        try database.goBack(toSchema: 19)
+        let second = try SQLiteStore(path: database.path, exclusively: false)
+        let last = try await second.write { try $0.lastOccurrence(of: "email.clicked", contact: contact.id) }
+        #expect(last == now)
+        try second.close()
+    }
+
     /// PRAGMA user_version is the four bytes at offset 60 of the file (sqlite.org/fileformat.html, section 1.3).
     private static func setSchema(_ number: UInt8, of database: TemporaryDatabase) throws {
         let handle = try FileHandle(forUpdating: URL(fileURLWithPath: database.path))
