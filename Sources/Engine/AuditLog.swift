@@ -29,7 +29,8 @@ package struct AuditRecord: Hashable, Sendable {
 
 /// Which records of the audit log are asked for.
 package struct AuditSelection: Hashable, Sendable {
-    package var projectID: Identifier
+    /// Nil for changes that concern the whole installation.
+    package var projectID: Identifier?
     /// One action, or with a closing dot all of a noun.
     package var action: String?
     package var target: String?
@@ -38,7 +39,7 @@ package struct AuditSelection: Hashable, Sendable {
     package var limit: Int
 
     package init(
-        projectID: Identifier, action: String? = nil, target: String? = nil, cursor: Identifier? = nil, limit: Int
+        projectID: Identifier?, action: String? = nil, target: String? = nil, cursor: Identifier? = nil, limit: Int
     ) {
         self.projectID = projectID
         self.action = action

@@ -248,7 +248,7 @@ extension SQLSession {
         let noun = isNoun ? selection.action : nil
         let before: Int64? = try selection.cursor.flatMap { cursor in
             // One that is not there, or another project's, is before everything.
-            try first("SELECT number FROM audit_log WHERE id = ? AND project_id = ?", cursor, selection.projectID) {
+            try first("SELECT number FROM audit_log WHERE id = ? AND project_id IS ?", cursor, selection.projectID) {
                 $0[0]
             } ?? 0
         }
@@ -256,7 +256,7 @@ extension SQLSession {
             return try rows(
                 """
                 SELECT id, project_id, at, actor_kind, actor, action, target, details FROM audit_log
-                WHERE project_id = ?1 AND (?2 IS NULL OR number < ?2) AND (?3 IS NULL OR action = ?3)
+                WHERE project_id IS ?1 AND (?2 IS NULL OR number < ?2) AND (?3 IS NULL OR action = ?3)
                     AND (?4 IS NULL OR substr(action, 1, length(?4)) = ?4)
                 ORDER BY number DESC LIMIT ?5
                 """, selection.projectID, before, action, noun, selection.limit, decode: Self.auditRecord)
@@ -264,7 +264,7 @@ extension SQLSession {
         return try rows(
             """
             SELECT id, project_id, at, actor_kind, actor, action, target, details FROM audit_log
-            WHERE project_id = ?1 AND target = ?6 AND (?2 IS NULL OR number < ?2) AND (?3 IS NULL OR action = ?3)
+            WHERE project_id IS ?1 AND target = ?6 AND (?2 IS NULL OR number < ?2) AND (?3 IS NULL OR action = ?3)
                 AND (?4 IS NULL OR substr(action, 1, length(?4)) = ?4)
             ORDER BY number DESC LIMIT ?5
             """, selection.projectID, before, action, noun, selection.limit, target,

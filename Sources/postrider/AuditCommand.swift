@@ -4,12 +4,16 @@ import JSONValue
 
 struct AuditCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "audit", abstract: "Shows who changed what in a project, the newest first.")
+        commandName: "audit",
+        abstract: "Shows who changed what in a project or in the whole installation, the newest first.")
 
     @OptionGroup var option: ConfigurationOption
 
     @Option(help: "The project's name.")
     var project = Project.defaultSlug
+
+    @Flag(help: "Changes that concern no single project: pauses of all mail, gaps that were closed.")
+    var installation = false
 
     @Option(help: "How many changes to show.")
     var limit = 50
@@ -28,14 +32,14 @@ struct AuditCommand: ParsableCommand {
     }
 
     func run() throws {
-        let (project, limit, action, target, json) = (project, limit, action, target, json)
+        let (limit, action, target, json) = (limit, action, target, json)
+        let project = installation ? nil : project
         try option.withEngine { context in
             let projects = try await Projects(context: context).list()
-            guard let known = projects.first(where: { $0.slug == project }) else {
-                throw CommandFailure("there is no project \(project)")
-            }
+            let known = projects.first { $0.slug == project }
+            if let project, known == nil { throw CommandFailure("there is no project \(project)") }
             let page = try await AuditLog(context: context).page(
-                AuditSelection(projectID: known.id, action: action, target: target, limit: limit))
+                AuditSelection(projectID: known?.id, action: action, target: target, limit: limit))
             if json {
                 for record in page.records { print(JSONWriter.write(record.json)) }
                 return

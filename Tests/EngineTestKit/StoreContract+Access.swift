@@ -102,6 +102,7 @@ extension StoreContract {
                     $0.action = "keyring."
                 } == [records[1]])
             #expect(try page { $0.projectID = id(99) }.isEmpty)
+            #expect(try page { $0.projectID = nil } == [records[5]])
         }
     }
 

@@ -95,6 +95,8 @@ struct CommandStories {
             for action in ["project.created", "key.created", "key.rotated", "key.revoked"] {
                 #expect(audit.contains(action), "\(audit)")
             }
+            let everywhere = try await run(["audit", "--installation"])
+            #expect(everywhere.status == .exited(0) && !everywhere.text.contains("key."), "\(everywhere.text)")
         }
     }
 
