@@ -25,9 +25,6 @@ extension SQLSession {
         try overwriteWhatIsDeleted()
         try forgetMemberships(of: contact.id)
         try run("DELETE FROM contacts WHERE id = ?", contact.id)
-        try forgetBlockUnlessNeeded(of: contact.id, in: project)
-        try eraseTestMails(about: contact, in: project)
-        try run("UPDATE inbound_gaps SET sender = NULL WHERE lower(sender) = ? AND sender IS NOT NULL", contact.email)
         try run("DELETE FROM waits WHERE contact_id = ?", contact.id)
         try run("DELETE FROM reply_windows WHERE recipient = ?", replyKey)
         try eraseSuppressions(of: contact.email, in: project)
@@ -69,6 +66,7 @@ extension SQLSession {
             for erasure in try erasures(of: project, limit: max(1, sizes.contacts / projects.count)) {
                 if worked, left <= 0 || ContinuousClock.now >= deadline { break }
                 worked = true
+                if erasure.stage == .occurrences, !erasure.hasCursor { try eraseElsewhere(erasure, in: project) }
                 if let rows = try whole.add(erasure, limit: left) {
                     left -= rows
                 } else {
@@ -203,7 +201,13 @@ extension SQLSession {
         try eraseReturns(ofMail: ref)
     }
 
-    // MARK: Test mails
+    // MARK: Where no history leads
+
+    private func eraseElsewhere(_ erasure: Erasure, in project: Identifier) throws {
+        try forgetBlockUnlessNeeded(of: erasure.contact, in: project)
+        try eraseTestMails(about: erasure, in: project)
+        try run("UPDATE inbound_gaps SET sender = NULL WHERE lower(sender) = ? AND sender IS NOT NULL", erasure.email)
+    }
 
     /// Test mails belong to no contact, and so no history leads to them.
     func noteTest(_ mail: OutboxEntry, showing contact: Identifier?) throws {
@@ -213,8 +217,8 @@ extension SQLSession {
         }
     }
 
-    private func eraseTestMails(about contact: Contact, in project: Identifier) throws {
-        for subject in [contact.id.bytes, Self.testSubject(contact.email, in: project)] {
+    private func eraseTestMails(about erasure: Erasure, in project: Identifier) throws {
+        for subject in [erasure.contact.bytes, Self.testSubject(erasure.email, in: project)] {
             let mails: [Identifier] = try rows("SELECT entry_id FROM test_mails WHERE about = ?", subject) { $0[0] }
             guard !mails.isEmpty else { continue }
             for mail in mails { try eraseMail(.id(mail), of: mail) }

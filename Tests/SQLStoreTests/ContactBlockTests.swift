@@ -115,6 +115,7 @@ import WorkflowModel
         ]
         for (number, (person, blocks)) in left.enumerated() {
             try await store.write { try $0.erase(person, in: Self.project.id, replyKey: "\(number)", at: Self.now) }
+            while try await store.write({ try $0.continueErasure(HistorySizes()) }) {}
             #expect(try Rows(database.path).run(starts) == blocks.map { [$0] })
             #expect(try await store.read { try $0.memberCount(of: Self.segments[0].id) } == 3 - number)
         }
@@ -133,6 +134,7 @@ import WorkflowModel
             }
             try store.erase(contact, in: Self.project.id, replyKey: "k", at: Self.now)
         }
+        while try await store.write({ try $0.continueErasure(HistorySizes()) }) {}
         let blocks = try Rows(database.path).run("SELECT hex(first_id) FROM contact_blocks ORDER BY first_id")
         let zeros = String(repeating: "0", count: 16)
         #expect(blocks == [[zeros + zeros], ["0000000000000009" + zeros]])
