@@ -144,7 +144,7 @@ import WorkflowModel
         try Rows(database.path).run("PRAGMA wal_checkpoint(TRUNCATE)")
         for file in [database.path, database.path + "-wal"] {
             guard let bytes = FileManager.default.contents(atPath: file) else { continue }
-            for secret in ["unmistakable", "Unmistakable", "cliffhanging", "quagmire", "spelunking"] {
+            for secret in ["unmistakable", "Unmistakable", "cliffhanging", "quagmire", "Quagmire", "spelunking"] {
                 #expect(bytes.range(of: Data(secret.utf8)) == nil, "\(secret) in \(file)")
             }
             #expect(file.hasSuffix("-wal") || bytes.range(of: Data("other-3@".utf8)) != nil)
