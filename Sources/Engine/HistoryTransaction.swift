@@ -76,8 +76,11 @@ package struct HistorySizes: Sendable {
     package var run = 1024
     /// Runs of one size that are merged into one.
     package var fanIn = 16
+    /// Bytes of entries in a row of a run: four rows fill a page, and none goes beyond it (sqlite.org/fileformat2.html,
+    /// section 1.6).
+    package var row = 950
     /// Rows of each of them that one transaction looks at.
-    package var merge = 96
+    package var merge = 3
     /// Rows of erased contacts that one transaction removes.
     package var erase = 400
     /// Erased contacts that one transaction looks at, and for how long it goes on to the next one.

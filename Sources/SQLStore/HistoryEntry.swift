@@ -2,7 +2,7 @@ import Engine
 import GRDBSQLite
 import WorkflowModel
 
-/// One row of the index of what happened to contacts, in the order of the index.
+/// One entry of the index of what happened to contacts, in the order of the index.
 struct HistoryEntry: Hashable, Comparable {
     var contact: Identifier
     var kind: HistoryKind
@@ -12,6 +12,72 @@ struct HistoryEntry: Hashable, Comparable {
         if left.contact != right.contact { return left.contact < right.contact }
         if left.kind != right.kind { return left.kind.rawValue < right.kind.rawValue }
         return left.ref < right.ref
+    }
+}
+
+/// As bytes: the contact, the kind, and eight bytes of a rowid or sixteen of an id, most significant first, so that bytes
+/// have the order of entries. Version 21 of the schema has written them: what changes here needs another.
+extension HistoryEntry {
+    var length: Int {
+        switch ref {
+        case .row: 25
+        case .id: 33
+        }
+    }
+
+    var key: [UInt8] {
+        var bytes: [UInt8] = []
+        append(to: &bytes)
+        return bytes
+    }
+
+    /// What no entry of the contact and kind is less than.
+    static func start(of contact: Identifier, _ kind: HistoryKind) -> [UInt8] {
+        contact.bytes + [UInt8(kind.rawValue)]
+    }
+
+    func append(to bytes: inout [UInt8]) {
+        func append(_ word: UInt64) { withUnsafeBytes(of: word.bigEndian) { bytes.append(contentsOf: $0) } }
+        append(contact.high)
+        append(contact.low)
+        bytes.append(UInt8(kind.rawValue))
+        switch ref {
+        case .row(let row): append(UInt64(bitPattern: row))
+        case .id(let id):
+            append(id.high)
+            append(id.low)
+        }
+    }
+
+    /// - Returns: at least one.
+    /// - Throws: `StoreError.damaged` for what is no entry.
+    static func entries(_ bytes: [UInt8]) throws -> [HistoryEntry] {
+        let damage = StoreError(.damaged, "the index of histories holds what is no entry")
+        return try bytes.withUnsafeBytes { buffer in
+            func word(_ offset: Int) -> UInt64 {
+                UInt64(bigEndian: buffer.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+            }
+            var entries: [HistoryEntry] = []
+            entries.reserveCapacity(buffer.count / 25)
+            var start = 0
+            repeat {
+                guard buffer.count - start >= 25, let kind = HistoryKind(rawValue: Int(buffer[start + 16])) else {
+                    throw damage
+                }
+                let contact = Identifier(high: word(start), low: word(start + 8))
+                if kind == .event {
+                    let ref = HistoryRef.row(Int64(bitPattern: word(start + 17)))
+                    entries.append(HistoryEntry(contact: contact, kind: kind, ref: ref))
+                    start += 25
+                } else {
+                    guard buffer.count - start >= 33 else { throw damage }
+                    let ref = HistoryRef.id(Identifier(high: word(start + 17), low: word(start + 25)))
+                    entries.append(HistoryEntry(contact: contact, kind: kind, ref: ref))
+                    start += 33
+                }
+            } while start < buffer.count
+            return entries
+        }
     }
 }
 

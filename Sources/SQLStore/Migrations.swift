@@ -7,12 +7,28 @@ import GRDBSQLite
 /// steps run in one transaction at start.
 enum Migrations {
     /// Step n is element n − 1. A step that has landed never changes.
-    static let steps: [String] = [
-        Migration0001.sql, Migration0002.sql, Migration0003.sql, Migration0004.sql, Migration0005.sql,
-        Migration0006.sql, Migration0007.sql, Migration0008.sql, Migration0009.sql, Migration0010.sql,
-        Migration0011.sql, Migration0012.sql, Migration0013.sql, Migration0014.sql, Migration0015.sql,
-        Migration0016.sql, Migration0017.sql, Migration0018.sql, Migration0019.sql, Migration0020.sql,
-    ]
+    static let steps =
+        [
+            Migration0001.sql, Migration0002.sql, Migration0003.sql, Migration0004.sql, Migration0005.sql,
+            Migration0006.sql, Migration0007.sql, Migration0008.sql, Migration0009.sql, Migration0010.sql,
+            Migration0011.sql, Migration0012.sql, Migration0013.sql, Migration0014.sql, Migration0015.sql,
+            Migration0016.sql, Migration0017.sql, Migration0018.sql, Migration0019.sql, Migration0020.sql,
+        ].map { Step(sql: $0) } + [
+            Step(sql: Migration0021.before, work: Migration0021.pack, last: Migration0021.after)
+        ]
+
+    struct Step: Sendable {
+        var sql: String
+        /// What no SQL can say, and what comes after it.
+        var work: (@Sendable (Database) throws -> Void)?
+        var last: String?
+
+        func run(_ database: Database) throws {
+            try database.execute(sql: sql)
+            try work?(database)
+            if let last { try database.execute(sql: last) }
+        }
+    }
 
     /// How long a command waits for another process that is at it, and how long between two looks.
     private static let patience = 2.0
@@ -72,7 +88,7 @@ enum Migrations {
                 let now = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
                 for step in steps[min(now, steps.count)...] {
                     progress()
-                    try database.execute(sql: step)
+                    try step.run(database)
                 }
                 try database.execute(sql: "PRAGMA user_version = \(steps.count)")
                 return .commit

@@ -232,19 +232,7 @@ extension SQLSession {
 
     private func eraseIndex(of contact: Identifier, limit: Int) throws -> Bool {
         for number in try historyRuns().map(\.run) {
-            let bound: (Int, HistoryRef)? = try first(
-                """
-                SELECT kind, ref FROM contact_history WHERE run = ? AND contact_id = ? ORDER BY kind, ref
-                LIMIT 1 OFFSET ?
-                """, number, contact, limit
-            ) { ($0[0], $0[1]) }
-            if let bound {
-                try run(
-                    "DELETE FROM contact_history WHERE run = ? AND contact_id = ? AND (kind, ref) <= (?, ?)", number,
-                    contact, bound.0, bound.1)
-                return true
-            }
-            try run("DELETE FROM contact_history WHERE run = ? AND contact_id = ?", number, contact)
+            if try removeEntries(in: number, of: contact, limit: limit) >= limit { return true }
         }
         try eraseFromJournal([contact])
         return false
@@ -271,31 +259,28 @@ extension SQLSession {
         private let session: SQLSession
         /// Nil where what the journal does not have is too much to be read.
         private let recent: [Identifier: [HistoryEntry]]?
+        private let runs: [Int64]
         private var contacts: Set<Identifier> = []
         private var events: [Int64] = []
 
         init(_ session: SQLSession) throws {
             self.session = session
             recent = try session.recentEntries(limit: 8 * History.sizes.run)
+            runs = try session.historyRuns().map(\.run)
         }
 
         /// - Returns: how many rows it was, at least one; nil when there are more than `limit`.
         mutating func add(_ erasure: Erasure, limit: Int) throws -> Int? {
             guard let recent, erasure.stage == .occurrences, !erasure.hasCursor else { return nil }
             let contact = erasure.contact
-            let indexed = try session.rows(
-                """
-                SELECT h.run, h.kind, h.ref FROM contact_runs r
-                CROSS JOIN contact_history h ON h.run = r.run AND h.contact_id = ?
-                LIMIT ?
-                """, contact, limit + 1
-            ) { row -> (run: Int64, kind: Int, ref: HistoryRef) in (row[0], row[1], row[2]) }
-            var entries = Set(
-                indexed.compactMap { row in
-                    HistoryKind(rawValue: row.kind).map { HistoryEntry(contact: contact, kind: $0, ref: row.ref) }
-                })
-            entries.formUnion(recent[contact] ?? [])
-            guard indexed.count <= limit, entries.count <= limit else { return nil }
+            var entries = Set(recent[contact] ?? [])
+            var known: [Int64] = []
+            for number in runs where entries.count <= limit {
+                let found = try session.entries(in: number, of: contact, limit: limit + 1)
+                if !found.isEmpty { known.append(number) }
+                entries.formUnion(found)
+            }
+            guard entries.count <= limit else { return nil }
             for entry in entries {
                 switch entry.kind {
                 case .event: try addEvent(entry.ref, of: contact)
@@ -304,9 +289,7 @@ extension SQLSession {
                 }
             }
             try session.run("DELETE FROM event_occurrences WHERE contact_id = ?", contact)
-            for number in Set(indexed.map(\.run)) {
-                try session.run("DELETE FROM contact_history WHERE run = ? AND contact_id = ?", number, contact)
-            }
+            for number in known { _ = try session.removeEntries(in: number, of: contact, limit: limit + 1) }
             try session.run(
                 "UPDATE erasures SET stage = ?, cursor = NULL WHERE contact_id = ?", ErasureStage.recipients.rawValue,
                 contact)

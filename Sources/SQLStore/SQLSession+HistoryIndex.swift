@@ -9,13 +9,13 @@ import WorkflowModel
 // 1024 and a fan-in of 16, a million rows are in at most 45 runs, and a look-up is one seek in each of them and a look
 // through what is new.
 //
-// A merge moves rows: the smallest ones of all its runs at a time, in a transaction each. At every moment every row is in
-// exactly one run, or in two when it was written twice; readers leave out the second.
+// A merge moves entries: the smallest ones of all its runs at a time, in a transaction each. At every moment every entry is
+// in exactly one run, or in two when it was written twice; readers leave out the second.
 //
 // Invariants:
 //   every event up to `through`, and no other, is in a run and in the counts by name and day
 //   every entry of the journal is in no run yet
-//   a row may refer to what was deleted; whoever follows it looks whether it is there and the contact's
+//   an entry may refer to what was deleted; whoever follows it looks whether it is there and the contact's
 
 extension SQLSession {
     func indexHistory(_ sizes: HistorySizes, isUrgent: Bool) throws -> Bool {
@@ -45,7 +45,7 @@ extension SQLSession {
         guard isDue else { return false }
         var entries = try takeEvents(sizes.run) + takeJournal(sizes.run)
         for case let backlog? in backlogs { entries += try take(backlog, limit: sizes.run) }
-        try write(entries)
+        try write(entries, sizes)
         return true
     }
 
@@ -120,39 +120,9 @@ extension SQLSession {
 
     // MARK: Runs
 
-    struct HistoryRun {
-        var run: Int64
-        var level: Int
-        var into: Int64?
-    }
-
-    func historyRuns() throws -> [HistoryRun] {
-        try rows("SELECT run, level, into_run FROM contact_runs ORDER BY run") {
-            HistoryRun(run: $0[0], level: $0[1], into: $0[2])
-        }
-    }
-
-    private func makeRun(level: Int) throws -> Int64 {
-        let number: Int64 = try first("SELECT max(run) FROM contact_runs") { $0[0] } ?? 0
-        try run("INSERT INTO contact_runs (run, level) VALUES (?, ?)", number + 1, level)
-        return number + 1
-    }
-
-    private func write(_ entries: [HistoryEntry]) throws {
+    private func write(_ entries: [HistoryEntry], _ sizes: HistorySizes) throws {
         guard !entries.isEmpty else { return }
-        try insert(entries.sorted(), run: try makeRun(level: 0))
-    }
-
-    private func insert(_ entries: [HistoryEntry], run number: Int64) throws {
-        try run(
-            "INSERT INTO contact_history (run, contact_id, kind, ref) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
-            for: entries
-        ) {
-            $0.add(number)
-            $0.add($1.contact)
-            $0.add($1.kind.rawValue)
-            $0.add($1.ref)
-        }
+        try append(entries.sorted(), to: try makeRun(level: 0), limit: sizes.row)
     }
 
     /// Goes on with a merge, or begins the next one.
@@ -160,7 +130,8 @@ extension SQLSession {
         let runs = try historyRuns()
         let targets = Set(runs.compactMap(\.into))
         if let target = targets.min() {
-            try move(runs.filter { $0.into == target }.map(\.run), into: target, limit: sizes.merge)
+            let sources = runs.filter { $0.into == target }.map(\.run)
+            try move(sources, into: target, limit: sizes.merge, rowLimit: sizes.row)
             return true
         }
         let byLevel = Dictionary(grouping: runs, by: \.level).filter { $0.value.count >= sizes.fanIn }
@@ -172,47 +143,6 @@ extension SQLSession {
         return true
     }
 
-    /// Moves the smallest rows of those runs, as far as all of them are known.
-    private func move(_ sources: [Int64], into target: Int64, limit: Int) throws {
-        var entries: [HistoryEntry] = []
-        var bound: HistoryEntry?
-        var short: [Int64] = []
-        for source in sources {
-            let read = try rows(
-                "SELECT contact_id, kind, ref FROM contact_history WHERE run = ? ORDER BY contact_id, kind, ref LIMIT ?",
-                source, limit, decode: Self.entry)
-            entries += read.compactMap(\.self)
-            if read.count == limit, let last = read.last ?? nil {
-                bound = bound.map { min($0, last) } ?? last
-            } else {
-                short.append(source)
-            }
-        }
-        if let bound {
-            entries.removeAll { $0 > bound }
-            for source in sources {
-                try run(
-                    "DELETE FROM contact_history WHERE run = ? AND (contact_id, kind, ref) <= (?, ?, ?)", source,
-                    bound.contact, bound.kind.rawValue, bound.ref)
-            }
-            for source in short {
-                let isLeft = try first("SELECT 1 FROM contact_history WHERE run = ? LIMIT 1", source) { _ in true }
-                if isLeft == nil { try run("DELETE FROM contact_runs WHERE run = ?", source) }
-            }
-        } else {
-            for source in sources {
-                try run("DELETE FROM contact_history WHERE run = ?", source)
-                try run("DELETE FROM contact_runs WHERE run = ?", source)
-            }
-        }
-        try insert(entries.sorted(), run: target)
-    }
-
-    /// Nil for a row of no known kind.
-    private static func entry(_ row: SQLRow) -> HistoryEntry? {
-        HistoryKind(rawValue: row[1]).map { HistoryEntry(contact: row[0], kind: $0, ref: row[2]) }
-    }
-
     // MARK: Look-up
 
     /// What happened to a contact, the newest first, each once. Some of it may be gone.
@@ -221,12 +151,7 @@ extension SQLSession {
     ) throws -> [HistoryRef] {
         var found = try recentRefs(of: contact, kind: kind, before: before, limit: limit)
         for number in try historyRuns().map(\.run) {
-            found += try rows(
-                """
-                SELECT ref FROM contact_history WHERE run = ? AND contact_id = ? AND kind = ? AND ref < ?
-                ORDER BY ref DESC LIMIT ?
-                """, number, contact, kind.rawValue, before, limit
-            ) { $0[0] }
+            found += try refs(in: number, of: contact, kind: kind, before: before, limit: limit)
         }
         var refs: [HistoryRef] = []
         for ref in found.sorted(by: >) where ref != refs.last {

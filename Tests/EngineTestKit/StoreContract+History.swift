@@ -16,6 +16,7 @@ extension StoreContract {
         sizes.run = 4
         sizes.fanIn = 3
         sizes.merge = 2
+        sizes.row = 70
         sizes.erase = 3
         return sizes
     }()

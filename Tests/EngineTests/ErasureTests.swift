@@ -14,6 +14,7 @@ import WorkflowModel
         sizes.run = 8
         sizes.fanIn = 3
         sizes.merge = 4
+        sizes.row = 70
         sizes.erase = 5
         return sizes
     }()
@@ -74,12 +75,15 @@ import WorkflowModel
         #expect(try await probe.timeline(of: ben.id).map(\.id) == bens, "nobody else loses anything")
         let hex = zoe.id.bytes.map { String(format: "%02X", $0) }.joined()
         for table in [
-            "events", "executions", "outbox", "event_occurrences", "waits", "contact_history", "erasures",
+            "events", "executions", "outbox", "event_occurrences", "waits", "erasures",
             "segment_members", "segment_timers",
         ] {
             let left = try Rows(database.path).count("SELECT count(*) FROM \(table) WHERE hex(contact_id) = '\(hex)'")
             #expect(left == 0, "\(table)")
         }
+        let indexed = try Rows(database.path).count(
+            "SELECT count(*) FROM contact_history WHERE instr(hex(last) || hex(entries), '\(hex)') > 0")
+        #expect(indexed == 0, "the index of histories")
         for (table, owner) in [("step_executions", "executions"), ("pixel_hits", "outbox")] {
             let key = table == "pixel_hits" ? "entry_id" : "execution_id"
             let left = try Rows(database.path).count(
@@ -432,6 +436,7 @@ private struct ErasingTransport: MailTransport {
         sizes.run = 8
         sizes.fanIn = 2
         sizes.merge = 5
+        sizes.row = 70
         sizes.erase = 1 + Int(random.next() % 12)
         sizes.contacts = 1 + Int(random.next() % 4)
         for number in 0..<120 {

@@ -17,6 +17,7 @@ import WorkflowModel
         sizes.run = 4
         sizes.fanIn = 3
         sizes.merge = 2
+        sizes.row = 70
         sizes.erase = 3
         return sizes
     }()

@@ -71,11 +71,10 @@ import Testing
         "SELECT segment_id, contact_id, due_at FROM segment_timers WHERE due_at <= ?1 ORDER BY due_at LIMIT ?2",
         "SELECT due_at FROM segment_timers ORDER BY due_at LIMIT 1",
         // What happened to a contact: a seek in each run.
-        """
-        SELECT ref FROM contact_history WHERE run = ?1 AND contact_id = ?2 AND kind = ?3 AND ref < ?4
-        ORDER BY ref DESC LIMIT ?5
-        """,
-        "SELECT contact_id, kind, ref FROM contact_history WHERE run = ?1 ORDER BY contact_id, kind, ref LIMIT ?2",
+        "SELECT entries FROM contact_history WHERE run = ?1 AND last >= ?2 ORDER BY last LIMIT 1",
+        "SELECT entries FROM contact_history WHERE run = ?1 AND last < ?2 AND last >= ?3 ORDER BY last DESC",
+        "SELECT last, entries FROM contact_history WHERE run = ?1 AND last >= ?2 ORDER BY last",
+        "SELECT last, entries FROM contact_history WHERE run = ?1 ORDER BY last LIMIT ?2",
         // Mails of a broadcast that wait, what is to be done about broadcasts, and who needs a version.
         """
         SELECT count(*) FROM outbox INDEXED BY outbox_by_broadcast

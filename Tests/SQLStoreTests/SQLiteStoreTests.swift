@@ -129,6 +129,97 @@ import WorkflowModel
         try second.close()
     }
 
+    /// Version 21 writes many entries of the index of histories into one row.
+    @Test func indexOfHistoriesOfEarlierVersionsIsPacked() async throws {
+        let database = try TemporaryDatabase()
+        let first = try SQLiteStore(path: database.path, exclusively: false)
+        let project = Project(id: Identifier(high: 1, low: 1), slug: "shop", name: "Shop")
+        let now = Timestamp(seconds: 1_800_000_000)
+        let contacts = (1...3 as ClosedRange<UInt64>).map { Identifier(high: 2, low: $0) }
+        try await first.write { store in
+            try store.insert(project, at: now)
+            for contact in contacts {
+                try store.insert(
+                    Contact(
+                        id: contact, email: "\(contact)@example.org", isSubscribed: true, data: [:], createdAt: now,
+                        updatedAt: now), in: project.id)
+            }
+            for number in 0..<300 {
+                let event = Event(
+                    id: Identifier(high: 3, low: UInt64(number)), name: "ping", data: [:], source: .api,
+                    createdAt: now.adding(seconds: Int64(number)))
+                try store.insert(event, contact: contacts[number % 3], in: project.id)
+            }
+            try store.insert(
+                StoredExecution(
+                    execution: Execution(
+                        id: Identifier(high: 4, low: 1), workflowID: Identifier(high: 5, low: 1),
+                        contactID: contacts[0], status: .completed, startedAt: now, completedAt: now),
+                    projectID: project.id, versionID: Identifier(high: 6, low: 1)), once: false)
+        }
+        let probe = HistoryProbe(store: first, project: project.id)
+        var before: [[Identifier]] = []
+        for contact in contacts { before.append(try await probe.timeline(of: contact).map(\.id)) }
+        try first.close()
+        try database.goBack(toSchema: 20)
+        // Two runs, and the last ten events in none.
+        try Rows(database.path).run(
+            """
+            INSERT INTO contact_runs (run, level) VALUES (1, 0), (4, 1);
+            INSERT INTO contact_history (run, contact_id, kind, ref)
+                SELECT CASE WHEN rowid < 200 THEN 1 ELSE 4 END, contact_id, 1, rowid FROM events WHERE rowid <= 290;
+            INSERT INTO contact_history (run, contact_id, kind, ref) SELECT 4, contact_id, 2, id FROM executions;
+            DELETE FROM contact_journal;
+            UPDATE history_progress SET through = 290 WHERE kind = 1
+            """)
+        let second = try SQLiteStore(path: database.path, exclusively: false)
+        for (contact, expected) in zip(contacts, before) {
+            let found = try await HistoryProbe(store: second, project: project.id).timeline(of: contact).map(\.id)
+            #expect(found == expected)
+        }
+        let rows = try Rows(database.path).count("SELECT count(*) FROM contact_history") ?? 0
+        #expect((2...12).contains(rows), "\(rows) rows for 291 entries")
+        // They are merged as if they had been written so.
+        for _ in 0..<5 {
+            _ = try await second.write { store in
+                var sizes = HistorySizes()
+                sizes.fanIn = 1
+                return try store.indexHistory(sizes, isUrgent: true)
+            }
+        }
+        for (contact, expected) in zip(contacts, before) {
+            let found = try await HistoryProbe(store: second, project: project.id).timeline(of: contact).map(\.id)
+            #expect(found == expected)
+        }
+        try second.close()
+    }
+
+    /// Nobody is told a part as if it were all.
+    @Test func damagedIndexOfHistoriesIsAnError() async throws {
+        let database = try TemporaryDatabase()
+        let store = try SQLiteStore(path: database.path, exclusively: false)
+        let project = Project(id: Identifier(high: 1, low: 1), slug: "shop", name: "Shop")
+        try await store.write { try $0.insert(project, at: Timestamp(seconds: 0)) }
+        let contact = Identifier(high: 2, low: 1)
+        let good = contact.bytes + [1] + [0, 0, 0, 0, 0, 0, 0, 1]
+        let damaged: [[UInt8]] = [
+            [], [1], good + [2], contact.bytes + [9] + good, Array(good.dropLast()), contact.bytes + [2] + good,
+        ]
+        for entries in damaged {
+            func hex(_ bytes: [UInt8]) -> String { bytes.map { String(format: "%02x", $0) }.joined() }
+            try Rows(database.path).run(
+                """
+                DELETE FROM contact_history; INSERT INTO contact_runs (run, level) VALUES (1, 0) ON CONFLICT DO NOTHING;
+                INSERT INTO contact_history (run, last, entries) VALUES (1, x'\(hex(good))', x'\(hex(entries))')
+                """)
+            let error = await #expect(throws: StoreError.self) {
+                _ = try await HistoryProbe(store: store, project: project.id).timeline(of: contact)
+            }
+            #expect(error?.code == .damaged)
+        }
+        try store.close()
+    }
+
     /// PRAGMA user_version is the four bytes at offset 60 of the file (sqlite.org/fileformat.html, section 1.3).
     private static func setSchema(_ number: UInt8, of database: TemporaryDatabase) throws {
         let handle = try FileHandle(forUpdating: URL(fileURLWithPath: database.path))
