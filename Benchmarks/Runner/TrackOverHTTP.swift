@@ -12,7 +12,7 @@ import ServerTestKit
 struct TrackOverHTTP {
     let programs: Programs
 
-    private static let rounds = 3
+    private static let rounds = 5
     private static let seconds = 6
     private static let connections = 32
     /// What the daemon answers has this size.

@@ -39,11 +39,11 @@ enum Migrations {
     /// - Parameters:
     ///   - isLocked: whether this process has the daemon's lock. Who has not takes it meanwhile, because a daemon of an earlier
     ///     version would go on writing as it knows.
-    ///   - progress: called again and again while there is work.
+    ///   - progress: called again and again while there is work, with the schema that was found.
     /// - Throws: `StoreError.newerSchema` for a database that a newer version of the program has written, `inUse` when
     ///   another process works with one of an earlier version.
     static func migrate(
-        _ database: Database, path: String, isLocked: Bool, progress: @escaping () -> Void
+        _ database: Database, path: String, isLocked: Bool, progress: @escaping (_ schema: Int) -> Void
     ) throws {
         let deadline = ContinuousClock.now + .seconds(patience)
         while true {
@@ -55,9 +55,10 @@ enum Migrations {
                 )
             }
             if current == steps.count { return }
-            if isLocked { return try work(on: database, progress) }
+            func work() throws { try Self.work(on: database) { progress(current) } }
+            if isLocked { return try work() }
             if let lock = try DatabaseLock.unlessTaken(path: path + ".lock") {
-                return try withExtendedLifetime(lock) { try work(on: database, progress) }
+                return try withExtendedLifetime(lock) { try work() }
             }
             guard ContinuousClock.now < deadline else {
                 throw StoreError(

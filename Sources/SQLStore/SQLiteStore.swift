@@ -18,10 +18,12 @@ package final class SQLiteStore: Store {
     ///   - exclusively: take the daemon's lock, so that a second daemon on the same file is refused. Commands that
     ///     work beside a running daemon do not take it.
     ///   - patience: how long a commit waits, at most, for others that are about to come (`submit`).
-    ///   - onMigration: called again and again while the schema is brought up to date.
+    ///   - onMigration: called again and again while the schema is brought up to date, with the number it comes from: 0 for a
+    ///     database that is being made.
     /// - Throws: `StoreError` with one sentence that names the file and the mend.
     package init(
-        path: String, exclusively: Bool, patience: Duration = .milliseconds(4), onMigration: @escaping () -> Void = {}
+        path: String, exclusively: Bool, patience: Duration = .milliseconds(4),
+        onMigration: @escaping (_ schema: Int) -> Void = { _ in }
     ) throws {
         Self.countNoMemory
         do {

@@ -33,9 +33,12 @@ struct Assembly {
         guard makingDatabase || FileManager.default.fileExists(atPath: path) else {
             throw CommandFailure("there is no database at \(path) yet: start the daemon or apply a workflow first")
         }
-        let store = try SQLiteStore(path: configuration.database.path, exclusively: exclusively) {
+        var isAnnounced = false
+        let store = try SQLiteStore(path: configuration.database.path, exclusively: exclusively) { schema in
             // A new version may have much to rewrite, and systemd waits no longer than the unit says.
             if exclusively { ServiceManager.notify("EXTEND_TIMEOUT_USEC=90000000") }
+            if !isAnnounced, schema > 0 { announceMigration(from: schema, isDaemon: exclusively) }
+            isAnnounced = true
         }
         let clock = SystemClock()
         let cryptography = OpenSSLCryptography()
@@ -50,6 +53,15 @@ struct Assembly {
         context.names = SystemNameService(timeout: 5, server: nameServer)
         if exclusively { context.relayWatch = makeRelayWatch(startedAt: clock.now()) }
         return (store, exclusively ? context : context.acting(as: .account(Self.account)))
+    }
+
+    /// For whoever wonders what takes so long, and why an earlier version does not start any more.
+    private func announceMigration(from schema: Int, isDaemon: Bool) {
+        if isDaemon {
+            logger.notice("the database is brought up to date", metadata: ["schema": "\(schema)"])
+        } else {
+            complain("the database (schema \(schema)) is brought up to date; earlier versions cannot open it any more")
+        }
     }
 
     /// Who sits at the command line. Behind sudo it is the one who called it.

@@ -123,7 +123,9 @@ import WorkflowModel
         }
         try first.close()
         try database.goBack(toSchema: 19)
-        let second = try SQLiteStore(path: database.path, exclusively: false)
+        var schemas: Set<Int> = []
+        let second = try SQLiteStore(path: database.path, exclusively: false) { schemas.insert($0) }
+        #expect(schemas == [19], "whoever wonders is told")
         let last = try await second.write { try $0.lastOccurrence(of: "email.clicked", contact: contact.id) }
         #expect(last == now)
         try second.close()
