@@ -34,8 +34,16 @@ package struct History: Sendable {
     /// One bounded piece of each kind of work, so that none waits for the end of another.
     /// - Returns: whether there was something to do.
     package func step(_ sizes: HistorySizes = sizes) async throws -> Bool {
-        let erased = try await context.store.write { try $0.continueErasure(sizes) }
-        let kept = try await context.store.write { try $0.continueKeeping(sizes) }
+        // What fails holds up only its own kind.
+        var failure: (any Error)?
+        func attempt<Value>(_ otherwise: Value, _ body: () async throws -> Value) async -> Value {
+            do { return try await body() } catch {
+                failure = failure ?? error
+                return otherwise
+            }
+        }
+        let erased = await attempt(false) { try await context.store.write { try $0.continueErasure(sizes) } }
+        let kept = await attempt(.idle) { try await context.store.write { try $0.continueKeeping(sizes) } }
         if kept == .finished {
             // Whoever asks for the events has waited for this.
             var wakes = EngineSignals.Wakes()
@@ -43,7 +51,10 @@ package struct History: Sendable {
             wakes.jobs = true
             context.signals.send(wakes)
         }
-        let indexed = try await context.store.write { try $0.indexHistory(sizes, isUrgent: false) }
+        let indexed = await attempt(false) {
+            try await context.store.write { try $0.indexHistory(sizes, isUrgent: false) }
+        }
+        if let failure { throw failure }
         return erased || kept != .idle || indexed
     }
 }

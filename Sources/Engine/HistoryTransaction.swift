@@ -76,8 +76,7 @@ package struct HistorySizes: Sendable {
     package var run = 1024
     /// Runs of one size that are merged into one.
     package var fanIn = 16
-    /// Bytes of entries in a row of a run: four rows fill a page, and none goes beyond it (sqlite.org/fileformat2.html,
-    /// section 1.6).
+    /// Bytes of entries in a row of a run: four rows fill a page of the database.
     package var row = 950
     /// Rows of each of them that one transaction looks at.
     package var merge = 3

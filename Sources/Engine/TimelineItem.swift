@@ -95,7 +95,7 @@ package struct TimelinePosition: Hashable, Sendable, LosslessStringConvertible {
         let parts = text.split(separator: ".", omittingEmptySubsequences: false)
         guard parts.count == 3, text.utf8.count <= 100 else { return nil }
         if !parts[0].isEmpty {
-            guard let row = Int64(parts[0]) else { return nil }
+            guard let row = Int64(parts[0]), row >= 0 else { return nil }
             event = row
         }
         if !parts[1].isEmpty {

@@ -15,8 +15,8 @@ struct HistoryEntry: Hashable, Comparable {
     }
 }
 
-/// As bytes: the contact, the kind, and eight bytes of a rowid or sixteen of an id, most significant first, so that bytes
-/// have the order of entries. Version 21 of the schema has written them: what changes here needs another.
+/// As bytes: the contact, the kind, and eight bytes of a rowid (from 0 on) or sixteen of an id, most significant first, so
+/// that bytes have the order of entries. Version 21 of the schema writes the same by itself: what changes here needs another.
 extension HistoryEntry {
     var length: Int {
         switch ref {
@@ -122,7 +122,7 @@ struct HistoryJournal {
         bytes.withUnsafeBytes { buffer in
             (0..<buffer.count / entryLength).compactMap { number in
                 let start = number * entryLength
-                guard let kind = HistoryKind(rawValue: Int(buffer[start])) else { return nil }
+                guard let kind = HistoryKind(rawValue: Int(buffer[start])), kind != .event else { return nil }
                 func word(_ position: Int) -> UInt64 {
                     UInt64(bigEndian: buffer.loadUnaligned(fromByteOffset: start + 1 + 8 * position, as: UInt64.self))
                 }

@@ -42,7 +42,7 @@ extension SQLSession {
         case events = 1
         case executions = 2
         case mails = 3
-        /// The rows of the index, and of what it has yet to take in.
+        /// The entries of the index, and of what it has yet to take in.
         case index = 4
         case recipients = 5
     }

@@ -6,7 +6,7 @@ import WorkflowModel
 // An ordinary index by contact would cost every event a page of its own, because contacts come in no order. So what is
 // new is left where it is (events behind a rowid, executions and mails in a journal) until it is enough to be sorted and
 // written at once, as a run. Runs of one level are merged into one of the next, so that there are never many: with runs of
-// 1024 and a fan-in of 16, a million rows are in at most 45 runs, and a look-up is one seek in each of them and a look
+// 1024 and a fan-in of 16, a million entries are in at most 45 runs, and a look-up is a seek or two in each and a look
 // through what is new.
 //
 // A merge moves entries: the smallest ones of all its runs at a time, in a transaction each. At every moment every entry is

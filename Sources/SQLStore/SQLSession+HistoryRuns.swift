@@ -2,7 +2,7 @@ import Engine
 import WorkflowModel
 
 // The runs of the index of histories. A row of `contact_history` holds as many entries as fit, in their order, under the
-// last of them: a thousand entries are thirty rows, to write, to merge and to look through.
+// last of them: a thousand events are 27 rows, to write, to merge and to look through.
 
 extension SQLSession {
     struct HistoryRun {
@@ -13,13 +13,12 @@ extension SQLSession {
 
     /// Entries that lie together, in their order.
     struct HistoryRow {
-        /// The last of them when it was written.
-        var last: [UInt8]
+        var id: Int64
         var entries: [HistoryEntry]
 
         /// - Throws: `StoreError.damaged` for bytes that are no entries.
         init(_ row: SQLRow) throws {
-            last = row[0]
+            id = row[0]
             entries = try HistoryEntry.entries(row[1])
         }
     }
@@ -64,7 +63,7 @@ extension SQLSession {
     func move(_ sources: [Int64], into target: Int64, limit: Int, rowLimit: Int) throws {
         let read = try sources.map { source in
             try rows(
-                "SELECT last, entries FROM contact_history WHERE run = ? ORDER BY last LIMIT ?", source, limit,
+                "SELECT id, entries FROM contact_history WHERE run = ? ORDER BY last LIMIT ?", source, limit,
                 decode: HistoryRow.init)
         }
         // What lies behind the last row that was read of a run is greater.
@@ -81,7 +80,7 @@ extension SQLSession {
                 let end = row.entries.firstIndex { $0 > bound } ?? row.entries.endIndex
                 if end == row.entries.startIndex { break }
                 entries += row.entries[..<end]
-                try replace(row, of: source, by: Array(row.entries[end...]))
+                try replace(row, by: Array(row.entries[end...]))
             }
             let isLeft = try first("SELECT 1 FROM contact_history WHERE run = ? LIMIT 1", source) { _ in true }
             if isLeft == nil { try run("DELETE FROM contact_runs WHERE run = ?", source) }
@@ -89,16 +88,18 @@ extension SQLSession {
         try append(entries.sorted(), to: target, limit: rowLimit)
     }
 
-    /// - Parameter entries: some of the row's.
-    private func replace(_ row: HistoryRow, of number: Int64, by entries: [HistoryEntry]) throws {
+    /// - Parameter entries: some of the row's, in their order.
+    private func replace(_ row: HistoryRow, by entries: [HistoryEntry]) throws {
         guard let last = entries.last else {
-            return try run("DELETE FROM contact_history WHERE run = ? AND last = ?", number, row.last)
+            return try run("DELETE FROM contact_history WHERE id = ?", row.id)
         }
         var bytes: [UInt8] = []
         for entry in entries { entry.append(to: &bytes) }
-        try run(
-            "UPDATE contact_history SET last = ?, entries = ? WHERE run = ? AND last = ?", last.key, bytes, number,
-            row.last)
+        if last == row.entries.last {
+            try run("UPDATE contact_history SET entries = ? WHERE id = ?", bytes, row.id)
+        } else {
+            try run("UPDATE contact_history SET last = ?, entries = ? WHERE id = ?", last.key, bytes, row.id)
+        }
     }
 
     // MARK: One contact
@@ -141,7 +142,7 @@ extension SQLSession {
         for row in try historyRows(in: run, of: contact, limit: limit) {
             let rest = row.entries.filter { $0.contact != contact }
             count += row.entries.count - rest.count
-            try replace(row, of: run, by: rest)
+            try replace(row, by: rest)
         }
         return count
     }
@@ -150,7 +151,7 @@ extension SQLSession {
         var found: [HistoryRow] = []
         var count = 0
         _ = try firstDecoded(
-            "SELECT last, entries FROM contact_history WHERE run = ? AND last >= ? ORDER BY last", run, contact.bytes
+            "SELECT id, entries FROM contact_history WHERE run = ? AND last >= ? ORDER BY last", run, contact.bytes
         ) { columns -> Bool? in
             let row = try HistoryRow(columns)
             let own = row.entries.count { $0.contact == contact }

@@ -58,9 +58,13 @@ struct Assembly {
     /// For whoever wonders what takes so long, and why an earlier version does not start any more.
     private func announceMigration(from schema: Int, isDaemon: Bool) {
         if isDaemon {
-            logger.notice("the database is brought up to date", metadata: ["schema": "\(schema)"])
+            logger.notice(
+                "the database is being brought up to date, and earlier versions will not open it any more",
+                metadata: ["schema": "\(schema)"])
         } else {
-            complain("the database (schema \(schema)) is brought up to date; earlier versions cannot open it any more")
+            complain(
+                "the database (schema \(schema)) is being brought up to date, and earlier versions will not open it any more"
+            )
         }
     }
 

@@ -92,6 +92,23 @@ import WorkflowModel
         }
     }
 
+    /// Whoever's entries cannot be read stays erased in part, and everybody else's are written on.
+    @Test func damagedIndexHoldsUpNothingElse() async throws {
+        let (engine, database) = try await makeEngine()
+        for number in 0..<8 { try await engine.track("ping", "c\(number)@example.org") }
+        try Rows(database.path).run(
+            """
+            INSERT INTO contact_runs (run, level) VALUES (1, 5);
+            INSERT INTO contact_history (run, last, entries) VALUES (1, x'ff', x'01')
+            """)
+        try await Self.erase("c0@example.org", in: engine)
+        let error = await #expect(throws: StoreError.self) {
+            _ = try await History(context: engine.context).step(Self.sizes)
+        }
+        #expect(error?.code == .damaged)
+        #expect(try Rows(database.path).count("SELECT through FROM history_progress WHERE kind = 1") ?? 0 > 0)
+    }
+
     @Test func whatIsUnderWayEndsFirstAndCountsStayRight() async throws {
         let (engine, _database) = try await makeEngine()
         _ = _database

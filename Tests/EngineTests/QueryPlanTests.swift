@@ -73,8 +73,8 @@ import Testing
         // What happened to a contact: a seek in each run.
         "SELECT entries FROM contact_history WHERE run = ?1 AND last >= ?2 ORDER BY last LIMIT 1",
         "SELECT entries FROM contact_history WHERE run = ?1 AND last < ?2 AND last >= ?3 ORDER BY last DESC",
-        "SELECT last, entries FROM contact_history WHERE run = ?1 AND last >= ?2 ORDER BY last",
-        "SELECT last, entries FROM contact_history WHERE run = ?1 ORDER BY last LIMIT ?2",
+        "SELECT id, entries FROM contact_history WHERE run = ?1 AND last >= ?2 ORDER BY last",
+        "SELECT id, entries FROM contact_history WHERE run = ?1 ORDER BY last LIMIT ?2",
         // Mails of a broadcast that wait, what is to be done about broadcasts, and who needs a version.
         """
         SELECT count(*) FROM outbox INDEXED BY outbox_by_broadcast
