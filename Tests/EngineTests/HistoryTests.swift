@@ -191,6 +191,13 @@ import WorkflowModel
         #expect(try await probe.timeline(of: ann.id, pages: 100).map(\.id) == truth.ids(.event, of: ann.id))
     }
 
+    /// Places begin at 0; one below would lie behind all of them in the index.
+    @Test func positionsHaveNoNegativePlaces() {
+        #expect(TimelinePosition("7..")?.description == "7..")
+        #expect(TimelinePosition("-1..") == nil)
+        #expect(TimelinePosition("\(Int64.min)..") == nil)
+    }
+
     @Test func failedNeighbourLeavesNothingInTheJournal() async throws {
         struct Expected: Error {}
         let stage = try await Stage(seed: 5)
