@@ -15,14 +15,19 @@ struct DeliveryLogStories {
               done: {type: EXIT, config: {reason: written}}
             """)
 
+    /// Proof is waited for no longer than a story likes to wait that has none.
+    static let settings = settings(proofWait: "3s")
+
     /// Paths beside the daemon's configuration.
-    static let settings = """
+    static func settings(proofWait: String) -> String {
+        """
         postfix:
           log: postfix/mail.log
           config_directory: postfix/etc
-          proof_wait: 3s
+          proof_wait: \(proofWait)
 
         """
+    }
 
     @Test func theFateOfEachMailIsSeenThroughRestartAndRotation() async throws {
         let story = try await StorySite(
