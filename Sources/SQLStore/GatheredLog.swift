@@ -10,11 +10,17 @@ import GRDBSQLite
 /// what is only here. **Only for a connection with `synchronous=FULL`**: with `NORMAL`, frames that others may read
 /// would be in no file.
 ///
+/// What a transaction leaves here that was rolled back, or that could not be written, goes when it lets go of the lock of
+/// writers: the next one of any process may write its frames to the same place of the file (sqlite.org/walformat.html,
+/// "Locks"; the lock is known by `GatheredLogLock`).
+///
 /// It takes the place of the methods of one open file (sqlite.org/c3ref/io_methods.html) and hands on to those that were
 /// there: other connections and other files know nothing of it.
 struct GatheredLog {
     /// Bytes, at most: SQLite writes no more in one call (sqlite3.c, `seekAndWriteFd`, whose counts have 17 bits).
     static let capacity = 0x1ffff
+    /// SQLITE_IOERR_SHORT_READ, whose definition the compiler does not read: the file ends before.
+    static let shortRead = SQLITE_IOERR | 2 << 8
 
     /// The file points to these, and they are all that SQLite sees: the rest lies behind them.
     private var methods: sqlite3_io_methods
@@ -23,25 +29,34 @@ struct GatheredLog {
     /// Where in the file they belong.
     private var start: sqlite3_int64 = 0
     private var count = 0
+    /// Of the database whose log it is.
+    fileprivate var lock: UnsafeMutablePointer<GatheredLogLock>?
 
     /// Gathers what a connection writes into its log, until it is closed. Does nothing where there is no log open.
     /// - Parameter connection: with `synchronous=FULL`, and with a log that has been read or written.
     static func gather(on connection: OpaquePointer) {
-        var log: UnsafeMutablePointer<sqlite3_file>?
-        let status = withUnsafeMutablePointer(to: &log) {
-            sqlite3_file_control(connection, "main", SQLITE_FCNTL_JOURNAL_POINTER, $0)
-        }
-        if status == SQLITE_OK, let log { gather(log) }
+        guard let log = file(SQLITE_FCNTL_JOURNAL_POINTER, of: connection),
+            let database = file(SQLITE_FCNTL_FILE_POINTER, of: connection),
+            let lock = GatheredLogLock.watch(database)
+        else { return }
+        guard let gathered = gather(log) else { return }
+        gathered.pointee.lock = lock
+        lock.pointee.log = gathered
+    }
+
+    private static func file(_ which: Int32, of connection: OpaquePointer) -> UnsafeMutablePointer<sqlite3_file>? {
+        var file: UnsafeMutablePointer<sqlite3_file>?
+        let status = withUnsafeMutablePointer(to: &file) { sqlite3_file_control(connection, "main", which, $0) }
+        return status == SQLITE_OK ? file : nil
     }
 
     /// - Parameter log: an open file, which keeps it all until it is closed.
-    static func gather(_ log: UnsafeMutablePointer<sqlite3_file>) {
-        guard let file = log.pointee.pMethods else { return }
+    @discardableResult
+    static func gather(_ log: UnsafeMutablePointer<sqlite3_file>) -> UnsafeMutablePointer<GatheredLog>? {
+        guard let file = log.pointee.pMethods else { return nil }
         var methods = file.pointee
         methods.xClose = { GatheredLog.close($0) }
-        methods.xRead = { log, into, count, offset in
-            GatheredLog.written(log) { $0.pointee.xRead(log, into, count, offset) }
-        }
+        methods.xRead = { GatheredLog.read($0, $1, $2, $3) }
         methods.xWrite = { GatheredLog.write($0, $1, $2, $3) }
         methods.xTruncate = { log, size in GatheredLog.written(log) { $0.pointee.xTruncate(log, size) } }
         methods.xSync = { log, flags in GatheredLog.written(log) { $0.pointee.xSync(log, flags) } }
@@ -54,6 +69,7 @@ struct GatheredLog {
             to: GatheredLog(
                 methods: methods, file: file, bytes: .allocate(byteCount: capacity, alignment: 16)))
         log.pointee.pMethods = UnsafeRawPointer(gathered).assumingMemoryBound(to: sqlite3_io_methods.self)
+        return gathered
     }
 
     /// The first member of a structure lies at its address.
@@ -71,6 +87,26 @@ struct GatheredLog {
         let status = gathered.pointee.flush(log)
         return status == SQLITE_OK ? body(gathered.pointee.file) : status
     }
+
+    /// What lies elsewhere is read without writing first: a transaction that fails for want of room goes through its pages once
+    /// more.
+    private static func read(
+        _ log: UnsafeMutablePointer<sqlite3_file>?, _ into: UnsafeMutableRawPointer?, _ length: Int32,
+        _ offset: sqlite3_int64
+    ) -> Int32 {
+        guard let gathered = gathered(log) else { return SQLITE_MISUSE }
+        let start = gathered.pointee.start
+        let end = start + sqlite3_int64(gathered.pointee.count)
+        if offset + sqlite3_int64(length) <= start || offset >= end {
+            let status = gathered.pointee.file.pointee.xRead(log, into, length, offset)
+            // The file would be longer.
+            if status != shortRead { return status }
+        }
+        return written(log) { $0.pointee.xRead(log, into, length, offset) }
+    }
+
+    /// Its transaction has ended. What was committed has been synchronized, and with that written.
+    fileprivate mutating func discard() { count = 0 }
 
     /// What cannot be written is kept: the next call that depends on it tries again, and no commit goes through without it.
     private mutating func flush(_ log: UnsafeMutablePointer<sqlite3_file>?) -> Int32 {
@@ -110,10 +146,64 @@ struct GatheredLog {
     private static func close(_ log: UnsafeMutablePointer<sqlite3_file>?) -> Int32 {
         guard let log, let gathered = gathered(log) else { return SQLITE_MISUSE }
         let file = gathered.pointee.file
+        gathered.pointee.lock?.pointee.log = nil
         log.pointee.pMethods = file
         gathered.pointee.bytes.deallocate()
         gathered.deinitialize(count: 1)
         gathered.deallocate()
         return file.pointee.xClose(log)
+    }
+}
+
+/// Tells a gathered log when its connection lets go of the lock of writers. It stands before the methods of the database's file,
+/// as the log stands before those of its own: nothing else says when a transaction is rolled back, by whomever, or when its
+/// commit has failed.
+private struct GatheredLogLock {
+    /// WAL_WRITE_LOCK of wal.c (sqlite.org/walformat.html, "WAL Locks").
+    private static let place: Int32 = 0
+
+    /// The file points to these.
+    private var methods: sqlite3_io_methods
+    private let file: UnsafePointer<sqlite3_io_methods>
+    var log: UnsafeMutablePointer<GatheredLog>?
+
+    /// - Parameter database: an open file, which keeps it until it is closed.
+    /// - Returns: nil for a file without shared memory, which has no such lock and no log.
+    static func watch(_ database: UnsafeMutablePointer<sqlite3_file>) -> UnsafeMutablePointer<GatheredLogLock>? {
+        guard let file = database.pointee.pMethods, file.pointee.iVersion >= 2 else { return nil }
+        var methods = file.pointee
+        methods.xClose = { GatheredLogLock.close($0) }
+        methods.xShmLock = { GatheredLogLock.change($0, $1, $2, $3) }
+        let lock = UnsafeMutablePointer<GatheredLogLock>.allocate(capacity: 1)
+        lock.initialize(to: GatheredLogLock(methods: methods, file: file))
+        database.pointee.pMethods = UnsafeRawPointer(lock).assumingMemoryBound(to: sqlite3_io_methods.self)
+        return lock
+    }
+
+    private static func lock(_ database: UnsafeMutablePointer<sqlite3_file>?) -> UnsafeMutablePointer<GatheredLogLock>?
+    {
+        database.flatMap(\.pointee.pMethods).map {
+            UnsafeMutableRawPointer(mutating: $0).assumingMemoryBound(to: GatheredLogLock.self)
+        }
+    }
+
+    private static func change(
+        _ database: UnsafeMutablePointer<sqlite3_file>?, _ first: Int32, _ count: Int32, _ flags: Int32
+    ) -> Int32 {
+        guard let lock = lock(database) else { return SQLITE_MISUSE }
+        let isGivenBack = flags & SQLITE_SHM_UNLOCK != 0 && flags & SQLITE_SHM_EXCLUSIVE != 0
+        // Before somebody else has it.
+        if isGivenBack, first <= place, place < first + count { lock.pointee.log?.pointee.discard() }
+        return lock.pointee.file.pointee.xShmLock(database, first, count, flags)
+    }
+
+    private static func close(_ database: UnsafeMutablePointer<sqlite3_file>?) -> Int32 {
+        guard let database, let lock = lock(database) else { return SQLITE_MISUSE }
+        let file = lock.pointee.file
+        lock.pointee.log?.pointee.lock = nil
+        database.pointee.pMethods = file
+        lock.deinitialize(count: 1)
+        lock.deallocate()
+        return file.pointee.xClose(database)
     }
 }
