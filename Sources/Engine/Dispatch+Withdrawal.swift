@@ -39,7 +39,7 @@ extension Dispatch {
             return "suppressed: erased"
         }
         guard entry.request.kind.needsSubscription, entry.request.answers == nil, !contact.isSubscribed,
-            contact.email == recipient
+            entry.isTo(contact)
         else { return nil }
         return "the contact has unsubscribed"
     }

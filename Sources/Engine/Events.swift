@@ -362,7 +362,8 @@ struct EventRecorder {
         var latest = before
         for effect in move.effects {
             switch effect {
-            case .sendMail(let request):
+            case .sendMail(var request):
+                request.isToContact = RecipientAddress.normal(request.recipient) == before.email
                 let entry = entry(request, of: execution)
                 try store.insert(entry)
                 transaction.wakes.mail(entry)

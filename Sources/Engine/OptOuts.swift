@@ -108,26 +108,28 @@ package struct OptOuts: Sendable {
             let contact = try transaction.store.contact(entry.contactID, in: entry.projectID)
             var holder = Holder(entry, contact: contact)
             let origin: JSONObject = ["emailId": .string("\(entryID)"), "reason": .string(reason.rawValue)]
-            if case .contact(let before) = holder {
+            if let before = holder.contact {
                 var changed = before
                 changed.isSubscribed = subscribed
                 if let topics { changed.choose(topics) }
                 let recorder = EventRecorder(transaction: transaction, projectID: entry.projectID)
-                holder = .contact(
-                    try recorder.change(from: before, to: changed, generation: 0, subscriptionData: origin))
+                holder.contact = try recorder.change(
+                    from: before, to: changed, generation: 0, subscriptionData: origin)
                 if before.isSubscribed, !subscribed { try transaction.countUnsubscription(by: entry) }
-            } else if !subscribed {
+            }
+            if let address = holder.otherAddress, !subscribed {
                 transaction.wakes.withdraws = true
                 try transaction.store.save(
                     Suppression(
-                        projectID: entry.projectID, address: holder.address, reason: .unsubscribe, evidence: origin,
+                        projectID: entry.projectID, address: address, reason: .unsubscribe, evidence: origin,
                         createdAt: transaction.now))
             }
             if subscribed {
-                try transaction.store.deleteSuppressions(
-                    of: holder.address, reason: .unsubscribe, in: entry.projectID)
-                try transaction.store.deleteKeptSuppressions(
-                    of: holder.address, reason: .unsubscribe, in: entry.projectID, context)
+                for address in holder.addresses {
+                    try transaction.store.deleteSuppressions(of: address, reason: .unsubscribe, in: entry.projectID)
+                    try transaction.store.deleteKeptSuppressions(
+                        of: address, reason: .unsubscribe, in: entry.projectID, context)
+                }
             }
             let isSuppressed =
                 try transaction.store.standingSuppression(
@@ -139,36 +141,47 @@ package struct OptOuts: Sendable {
     }
 
     /// For whom a token speaks.
-    private enum Holder {
-        case contact(Contact)
-        /// An address that the mail went to and that is not its contact's.
-        case address(String)
+    private struct Holder {
+        /// Nil where the mail went to somebody else.
+        var contact: Contact?
+        /// Where the mail went.
+        private let recipient: String
 
         init(_ entry: OutboxEntry, contact: Contact?) {
-            let recipient = RecipientAddress.normal(entry.request.recipient)
-            if let contact, contact.email == recipient { self = .contact(contact) } else { self = .address(recipient) }
+            recipient = RecipientAddress.normal(entry.request.recipient)
+            self.contact = contact.flatMap { entry.isTo($0) ? $0 : nil }
         }
 
-        var address: String {
-            switch self {
-            case .contact(let contact): contact.email
-            case .address(let address): address
-            }
-        }
+        /// Where mail would go now.
+        var address: String { contact?.email ?? recipient }
 
+        /// Where the mail went, when that is not the contact's address, or is it no more.
+        var otherAddress: String? { contact?.email == recipient ? nil : recipient }
+
+        var addresses: Set<String> { [address, recipient] }
+
+        /// The page shows no more of the address that a contact has now than its reader knows: the one the mail went to.
         func standing(projectName: String, isSuppressed: Bool, manageToken: String) -> Standing {
-            switch self {
-            case .contact(let contact):
-                Standing(
-                    address: MaskedAddress.text(contact.email), projectName: projectName,
-                    locale: contact.data["locale"]?.stringValue, isSubscribed: contact.isSubscribed && !isSuppressed,
-                    topics: contact.topics, manageToken: manageToken)
-            case .address(let address):
-                Standing(
-                    address: MaskedAddress.text(address), projectName: projectName, isSubscribed: !isSuppressed,
+            guard let contact else {
+                return Standing(
+                    address: MaskedAddress.text(recipient), projectName: projectName, isSubscribed: !isSuppressed,
                     manageToken: manageToken)
             }
+            return Standing(
+                address: MaskedAddress.text(recipient), projectName: projectName,
+                locale: contact.data["locale"]?.stringValue, isSubscribed: contact.isSubscribed && !isSuppressed,
+                topics: contact.topics, manageToken: manageToken)
         }
+    }
+}
+
+extension OutboxEntry {
+    /// Whether it is mail to its contact, whose address may be another one since, and not to somebody else about it.
+    func isTo(_ contact: Contact) -> Bool {
+        guard contact.id == contactID else { return false }
+        // What no step has written goes to the contact alone.
+        return request.isToContact || executionID == nil && !request.isTest
+            || RecipientAddress.normal(request.recipient) == contact.email
     }
 }
 

@@ -9,7 +9,13 @@ extension MilterContext {
     func replies(to verdict: Verdict, isInternal: Bool, mayQuarantine: Bool) -> [MilterReply] {
         // Refusing or dropping the MTA's own mail would lose a bounce, and there is no client to hear of it (postconf(5),
         // internal_mail_filter_classes).
-        guard !isInternal else { return [.continue] }
+        guard !isInternal else {
+            if case .tempfail = verdict {
+                meters.count { $0.failedOpen += 1 }
+                logger.warning("mail of the MTA itself went on without having been recorded")
+            }
+            return [.continue]
+        }
         switch verdict {
         case .continue: return [.continue]
         case .discard: return [.discard]

@@ -24,6 +24,8 @@ final class MilterDialogue {
     private var isProbablyWhole = false
     /// A message is read before its end once: who sends its last chunk again and again pays the reading himself.
     private var wasReadAhead = false
+    /// There was no place for the message. The MTA's own goes on without one, and does not ask for it again.
+    private var wasPutOff = false
     /// The message under way, as it was read before its end.
     private var ahead: (recording: MessageRecording, queueID: String)?
     /// What the message under way holds of the room for all.
@@ -111,9 +113,10 @@ final class MilterDialogue {
     private func mail(_ words: [String]) {
         letGo()
         let login = macros.takeLogin()
-        isMessageOpen = context.meters.beginMessage()
+        let argument = words.first ?? ""
+        isMessageOpen = context.meters.beginMessage(isInternal: MilterSession.isInternal(argument))
         session.mail(
-            words.first ?? "", authenticatedUser: login.isEmpty ? nil : login, isDraining: !isMessageOpen,
+            argument, authenticatedUser: login.isEmpty ? nil : login, isDraining: !isMessageOpen,
             declaredSize: Self.declaredSize(words.dropFirst()))
     }
 
@@ -232,7 +235,7 @@ final class MilterDialogue {
 
     /// Takes the message's place among those under way; without one it is put off.
     private func takeShare() {
-        guard share == nil, session.phase == .collecting else { return }
+        guard share == nil, !wasPutOff, session.phase == .collecting else { return }
         share = InFlight.Share(of: context.inFlight, client: session.client)
         if share == nil { putOff() }
     }
@@ -245,6 +248,7 @@ final class MilterDialogue {
     }
 
     private func putOff() {
+        wasPutOff = true
         context.meters.count { $0.refusedBusy += 1 }
         session.refuse(MilterContext.busy)
     }
@@ -258,6 +262,7 @@ final class MilterDialogue {
     private func letGo() {
         isProbablyWhole = false
         wasReadAhead = false
+        wasPutOff = false
         ahead = nil
         share = nil
         guard isMessageOpen else { return }

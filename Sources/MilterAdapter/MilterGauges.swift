@@ -14,7 +14,7 @@ package struct MilterGauges: Hashable, Sendable {
     package var unwanted = 0
     /// Messages answered with a tempfail, whatever the reason.
     package var tempfails = 0
-    /// Messages let go without a commit, because the configured fallback says so.
+    /// Messages let go without a commit, because the configured fallback says so, or because they are the MTA's own.
     package var failedOpen = 0
     /// Messages whose commit did not come in time.
     package var timeouts = 0
@@ -62,9 +62,10 @@ final class MilterMeters: Sendable {
     func closeGate() { state.withLock { $0.isDraining = true } }
 
     /// A message begins, unless the gate is closed; then false, and nothing is counted as open.
-    func beginMessage() -> Bool {
+    /// - Parameter isInternal: it comes through a closed gate as well. Nobody would send it a second time.
+    func beginMessage(isInternal: Bool = false) -> Bool {
         state.withLock { state in
-            if state.isDraining {
+            if state.isDraining, !isInternal {
                 state.gauges.refusedWhileDraining += 1
                 return false
             }

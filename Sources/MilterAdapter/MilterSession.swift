@@ -67,23 +67,25 @@ struct MilterSession: Sendable {
 
     mutating func greet(_ name: String) { helo = name }
 
-    /// MAIL FROM. `isDraining`: the server is shutting down and takes no new message.
+    /// MAIL FROM. `isDraining`: the server is shutting down and takes no new message of a client.
     /// - Parameter declaredSize: bytes of the message as the client announces them; 0 when it does not.
     mutating func mail(
         _ argument: String, authenticatedUser: String?, isDraining: Bool, declaredSize: Int = 0
     ) {
         reset()
         self.declaredSize = declaredSize
-        let isFromSMTP = argument.utf8.first == UInt8(ascii: "<")
-        self.isDraining = isDraining
+        message.isInternal = Self.isInternal(argument)
+        self.isDraining = isDraining && !message.isInternal
         phase = .envelope
         message.clientName = clientName
         message.clientAddress = clientAddress
         message.helo = helo
         message.authenticatedUser = authenticatedUser
         message.reversePath = Self.address(in: argument)
-        message.isInternal = !isFromSMTP
     }
+
+    /// Whether that argument of MAIL is said by cleanup(8), for mail of the MTA itself or of sendmail(1): see `address(in:)`.
+    static func isInternal(_ argument: String) -> Bool { argument.utf8.first != UInt8(ascii: "<") }
 
     /// RCPT TO. `wants` is asked at most once. `isAnswered`: the MTA wants to hear of this recipient; if it does not, the
     /// message is refused in its place, later.
@@ -99,7 +101,7 @@ struct MilterSession: Sendable {
         let address = Self.address(in: argument)
         let isWantedHere = wants(address)
         if isDraining {
-            let isRefused = isWantedHere && !message.isInternal && limits.fallback == .tempfail
+            let isRefused = isWantedHere && limits.fallback == .tempfail
             if isRefused { return .tempfail(Self.shuttingDown) }
             // Our own mail still goes out, and is known by its envelope.
             if message.recipients.count < limits.recipientLimit { message.recipients.append(address) }

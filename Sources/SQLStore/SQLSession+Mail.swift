@@ -177,6 +177,7 @@ extension MailRequest {
             let versions = partials.sorted { $0.key < $1.key }.map { ($0.key, JSON.string("\($0.value)")) }
             object["partials"] = .object(JSONObject(versions))
         }
+        if isToContact { object["toContact"] = true }
         if isTest { object["test"] = true }
         if let broadcast {
             object["broadcast"] = [.string("\(broadcast.id)"), .int(Int64(broadcast.variant))]
@@ -215,6 +216,7 @@ extension MailRequest {
             recipient: json["to"]?.stringValue ?? "", from: json["from"]?.stringValue,
             replyTo: json["replyTo"]?.stringValue, variables: json["variables"]?.objectValue ?? [:], answers: answers,
             isTest: json["test"]?.boolValue ?? false)
+        isToContact = json["toContact"]?.boolValue ?? false
         recipientName = json["toName"]?.stringValue
         if let part = json["broadcast"]?.arrayValue, let id = part.first?.stringValue.flatMap({ Identifier($0) }) {
             broadcast = Broadcast(

@@ -27,6 +27,8 @@ package struct MailRequest: Hashable, Sendable {
     package var partials: [String: Identifier]
     package var kind: TemplateSummary.Kind
     package var recipient: String
+    /// A step has written it to the address that its contact had then. Known once it is in the outbox.
+    package var isToContact = false
     /// The recipient's display name.
     package var recipientName: String?
     /// Overrides of the template's addresses.

@@ -41,6 +41,11 @@ private let bodies: JSONObject = [
         return String(field.dropFirst("<https://mail.example.com/u/".count).dropLast())
     }
 
+    private func reasons(_ engine: EngineFixture, _ address: String) async throws -> [Suppression.Reason] {
+        let project = engine.project.id
+        return try await engine.context.store.read { try $0.suppressions(of: address, in: project).map(\.reason) }
+    }
+
     // MARK: Header fields
 
     @Test func marketingMailOffersToUnsubscribeWhateverItsBodySays() async throws {
@@ -196,6 +201,30 @@ private let bodies: JSONObject = [
         #expect(contact.isSubscribed)
         #expect(contact.data["topics"] == ["news": true, "offers": false, "n": 1])
         #expect(try await send(engine).count == 1)
+    }
+
+    /// The mail is older than the contact's present address, and its reader is the contact all the same.
+    @Test(arguments: [nil, "Ann <{{ contact.email }}>"])
+    func aReaderWhoseAddressHasChangedIsStillTheContact(to: String?) async throws {
+        let (engine, database) = try await engine(to: to)
+        _ = database
+        let token = try token(try #require(try await send(engine).first))
+        let contact = try #require(try await engine.contact())
+        _ = try await Contacts(context: engine.context, projectID: engine.project.id)
+            .change(contact.id, .init(email: "ann@example.net"))
+        let optOuts = OptOuts(context: engine.context)
+        let shown = try #require(try await optOuts.standing(token, kind: .unsubscribe))
+        #expect(shown.isSubscribed && shown.address == "a…@example.org", "the new one is not the reader's to see")
+        let standing = try #require(try await optOuts.unsubscribe(token, reason: .oneClick))
+        #expect(!standing.isSubscribed)
+        #expect(try await engine.contact("ann@example.net")?.isSubscribed == false)
+        #expect(try await reasons(engine, "ann@example.org") == [.unsubscribe])
+        let entry = try #require(engine.context.tokens.verify(token, kind: .unsubscribe))
+        let manage = engine.context.tokens.token(.preferences, for: entry)
+        let back = try #require(try await optOuts.save(manage, subscribed: true, chosenTopics: []))
+        #expect(back.isSubscribed)
+        #expect(try await engine.contact("ann@example.net")?.isSubscribed == true)
+        #expect(try await reasons(engine, "ann@example.org").isEmpty)
     }
 
     /// Mail that goes to somebody else than its contact: the reader speaks for the address, not for the contact.

@@ -37,6 +37,17 @@ import WorkflowModel
         #expect(try await sent(engine) == 0)
     }
 
+    /// Mail to the address that a contact had is mail to the contact.
+    @Test func unsubscribingStopsMailToAFormerAddress() async throws {
+        let (engine, database) = try await engine(kind: "MARKETING")
+        _ = database
+        let contacts = Contacts(context: engine.context, projectID: engine.project.id)
+        let contact = try #require(try await engine.contact())
+        _ = try await contacts.change(contact.id, .init(email: "ann@example.net"))
+        _ = try await contacts.change(contact.id, .init(subscribed: false))
+        #expect(try await sent(engine) == 0)
+    }
+
     @Test func cancellingBeforeTheAttemptStopsTheMailAndAfterItChangesNothing() async throws {
         let (engine, database) = try await engine(kind: "TRANSACTIONAL")
         _ = database

@@ -160,9 +160,9 @@ final class MilterClient {
     /// One whole message; the answer to its end, or the earlier one that made an end of it.
     func message(
         to recipient: String, queueID: String, headers: [(String, String)] = [("Subject", " s")],
-        body: [UInt8] = [120, 13, 10]
+        body: [UInt8] = [120, 13, 10], sender: String = "<ann@client.example>"
     ) throws -> Answer {
-        _ = try mail("<ann@client.example>")
+        _ = try mail(sender)
         let envelope = try self.recipient("<\(recipient)>")
         if envelope.code == "y" { return envelope }
         let data = try data()

@@ -19,6 +19,9 @@ import Testing
             // The gate closes a moment after the request; a message that was faster is let in.
             while refusal.code == "c" { refusal = try idle.message(to: "in@here.example", queueID: "NEW") }
             #expect(refusal.text.hasPrefix("451 4.3.2 "))
+            // What Postfix itself sends is taken until the end.
+            let bounce = try idle.message(to: "in@here.example", queueID: "BOUNCE", sender: "")
+            #expect(bounce.code == "c" && milter.intake.message("BOUNCE")?.isInternal == true)
             _ = try old.recipient("<in@here.example>")
             _ = try old.data()
             try old.endOfHeader()
@@ -108,6 +111,19 @@ import Testing
             #expect(try client.message(to: "\(local)@here.example", queueID: "OPEN").code == "c")
             #expect(try client.message(to: "reject@here.example", queueID: "R").code == "y")
             #expect(milter.server.gauges.failedOpen == 1)
+            try await milter.end()
+        }
+    }
+
+    /// It goes on in every case; what it misses is counted.
+    @Test(arguments: ["silent", "tempfail"])
+    func mailOfTheMTAItselfGoesOnWithoutItsCommit(_ local: String) async throws {
+        try await WireThread.run { _ in
+            let milter = try await MilterFixture { $0.commitDeadline = .milliseconds(100) }
+            let client = try MilterClient.greeted(unix: milter.path)
+            #expect(try client.message(to: "\(local)@here.example", queueID: "OWN", sender: "").code == "c")
+            #expect(milter.server.gauges.failedOpen == 1)
+            #expect(milter.server.gauges.tempfails == 0)
             try await milter.end()
         }
     }

@@ -254,8 +254,6 @@ extension MilterSession.End {
             MilterSession.Answer.tempfail(MilterSession.shuttingDown)
         ),
         ("<a@b.example>", .accept, .continue),
-        // Nobody hears a refusal of mail from sendmail(1).
-        ("a@b.example", .tempfail, .continue),
     ])
     func wantedRecipientGetsTheFallbackDuringShutdown(
         _ sender: String, _ fallback: MilterConfiguration.Fallback, _ answer: MilterSession.Answer
@@ -264,6 +262,16 @@ extension MilterSession.End {
         session.mail(sender, authenticatedUser: nil, isDraining: true)
         #expect(session.recipient("<in@c.example>", wants: wanting("in")) == answer)
         #expect(session.data() == .accept, "what is not refused goes on unread")
+    }
+
+    /// Nobody would send a bounce of Postfix's own a second time, or hear that it is refused.
+    @Test(arguments: ["", "a@b.example"])
+    func mailOfTheMTAItselfIsCollectedDuringShutdown(sender: String) {
+        var session = session()
+        session.mail(sender, authenticatedUser: nil, isDraining: true)
+        #expect(session.recipient("in@c.example", wants: wanting("in")) == .continue)
+        #expect(session.data() == .continue)
+        #expect(session.endOfMessage(queueID: "Q").message?.recipients == ["in@c.example"])
     }
 
     @Test func recipientNobodyWantsIsNotRefusedDuringShutdown() {
