@@ -52,6 +52,19 @@ extension Intake {
         context.configuration.returnAddresses.match(message.reversePath) != nil
     }
 
+    /// Whether the routes refuse the message as an answer of a person: spam to the address of a mail of ours stops no series. What
+    /// mail systems say is never refused (`Arrival.objection`).
+    func isRefused(_ returned: Return, _ arrivals: [Arrival], _ facts: IncomingMail) -> Bool {
+        switch returned.mail?.matter {
+        case .report, .complaint, nil: return false
+        case .reply, .automaticReply, .unclear: break
+        }
+        let recipient = (returned.mail?.recipient).map(AddressText.normal)
+        let own = arrivals.filter { AddressText.normal($0.recipient) == recipient }
+        let judges = own.isEmpty ? arrivals : own
+        return !judges.isEmpty && judges.allSatisfy { $0.objection(facts.message, facts.verdicts) != nil }
+    }
+
     func act(
         on returned: Return, _ correlation: ReturnedMail.Correlation?, _ facts: IncomingMail,
         in transaction: EngineTransaction

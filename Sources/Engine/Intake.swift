@@ -198,7 +198,9 @@ package struct Intake: MessageIntake {
             let correlation = try returned.mail?.correlate(in: transaction)
             let generation = try returned.generation(correlation, in: transaction)
             // What the message says of our mail counts for whatever the message itself brings about.
-            try act(on: returned, correlation, facts, in: transaction)
+            if !isRefused(returned, prepared.arrivals, facts) {
+                try act(on: returned, correlation, facts, in: transaction)
+            }
             return try zip(prepared.arrivals, prepared.refusals).map { arrival, refusal in
                 try record(
                     arrival, of: prepared, refusal: refusal, correlation: correlation, generation: generation,

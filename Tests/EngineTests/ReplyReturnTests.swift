@@ -58,6 +58,28 @@ import WorkflowModel
         #expect(try await stage.events("email.received").count == 1)
     }
 
+    /// Spam in a thread of ours stops nothing where its route refuses it, though the mail as a whole goes on to others.
+    @Test(arguments: [InboundRoutes.SpamMode.none, .mark, .quarantine, .fail])
+    func aReplyThatItsRouteRefusesAnswersNothing(_ mode: InboundRoutes.SpamMode) async throws {
+        let stage = try await ReturnStage()
+        var configuration = Intake.Configuration()
+        configuration.routes = InboundRoutes([
+            InboundStage.route(ReturnStage.inbox) { $0.spamMode = mode }
+        ])
+        configuration.sources = PassiveSources([.rspamd(RspamdHeaders())])
+        let intake = Intake(context: stage.engine.context, configuration: configuration)
+        var spam = IncomingText.answer(
+            to: ReturnStage.inbox, inReplyTo: stage.messageID, extra: [HeaderField("X-Rspamd-Action", " reject")])
+        spam.recipients.append("friend@else.example")
+        let verdict = await withCheckedContinuation { continuation in
+            intake.receive(spam) { continuation.resume(returning: $0) }
+        }
+        #expect(verdict == .continue)
+        let acts = mode == .none || mode == .mark
+        #expect(try await stage.events("email.replied").count == (acts ? 1 : 0))
+        #expect(try await execution(stage).status == (acts ? .exited : .waiting))
+    }
+
     @Test func aThirdPersonsReplyNamesHim() async throws {
         let stage = try await ReturnStage()
         await stage.receive(
