@@ -21,7 +21,7 @@ run: .ci/packages  ## a private mail site and one mail's way through it; ONCE=1 
 	@echo "Building (the first time takes some minutes) ..."
 	@$(SWIFT) build $(FLAGS) --product postrider
 	@$(SWIFT) build $(FLAGS) --product story
-	@exec $(BUILT)/story $(BUILT)/postrider .run conf/examples/inbound-auto-reply.yaml $(if $(ONCE),once)
+	@exec $(BUILT)/story $(BUILT)/postrider .run .build/run.lock conf/examples/inbound-auto-reply.yaml $(if $(ONCE),once)
 
 test: .ci/packages  ## everything: formatting, unit tests, stories with real servers
 	@.ci/install build run test

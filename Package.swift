@@ -180,7 +180,8 @@ let package = Package(
         .testTarget(
             name: "HTTPAdapterTests",
             dependencies: [
-                "HTTPAdapter", "Engine", "EngineTestKit", "SQLStore", "JSONValue", "MailModel", "WorkflowModel",
+                "HTTPAdapter", "Engine", "EngineTestKit", "SQLStore", "JSONValue", "MailFormat", "MailModel",
+                "WorkflowModel",
                 "Yams",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),

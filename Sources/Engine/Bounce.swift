@@ -36,13 +36,19 @@ package struct Bounce: Hashable, Sendable {
     package var reportingHost: String?
     /// It was refused for now until its time was over.
     package var isExpired: Bool
+    /// It was refused before the other side had heard whom it was for (RFC 5321 section 4.1.4): that is about us.
+    package let isBeforeRecipient: Bool
 
+    /// - Parameter stage: what was answered with the refusal; nil where nobody says.
     package init(
         source: Source, reason: BounceReason, status: EnhancedStatus? = nil, replyCode: Int? = nil,
-        diagnostic: String = "", remoteHost: String? = nil, reportingHost: String? = nil, isExpired: Bool = false
+        diagnostic: String = "", remoteHost: String? = nil, reportingHost: String? = nil, isExpired: Bool = false,
+        stage: BounceClassifier.Stage? = nil
     ) {
         self.source = source
-        self.reason = reason
+        let isBeforeRecipient = stage == .connection || stage == .helo || stage == .mailFrom
+        self.isBeforeRecipient = isBeforeRecipient
+        self.reason = isBeforeRecipient ? Self.withoutRecipient(reason, stage) : reason
         self.status = status
         self.replyCode = replyCode
         self.diagnostic = diagnostic
@@ -57,8 +63,23 @@ package struct Bounce: Hashable, Sendable {
         let status = reply.enhancedCode.flatMap { EnhancedStatus($0) }
         self.init(
             source: .relay,
-            reason: BounceClassifier.reason(text: reply.text, status: status, replyCode: reply.code),
-            status: status, replyCode: reply.code, diagnostic: Self.line(reply.text), isExpired: isExpired)
+            reason: BounceClassifier.reason(
+                text: reply.text, status: status, replyCode: reply.code, stage: reply.stage),
+            status: status, replyCode: reply.code, diagnostic: Self.line(reply.text), isExpired: isExpired,
+            stage: reply.stage)
+    }
+
+    /// Words about a mailbox that were said before anybody's was named mean the sender's at MAIL FROM, and our host
+    /// before it.
+    private static func withoutRecipient(_ reason: BounceReason, _ stage: BounceClassifier.Stage?) -> BounceReason {
+        switch reason {
+        case .userUnknown, .hostUnknown, .moved, .noMailAccepted, .mailboxDisabled, .recipientRefused:
+            stage == .mailFrom ? .senderRefused : .blocked
+        // A mailbox cannot be full yet; a disk can.
+        case .mailboxFull: .system
+        case .undefined where stage == .mailFrom: .senderRefused
+        default: reason
+        }
     }
 
     /// What a report says of one recipient.
@@ -72,7 +93,9 @@ package struct Bounce: Hashable, Sendable {
     }
 
     package var kind: Kind {
-        switch reason.kind {
+        // It must not count against an address, however often it happens.
+        if isBeforeRecipient { return reason.kind == .policy ? .policy : .configuration }
+        return switch reason.kind {
         // What was refused for now until the end may be taken another time.
         case .address: isExpired || status?.category == 4 ? .transient : .permanent
         // RFC 3463 section 3.3: the mailbox is disabled, and not for now. Without the code the words may mean less.

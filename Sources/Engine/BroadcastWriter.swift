@@ -276,13 +276,31 @@ package final class BroadcastWriter: Sendable {
             try save(broadcast, in: transaction)
             return .movedOn
         }
-        guard test.rule != .manual, let time = broadcast.decideAt, time <= transaction.now else { return .waits }
+        guard test.rule != .manual else { return .waits }
+        guard let time = broadcast.decideAt else { return try beginToWait(&broadcast, test, in: transaction) }
+        guard time <= transaction.now else { return .waits }
         let (winner, reason) = test.rule.winner(
             of: try transaction.store.broadcastCounts(of: broadcast.id), among: broadcast.definition.variantCount)
         broadcast.win(winner, reason)
         try save(broadcast, in: transaction)
         return .movedOn
     }
+
+    /// Nobody can look at mail that has yet to leave: its window may open tomorrow, its pace be slow. A few that are put off again
+    /// and again keep nobody waiting.
+    private static func beginToWait(
+        _ broadcast: inout Broadcast, _ test: BroadcastDefinition.Test, in transaction: EngineTransaction
+    ) throws -> Step {
+        let open = try transaction.store.openMailCount(ofBroadcast: broadcast.id)
+        let sent = try transaction.store.broadcastCounts(of: broadcast.id).values.reduce(0) { $0 + $1[.sent] }
+        guard open * fewest <= sent else { return .waits }
+        broadcast.decideAt = transaction.now.adding(seconds: test.duration)
+        try save(broadcast, in: transaction)
+        return .movedOn
+    }
+
+    /// One of so many mails of a test may still be on its way when its time begins.
+    private static let fewest = 20
 }
 
 extension BroadcastDefinition.Test.Rule {
@@ -379,13 +397,12 @@ private struct BroadcastBatch {
 
     /// All have had their turn.
     private func finish(_ broadcast: inout Broadcast) {
-        guard broadcast.phase == .test, let test = broadcast.definition.test else {
+        guard broadcast.phase == .test, broadcast.definition.test != nil else {
             broadcast.phase = .written
             return
         }
         guard broadcast.winner == nil else { return broadcast.goOn(with: .rest) }
         broadcast.phase = .deciding
-        if test.rule != .manual { broadcast.decideAt = transaction.now.adding(seconds: test.duration) }
     }
 
     // MARK: One mail

@@ -112,6 +112,8 @@ extension Dispatch {
                 settle(
                     errand, .unreachable(reason: "no relay is configured for mail from \(sender)"), subject: subject)
             }
+        } catch let error as StoreError where error.isRowsFault {
+            waitForMending(errand, error)
         } catch let error as StoreError {
             // Not the mail's fault: the claim is given back for a while and no attempt is counted.
             context.logger.error("outbox waits for the database", metadata: ["error": "\(error)"])
@@ -120,6 +122,19 @@ extension Dispatch {
             settle(errand, .refused(reason: "\(error)"), subject: "")
         }
     }
+
+    /// Something that the mail is made of cannot be read. Others go on; this one is looked at again now and then, until it is too
+    /// old to be sent.
+    private func waitForMending(_ errand: Errand, _ error: StoreError) {
+        let (entry, now) = (errand.entry, context.clock.now())
+        context.logger.error("mail cannot be read", metadata: ["entry": "\(entry.id)", "error": "\(error)"])
+        let isTooOld = entry.createdAt.adding(seconds: context.configuration.maximalLifetime) <= now
+        if isTooOld { return settle(errand, .refused(reason: "\(error)"), subject: "") }
+        putOff(errand, until: now.adding(seconds: Self.mendingPause))
+    }
+
+    /// Between two looks at a mail that cannot be read, in seconds.
+    private static let mendingPause: Int64 = 3600
 
     private func prepare(_ errand: inout Errand) throws -> Preparation {
         let entry = errand.entry

@@ -37,7 +37,18 @@ extension Dispatch {
 
     private func insist(_ attempt: SettledAttempt) async {
         await persist("outcome not recorded", attempt.errand.entry, attempt.errand.places) {
-            try await context.transact { try write(attempt, in: $0) }
+            do { try await context.transact { try write(attempt, in: $0) } } catch  where error.isRowsFault {
+                // What follows from it cannot be read or written. What became of the mail is known all the same, and
+                // without a word about it the next start would send the mail again.
+                context.logger.error(
+                    "nothing follows from the outcome of a mail",
+                    metadata: ["entry": "\(attempt.errand.entry.id)", "error": "\(error)"])
+                try await context.transact { transaction in
+                    if try transaction.store.record(attempt.record, of: attempt.errand.entry.id) {
+                        try transaction.count(attempt.record, of: attempt.errand.entry)
+                    }
+                }
+            }
             log(attempt.record, attempt.errand.entry)
         }
     }
@@ -137,15 +148,16 @@ extension Dispatch {
     private static let overdueLimit = 200
 
     /// A domain that is left alone gets one mail now and then; the others must not wait for their turn beyond their
-    /// lifetime. Gives up those of the same domain and queue that have been due for that long.
+    /// lifetime. Gives up those of the same domain and queue that have waited for nothing else for that long: how long
+    /// they have been due says less, because a pause, a pace or a warm-up leaves that time as it was.
     func expireOverdue(like entry: OutboxEntry) async {
+        let (queue, lane) = (entry.queue, entry.lane)
+        guard let since = state.use({ $0.overdue(in: queue, lane: lane) }) else { return }
         let now = context.clock.now()
-        let latest = now.adding(seconds: -context.configuration.maximalLifetime)
         do {
             let expired = try await context.store.write { transaction in
-                let tickets = try transaction.tickets(
-                    in: entry.queue, after: nil, lane: entry.lane, limit: Self.overdueLimit)
-                return try transaction.claim(tickets.filter { $0.dueAt < latest }.map(\.id), at: now)
+                let tickets = try transaction.tickets(in: queue, after: nil, lane: lane, limit: Self.overdueLimit)
+                return try transaction.claim(tickets.filter { $0.dueAt <= since }.map(\.id), at: now)
             }
             for entry in expired {
                 var attempt = AttemptRecord(

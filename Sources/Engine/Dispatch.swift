@@ -33,7 +33,8 @@ package struct Dispatch: Sendable {
         self.context = context
         self.relays = relays
         state = DispatchState(
-            relays.map { (rules: $0.rules, places: $0.transport.concurrency) }, context.configuration.pacing)
+            relays.map { (rules: $0.rules, places: $0.transport.concurrency) }, context.configuration.pacing,
+            lifetime: context.configuration.maximalLifetime)
         groups = Self.groups(context, state)
     }
 
@@ -172,7 +173,7 @@ package struct Dispatch: Sendable {
             let pauses = try await context.store.read { try $0.outboxPauses() }
             looks.isPaused = !pauses.isEmpty
             looks.pauses = now.adding(seconds: Self.pauseLook)
-            state.use { $0.apply(PauseBoard(pauses)) }
+            state.use { $0.apply(PauseBoard(pauses), at: now) }
         }
     }
 

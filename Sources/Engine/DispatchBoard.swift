@@ -23,9 +23,10 @@ struct DispatchBoard: Sendable {
     private(set) var relays: RelayBoard
     private var gates: PaceGates
     private(set) var pauses = PauseBoard()
+    private var pastPauses = PastPauses()
     private var slugs: [Identifier: String] = [:]
     /// Domains that have put mail off.
-    private var domains: [Int64: CircuitBreaker] = [:]
+    private var domains: [Int64: DomainTrouble] = [:]
     /// Attempts under way, by queue.
     private var running: [OutboxQueue: Int] = [:]
     /// Lanes that wait for the end of something, by what.
@@ -35,14 +36,16 @@ struct DispatchBoard: Sendable {
     private var senders = SenderSlots()
     private var bulkCredit = 0
     let choosesBySender: Bool
+    /// How long a mail is tried, in seconds.
+    private let lifetime: Int64
 
     /// The lane itself, as something that is waited for: its probe under way.
     private static func probe(_ lane: Int64) -> GateName { GateName(rule: -1, member: lane) }
-    private static let domainBreaker = CircuitBreaker(threshold: 3, firstPause: 30, longestPause: 900)
 
-    init(_ relays: [(rules: RelayRules, places: Int)], _ gates: PaceGates) {
+    init(_ relays: [(rules: RelayRules, places: Int)], _ gates: PaceGates, lifetime: Int64) {
         self.relays = RelayBoard(relays, gates: gates)
         self.gates = gates
+        self.lifetime = lifetime
         choosesBySender = relays.contains { !$0.rules.senderDomains.isEmpty }
     }
 
@@ -67,8 +70,9 @@ struct DispatchBoard: Sendable {
 
     func knows(_ project: Identifier) -> Bool { slugs[project] != nil }
 
-    mutating func apply(_ pauses: PauseBoard) {
+    mutating func apply(_ pauses: PauseBoard, at now: Timestamp) {
         guard pauses != self.pauses else { return }
+        pastPauses.note(self.pauses, until: now)
         self.pauses = pauses
         lanes.riseAll()
     }
@@ -209,7 +213,10 @@ struct DispatchBoard: Sendable {
         if tried.isEmpty {
             let names = gates.gates(ofSender: sender)
             if !names.isEmpty {
-                if let time = senders.slot(for: seat.ticket, names, &gates, at: now) { return .putOff(time) }
+                let isUrgent = !seat.queue.isBulk
+                if let time = senders.slot(for: seat.ticket, isUrgent: isUrgent, names, &gates, at: now) {
+                    return .putOff(time)
+                }
                 gates.enter(names, at: now)
                 seat.gates += names
             }
@@ -317,14 +324,25 @@ struct DispatchBoard: Sendable {
             if domains.isEmpty { return false }
             domains[lane] = nil
         case .deferred(let reply) where reply.isAboutDomain:
-            var breaker = domains[lane] ?? Self.domainBreaker
-            breaker.failed(at: now, jitter: jitter)
-            domains[lane] = breaker
-            return !breaker.isClosed
+            var trouble = domains[lane] ?? DomainTrouble(lifetime: lifetime)
+            trouble.failed(at: now, jitter: jitter)
+            domains[lane] = trouble
+            return !trouble.isClosed
         case .deferred: domains[lane]?.toldNothing(at: now)
         case .unreachable, .unknown, .refused, .unsupported: domains[lane]?.toldNothing(at: now)
         }
         return false
+    }
+
+    /// What of a queue's mail to a domain is to be given up without an attempt: all that has been due since then. For a
+    /// whole lifetime it has waited for nothing but the domain. Nil for none.
+    func overdue(in queue: OutboxQueue, lane: Int64) -> Timestamp? {
+        guard let since = domains[lane]?.keepsBackSince else { return nil }
+        let names = relays.relays.map(\.rules.name)
+        guard !pauses.mayStop(project: queue.project, lane: lane, relays: names),
+            pastPauses.lastEnd(project: queue.project, lane: lane, relays: names) <= since
+        else { return nil }
+        return since
     }
 
     // MARK: Looking at it
@@ -357,36 +375,5 @@ extension Reply {
         if isOfRelayItself { return false }
         guard let enhancedCode else { return code != 452 }
         return ["4.3.", "4.4.", "4.7."].contains { enhancedCode.hasPrefix($0) } && enhancedCode != "4.3.4"
-    }
-}
-
-/// Turns of mails whose sender is faster than its pace. Who comes too early gets a time of its own and is not looked at
-/// before: a hundred thousand mails that wait cost what they cost once.
-struct SenderSlots: Sendable {
-    private var given: [Identifier: Timestamp] = [:]
-    private var ends: [GateName: Timestamp] = [:]
-    /// Kept in memory; a mail whose time is forgotten gets another.
-    private static let limit = 200_000
-
-    /// The time that the mail must wait for; nil when it may go.
-    mutating func slot(
-        for mail: Identifier, _ names: [GateName], _ gates: inout PaceGates, at now: Timestamp
-    ) -> Timestamp? {
-        let (opening, closed) = gates.opening(of: names, at: now)
-        let hasTurn = given[mail].map { $0 <= now } ?? false
-        if opening == .now, hasTurn || names.allSatisfy({ (ends[$0] ?? now) <= now }) {
-            given[mail] = nil
-            return nil
-        }
-        let name = closed ?? names[0]
-        let pace = gates.pace(of: name)
-        // Without a rate, what is under way is taken for a second's work.
-        let step = pace.rate?.interval ?? 1_000_000 / Int64(max(1, pace.connections ?? 1))
-        var time = max(now.adding(microseconds: step), ends[name] ?? now)
-        if case .at(let earliest) = opening { time = max(time, earliest) }
-        ends[name] = time.adding(microseconds: step)
-        if given.count >= Self.limit { given.removeAll() }
-        given[mail] = time
-        return time
     }
 }

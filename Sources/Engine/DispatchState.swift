@@ -10,9 +10,10 @@ final class DispatchState: Sendable {
     /// Whether attempts of a day are counted.
     let hasCeilings: Bool
 
-    init(_ relays: [(rules: RelayRules, places: Int)], _ rules: [PacingRule]) {
+    /// - Parameter lifetime: how long a mail is tried, in seconds.
+    init(_ relays: [(rules: RelayRules, places: Int)], _ rules: [PacingRule], lifetime: Int64) {
         let gates = PaceGates(rules)
-        let board = DispatchBoard(relays, gates)
+        let board = DispatchBoard(relays, gates, lifetime: lifetime)
         asksForSender = board.choosesBySender || gates.pacesSenders
         hasCeilings = gates.hasCeilings
         self.board = Mutex(board)

@@ -1,9 +1,13 @@
+import MailFormat
+
 /// The limits and choices of the engine, as plain values.
 package struct EngineConfiguration: Sendable {
     /// An event this many generations away from the outside world starts and resumes nothing more.
     package var generationLimit = 10
     /// Bytes of JSON that one event's data may have.
     package var eventDataLimit = 64 * 1024
+    /// How much of a message is read.
+    package var readingLimits = ReadingLimits()
     /// How long one request may go through contacts by a filter or a search.
     package var searchLimit = Duration.seconds(5)
     /// How long a mail with temporary failures is tried, in seconds.

@@ -15,17 +15,21 @@ package struct History: Sendable {
 
     /// Runs until cancelled. A failing database is tried again; nothing is lost, because all that is to be done is stored.
     package func run() async {
+        // After a failure, twice as long as after the one before it: what is damaged stays damaged.
+        var rest: Int64 = 1
         while !Task.isCancelled {
             var wakeAt = context.clock.now().adding(seconds: Self.longestSleep)
             do {
                 while try await step(), !Task.isCancelled {
                     try await context.clock.sleep(until: context.clock.now().adding(microseconds: Self.pause))
                 }
+                rest = 1
             } catch is CancellationError {
                 return
             } catch {
                 context.logger.error("histories wait for the database", metadata: ["error": "\(error)"])
-                wakeAt = context.clock.now().adding(seconds: 1)
+                wakeAt = context.clock.now().adding(seconds: rest)
+                rest = min(2 * rest, Self.longestSleep)
             }
             await context.signals.history.wait(until: wakeAt, clock: context.clock)
         }

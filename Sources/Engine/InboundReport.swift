@@ -74,7 +74,7 @@ extension InboundReport {
             case .complaint(let complaint): complaint.recipients.first
             default: nil
             }
-        return String((named ?? "").lowercased().prefix(254))
+        return IncomingMail.truncated((named ?? "").lowercased(), bytes: 254)
     }
 
     private static func details(_ returned: ReturnedMail, _ facts: IncomingMail) -> JSONObject {
@@ -98,6 +98,6 @@ extension InboundReport {
         return details
     }
 
-    /// Bounded: all of it is a stranger's.
-    private static func text(_ text: String) -> JSON { .string(String(text.prefix(300))) }
+    /// Bounded, in bytes: all of it is a stranger's, and one character may have thousands.
+    private static func text(_ text: String) -> JSON { .string(IncomingMail.truncated(text, bytes: 300)) }
 }

@@ -128,7 +128,7 @@ struct IncomingMail: Sendable {
             "hasContent": .bool(read.hasContent), "isBodyTruncated": .bool(message.isBodyTruncated),
         ]
         data["fromName"] = read.from?.name.map { .string(truncated($0, bytes: fieldLimit)) }
-        data["fromHeader"] = message.header("From").map { .string(truncated($0, bytes: fieldLimit)) }
+        data["fromHeader"] = read.fromHeader.map { .string(truncated($0, bytes: fieldLimit)) }
         data["messageId"] = read.messageID.map { .string($0) }
         data["date"] = read.date.map { .string("\(Timestamp(microseconds: $0))") }
         data["authenticatedUser"] = message.authenticatedUser.map { .string($0) }
@@ -195,11 +195,14 @@ struct IncomingMail: Sendable {
         .array(texts.prefix(listLimit).map { .string(truncated($0, bytes: fieldLimit)) })
     }
 
-    /// The longest beginning of whole characters that fits.
-    private static func truncated(_ text: String, bytes: Int) -> String {
+    /// The longest beginning of whole code points that fits.
+    ///
+    /// Not of whole characters: a letter may bear any number of marks, and where it begins is found only by reading all
+    /// of them.
+    static func truncated(_ text: String, bytes: Int) -> String {
         guard text.utf8.count > bytes else { return text }
         var end = text.utf8.index(text.startIndex, offsetBy: bytes)
-        while end > text.startIndex, end.samePosition(in: text) == nil { end = text.utf8.index(before: end) }
+        while end > text.startIndex, text.utf8[end] & 0xC0 == 0x80 { end = text.utf8.index(before: end) }
         return String(text[..<end])
     }
 }

@@ -13,8 +13,6 @@ package struct Intake: MessageIntake {
         package var sources = PassiveSources([])
         /// How long an event waits for scanners that are asked; nil when none is.
         package var scanDeadline: Duration?
-        /// How much of a message is read.
-        package var readingLimits = ReadingLimits()
         /// Bytes of text that travel in the event.
         package var textLimit = 16 * 1024
 
@@ -167,7 +165,8 @@ package struct Intake: MessageIntake {
     ) -> Prepared {
         let now = context.clock.now()
         let facts = IncomingMail(
-            message, verdicts: verdicts, limits: configuration.readingLimits, textLimit: configuration.textLimit,
+            message, verdicts: verdicts, limits: context.configuration.readingLimits,
+            textLimit: configuration.textLimit,
             dataLimit: context.configuration.eventDataLimit, receivedAt: receivedAt, now: now)
         let isOwnMail = bearsMarker ?? self.bearsMarker(message) || comesFromMail(message)
         let refusals = arrivals.map { arrival in

@@ -12,12 +12,18 @@ extension EngineTransaction {
         try store.setFate(MailFate(status: .queued, at: time, queueID: queueID), of: mail.entry.id)
     }
 
-    /// One attempt of the relay has ended.
-    /// - Parameter isHop: the mail went to another queue that is followed, and is not there yet.
+    /// One attempt of the relay has ended. A queue id may have other recipients than the mail's own: a copy that goes
+    /// to an archive (`always_bcc`), or what an alias has made. What becomes of them says nothing about the mail.
+    /// - Parameter isHop: the mail went to another queue that is followed, or to a filter, and is not there yet.
     func relayTried(
         _ mail: RelayedMail, _ outcome: MailLogRecord.Outcome, queueID: String, isHop: Bool, at time: Timestamp
     ) throws {
         guard mail.fate?.status.isFinal != true else { return }
+        // The original one is the recipient as it was before aliases.
+        let isRecipient = [outcome.recipient, outcome.originalRecipient].contains {
+            $0.map { Submissions.isSame($0, mail.entry.request.recipient) } ?? false
+        }
+        guard isRecipient else { return }
         let status: MailFate.Status =
             switch outcome.status {
             case .sent: isHop ? .queued : .delivered
@@ -25,11 +31,6 @@ extension EngineTransaction {
             case .bounced: .bounced
             case .expired: .expired
             }
-        // What an alias made of the recipient is not the contact's address.
-        let isRecipient = [outcome.recipient, outcome.originalRecipient].contains {
-            $0.map { Submissions.isSame($0, mail.entry.request.recipient) } ?? false
-        }
-        guard isRecipient || status == .queued || status == .delivered else { return }
         try settle(
             mail,
             MailFate(
@@ -105,10 +106,25 @@ extension MailFate {
         let text = reply ?? ""
         let code = enhancedCode.flatMap { EnhancedStatus($0) }
         let replyCode = Self.replyCode(in: text)
+        let stage = Self.stage(in: text)
         return Bounce(
-            source: .log, reason: BounceClassifier.reason(text: text, status: code, replyCode: replyCode),
+            source: .log,
+            reason: BounceClassifier.reason(text: text, status: code, replyCode: replyCode, stage: stage),
             status: code, replyCode: replyCode, diagnostic: String(text.prefix(500)), remoteHost: relay,
-            isExpired: status == .expired)
+            isExpired: status == .expired, stage: stage)
+    }
+
+    /// Postfix closes with what was answered: `… 550 5.1.8 … (in reply to MAIL FROM command)`.
+    private static func stage(in text: String) -> BounceClassifier.Stage? {
+        let end = " command)"
+        guard text.hasSuffix(end), let mark = text.ranges(of: "(in reply to ").last else { return nil }
+        switch text[mark.upperBound...].dropLast(end.count) {
+        case "EHLO", "HELO", "LHLO": return .helo
+        case "MAIL FROM": return .mailFrom
+        case "RCPT TO": return .recipient
+        case "DATA", "end of DATA": return .data
+        default: return nil
+        }
     }
 
     /// Postfix quotes the other side: `host mx.example.com[192.0.2.1] said: 550 5.1.1 …`.

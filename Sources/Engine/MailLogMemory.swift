@@ -31,7 +31,7 @@ struct MailLogMemory {
         case named(Key, Mail)
         /// It is in the queue.
         case queued(Key, Mail, at: Timestamp)
-        /// - isHop: it went to another queue whose log this is too.
+        /// - isHop: it went to another queue whose log this is too, or to a filter that hands it back.
         case outcome(Key, Mail, MailLogRecord.Outcome, isHop: Bool, at: Timestamp)
         case expired(Key, Mail, at: Timestamp)
         case removed(Key)
@@ -77,7 +77,8 @@ struct MailLogMemory {
             case .outcome(let outcome):
                 if let arrival = arrival(of: key, outcome, at: line.at, wants: wants) { arrivals.append(arrival) }
                 guard let mail = ours(key) else { continue }
-                steps.append(.outcome(key, mail, outcome, isHop: isHop(outcome, from: key, mail), at: line.at))
+                let isHop = isHop(outcome, from: key, mail) || Self.isFiltered(outcome, by: record.program)
+                steps.append(.outcome(key, mail, outcome, isHop: isHop, at: line.at))
             case .expired: if let mail = ours(key) { steps.append(.expired(key, mail, at: line.at)) }
             case .removed:
                 if ours(key) != nil { steps.append(.removed(key)) }
@@ -132,6 +133,23 @@ struct MailLogMemory {
         guard let next = outcome.nextQueueID, let id = mail.messageID else { return false }
         return byMessageID[id]?.contains { $0 != key && $0.queueID == next } ?? false
     }
+
+    /// Whether pipe(8) gave it to a content filter, which submits it again: Postfix's FILTER_README calls the service
+    /// `filter`. Mailboxes are filled by pipe(8) too (`dovecot`, `maildrop`), and the line is the same, so that only
+    /// the name tells.
+    private static func isFiltered(_ outcome: MailLogRecord.Outcome, by program: String) -> Bool {
+        guard program == "pipe", outcome.status == .sent,
+            outcome.reply.hasPrefix("delivered via \(outcome.relay) service")
+        else { return false }
+        return filters.contains(outcome.relay.lowercased())
+    }
+
+    /// What content filters are called in the master.cf of their guides. A name that is missing costs an early
+    /// `delivered`, one too many would cost the event.
+    private static let filters: Set<String> = [
+        "filter", "content-filter", "content_filter", "contentfilter", "spamfilter", "spam-filter", "spamassassin",
+        "spamc", "virusfilter", "antivirus", "clamfilter", "disclaimer", "altermime",
+    ]
 
     private mutating func arrival(
         of key: Key, _ outcome: MailLogRecord.Outcome, at time: Timestamp, wants: (String) -> Bool

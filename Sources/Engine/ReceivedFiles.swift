@@ -36,15 +36,17 @@ package struct ReceivedFiles: Sendable {
         guard let id = found.data["rawMailId"]?.stringValue.flatMap({ Identifier($0) }), let archive = context.rawMail,
             let mail = try await Self.threads.run({ try archive.mail(id) })
         else { throw UseCaseError(.notFound, "the mail of this event is not kept: see raw_mail in the configuration") }
-        guard let file = try await Self.threads.run({ Self.file(number, of: mail.message) }) else {
+        let limits = context.configuration.readingLimits
+        guard let file = try await Self.threads.run({ Self.file(number, of: mail.message, limits) }) else {
             throw UseCaseError(.notFound, "the mail has no attachment \(number)")
         }
         return file
     }
 
     /// Nil when the message has fewer.
-    package static func file(_ number: Int, of message: ReceivedMessage) -> File? {
-        let (read, parts) = MessageReader.readWithParts(message)
+    /// - Parameter limits: those of the event, or the numbers are others than the event's.
+    package static func file(_ number: Int, of message: ReceivedMessage, _ limits: ReadingLimits) -> File? {
+        let (read, parts) = MessageReader.readWithParts(message, limits: limits)
         guard number > 0, number <= read.attachments.count else { return nil }
         let attachment = read.attachments[number - 1]
         return File(

@@ -67,7 +67,8 @@ struct ReturnedMail: Sendable {
             }.first
         address = found?.1
         recipient = found?.0
-        isLocal = message.isInternal
+        // A file that somebody imports counts as internal too, because nobody can refuse it, and has no client.
+        isLocal = message.isInternal && !message.clientAddress.isEmpty
         var candidates: [Candidate] = []
         if let address, let entry = context.tokens.verifyAddress(address.token, kind: address.kind) {
             candidates.append(.entry(entry, address.kind == .bounce ? .returnPath : .replyAddress))

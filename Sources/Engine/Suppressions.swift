@@ -81,24 +81,22 @@ package struct Suppressions: Sendable {
     /// Additions that one transaction takes: everybody else waits for it.
     private static let batchSize = 500
 
-    /// Adds them, or replaces those with the same address and reason.
+    /// Adds them. What stands already with the same address and reason goes on to stand, with its evidence, and ends no
+    /// sooner.
+    /// - Returns: what stands now, for each.
     package func add(_ additions: [Addition], to project: Identifier) async throws -> [Suppression] {
         var added: [Suppression] = []
         for start in stride(from: 0, to: additions.count, by: Self.batchSize) {
             let batch = additions[start..<min(start + Self.batchSize, additions.count)]
             added += try await context.transact { transaction in
-                let rows = batch.map { addition in
-                    Suppression(
-                        projectID: project, address: RecipientAddress.normal(addition.address),
-                        reason: addition.reason,
-                        evidence: addition.note.map { ["note": .string($0)] } ?? [:],
-                        createdAt: addition.createdAt ?? transaction.now, expiresAt: addition.expiresAt)
-                }
+                var rows: [Suppression] = []
                 transaction.wakes.withdraws = true
-                for row in rows {
+                for addition in batch {
+                    let row = try suppression(addition, in: project, transaction)
                     try transaction.store.deleteKeptSuppressions(
                         of: row.address, reason: row.reason, in: project, context)
                     try transaction.store.save(row)
+                    rows.append(row)
                 }
                 // One line for each request: the addresses themselves are in the list.
                 try transaction.audit(
@@ -110,6 +108,33 @@ package struct Suppressions: Sendable {
             }
         }
         return added
+    }
+
+    /// An addition together with what stands already: a file that comes from elsewhere, or from long ago, knows less
+    /// than the list. Whoever wants a suppression to end sooner removes it first.
+    private func suppression(
+        _ addition: Addition, in project: Identifier, _ transaction: EngineTransaction
+    ) throws -> Suppression {
+        let address = RecipientAddress.normal(addition.address)
+        var row = Suppression(
+            projectID: project, address: address, reason: addition.reason,
+            createdAt: addition.createdAt ?? transaction.now, expiresAt: addition.expiresAt)
+        // The list after what is kept by hash alone, which has no evidence.
+        let known =
+            try transaction.store.keptSuppressions(of: address, in: project, context)
+            + transaction.store.suppressions(of: address, in: project)
+        for known in known where known.reason == addition.reason && known.isLive(at: transaction.now) {
+            row.evidence = known.evidence
+            row.createdAt = known.createdAt
+            // Without an end it is for good.
+            let ends = [row.expiresAt, known.expiresAt].compactMap(\.self)
+            row.expiresAt = ends.count == 2 ? ends.max() : nil
+        }
+        // Our own files have what the other side said for a note.
+        if let note = addition.note, row.evidence["note"] == nil, row.evidence["diagnostic"] != .string(note) {
+            row.evidence["note"] = .string(note)
+        }
+        return row
     }
 
     /// Mail goes to the address again, as far as this list is concerned.

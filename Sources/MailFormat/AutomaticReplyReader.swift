@@ -85,10 +85,12 @@ enum AutomaticSubjects {
         return beginnings.isPrefix(of: lowered) || anywhere.isFound(in: lowered)
     }
 
-    /// What nobody writes by hand.
+    /// What nobody writes by hand. Behind the sign of a reply it is another's subject, and whoever answers a program has
+    /// it too.
     static func isCertain(_ subject: String) -> Bool {
-        let lowered = withoutReplySigns(subject.lowercased())
-        return certainBeginnings.isPrefix(of: lowered) || certain.isFound(in: lowered)
+        let lowered = subject.lowercased()
+        if certainBeginnings.isPrefix(of: lowered) { return true }
+        return !isBehindReplySign(lowered) && certain.isFound(in: lowered)
     }
 
     private static let anywhere: Phrases = [
@@ -106,6 +108,30 @@ enum AutomaticSubjects {
         "autoreply", "automatische antwort", "réponse automatique", "respuesta automática", "risposta automatica",
         "automatisch antwoord", "resposta automática", "autosvar", "abwesenheitsnotiz", "out of office", "自動返信", "自动回复",
     ]
+
+    /// How programs mark replies and forwarded mail, by language, in lower case.
+    private static let replySigns: Set<String> = [
+        "re", "fw", "fwd", "aw", "antw", "antwort", "wg", "sv", "vs", "vb", "vl", "doorst", "ref", "rép", "rep", "tr",
+        "rv", "res", "enc", "r", "rif", "i", "odp", "pd", "ynt", "ilt", "vá", "továbbítás", "απ", "σχετ", "προθ", "на",
+        "回复", "答复", "转发", "回覆", "轉寄", "返信", "転送", "회신", "전달", "השב", "הועבר",
+    ]
+
+    /// `Re: …`, `RE[2]: …`, `[External] AW: …`, `RE : …`.
+    private static func isBehindReplySign(_ subject: String) -> Bool {
+        var rest = subject.unicodeScalars[...]
+        func dropBlanks() { while rest.first?.properties.isWhitespace == true { rest.removeFirst() } }
+        dropBlanks()
+        // What a list or a filter put in front.
+        while rest.first == "[", let end = rest.firstIndex(of: "]") {
+            rest = rest[rest.index(after: end)...]
+            dropBlanks()
+        }
+        guard let end = rest.prefix(20).firstIndex(where: { $0 == ":" || $0 == "：" }) else { return false }
+        // Besides its letters there may be a number that counts how often: `re[2]`, `re(2)`, `re^2`.
+        var sign = String.UnicodeScalarView()
+        for scalar in rest[..<end] where scalar.properties.isAlphabetic { sign.append(scalar) }
+        return replySigns.contains(String(sign))
+    }
 
     private static func withoutReplySigns(_ subject: String) -> String {
         var rest = subject[...]

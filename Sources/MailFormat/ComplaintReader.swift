@@ -7,7 +7,22 @@ struct ComplaintReader {
     let parts: MessageParts
 
     /// Nil when the message is none.
-    func recognition() -> Recognition? { standard() ?? older() ?? optOut() }
+    func recognition() -> Recognition? {
+        if let complaint = standard() { return complaint }
+        // A bounce or a receipt bears the subject of the mail it is about, and may quote its words.
+        return isOtherReport ? nil : older() ?? optOut()
+    }
+
+    private static let otherReports = [
+        "message/delivery-status", "message/global-delivery-status", "text/delivery-status",
+        "message/disposition-notification", "message/global-disposition-notification",
+    ]
+
+    /// It says that it is a report of another kind.
+    private var isOtherReport: Bool {
+        if parts.all.first?.contentType.reportType != nil { return true }
+        return Self.otherReports.contains { parts.first($0) != nil }
+    }
 
     private func standard() -> Recognition? {
         let root = parts.all.first
@@ -32,6 +47,7 @@ struct ComplaintReader {
 
     private static let requests: Phrases = ["sent this email to unsubscribe from"]
 
+    /// At the beginning, in lower case.
     private static let subjects: Phrases = [
         "complaint about message", "abuse report", "spam report", "email feedback report", "e-mail feedback report",
         "email abuse report", "spam complaint", "abuse complaint", "feedback report",
@@ -40,10 +56,10 @@ struct ComplaintReader {
     /// `complaint about message from 192.0.2.1` with the mail attached, and reports by field.
     private func older() -> Recognition? {
         guard let original = ReturnedPart.find(in: parts) else { return nil }
-        let subject = read.subject.lowercased()
         let marks = ["X-HmXmrOriginalRecipient", "X-Reporter-IP"]
         let isMarked = marks.contains { original.header($0) != nil }
-        let isNamed = Self.subjects.isFound(in: subject)
+        // Behind another word (`Re:`, `Undeliverable:`, `Return Receipt`) it is what somebody says of such a report.
+        let isNamed = Self.subjects.isPrefix(of: read.subject.lowercased())
         guard isMarked || isNamed else { return nil }
         var recipients = original.header("X-HmXmrOriginalRecipient").map { [Self.address($0)] } ?? []
         if recipients.isEmpty { recipients = Self.recipients(of: original) }

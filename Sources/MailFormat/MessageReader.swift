@@ -61,7 +61,9 @@ package enum MessageReader {
             guard meaningful.contains(name), seen.insert(name).inserted else { continue }
             switch name {
             case "subject": result.subject = decoder.text(field)
-            case "from": result.from = decoder.mailboxes(field).first
+            case "from":
+                result.from = decoder.mailboxes(field).first
+                result.fromHeader = decoder.text(field)
             case "to": result.to = decoder.mailboxes(field)
             case "cc": result.cc = decoder.mailboxes(field)
             case "reply-to": result.replyTo = decoder.mailboxes(field)

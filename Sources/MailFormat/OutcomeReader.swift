@@ -8,18 +8,19 @@ struct OutcomeReader {
     private let isAlone: Bool
     /// What the report says as a whole, for a recipient about whom it says nothing in particular.
     private let whole: Outcome
-    private let rejection: String?
+    /// What a delivery agent says of all of them.
+    private let rejection: Outcome?
 
     init(wholeText: String, isDelay: Bool, isAlone: Bool = false) {
         self.isDelay = isDelay
         self.isAlone = isAlone
         whole = Outcome(wholeText, reported: nil)
-        rejection = Self.rejection(in: wholeText)
+        rejection = Self.rejection(in: wholeText).map { Outcome($0, reported: nil) }
     }
 
     /// A recipient of a delivery status part. `said` is what the text beside it says about the same recipient.
     func recipient(_ block: StatusFields.Block, address: String, said: String) -> ReportedRecipient {
-        let action = Self.action(block["action"]) ?? (isDelay ? .delayed : .failed)
+        let action = action(of: block)
         let diagnostic = Self.value(block["diagnostic-code"]) ?? block["x-supplementary-info"] ?? ""
         let reported = block["status"].flatMap { EnhancedStatus($0) ?? EnhancedStatus.find(in: $0) }
         let remote = Self.value(block["remote-mta"])
@@ -27,7 +28,7 @@ struct OutcomeReader {
         var outcome = Outcome(diagnostic, reported: reported)
         // Sendmail and others leave the words in the text and put a bare number or nothing into the field.
         if let rejection {
-            outcome = Outcome(rejection, reported: reported)
+            outcome = rejection.reporting(reported)
         } else if outcome.reason(action).kind == .unknown || outcome.isVague {
             let own = Outcome(said, reported: nil)
             if let other = [own, whole].first(where: { $0.meaningOfText != nil }) { outcome.complete(with: other) }
@@ -40,6 +41,13 @@ struct OutcomeReader {
         result.originalAddress = original.flatMap { $0.lowercased() == address.lowercased() ? nil : $0 }
         result.remoteHost = remote
         return result
+    }
+
+    /// Whether that recipient's mail did not arrive, which is known before anything else is.
+    func isFailure(_ block: StatusFields.Block) -> Bool { action(of: block) == .failed }
+
+    private func action(of block: StatusFields.Block) -> ReportedRecipient.Action {
+        Self.action(block["action"]) ?? (isDelay ? .delayed : .failed)
     }
 
     /// `Your message to <a@b.example> was automatically rejected:` and the reason: so local delivery agents write, who put
@@ -158,22 +166,18 @@ struct OutcomeReader {
 
 /// What one text says about one delivery.
 struct Outcome {
-    private var text: String
-    /// The text from its beginning, and what it means.
-    private let all: String
-    private let meaningOfAll: BounceReason?
+    private var words: BounceWords
+    /// The same of the text from its beginning.
+    private let allWords: BounceWords
     private var reported: EnhancedStatus?
     private(set) var code: Int?
     private var said: EnhancedStatus?
     var stage: BounceClassifier.Stage?
-    private(set) var meaningOfText: BounceReason?
 
     init(_ text: String, reported: EnhancedStatus?) {
         self.reported = reported
-        all = text
-        meaningOfAll = BounceClassifier.meaning(of: text)
-        self.text = text
-        meaningOfText = meaningOfAll
+        allWords = BounceWords(text)
+        words = allWords
         stage = Outcome.stage(of: text)
         let bytes = Array(text.utf8.prefix(32 << 10))
         guard let reply = SMTPReply.find(in: bytes) else {
@@ -184,10 +188,18 @@ struct Outcome {
         // From the reply on: what stands before it are the words of the reporting program.
         let rest = String(decoding: bytes[reply.start...], as: UTF8.self)
         said = reply.status ?? EnhancedStatus.find(in: rest)
-        guard let meaning = BounceClassifier.meaning(of: rest) else { return }
-        self.text = rest
-        meaningOfText = meaning
+        let answer = BounceWords(rest)
+        if answer.meaning != nil { words = answer }
     }
+
+    /// The same with a status of a recipient's own.
+    func reporting(_ status: EnhancedStatus?) -> Outcome {
+        var result = self
+        result.reported = status
+        return result
+    }
+
+    var meaningOfText: BounceReason? { words.meaning }
 
     /// The server's own code says more than the one that the reporting program made of it.
     var status: EnhancedStatus? { said ?? reported }
@@ -199,15 +211,14 @@ struct Outcome {
         switch action {
         case .delivered, .relayed, .expanded: return .delivered
         case .failed, .delayed:
-            let reason = BounceClassifier.reason(text: text, status: status, replyCode: code, stage: stage)
+            let reason = BounceClassifier.reason(words, status: status, replyCode: code, stage: stage)
             return reason == .undefined && action == .delayed ? .delayed : reason
         }
     }
 
     /// Takes over what another text about the same delivery says better.
     mutating func complete(with other: Outcome) {
-        text = other.text
-        meaningOfText = other.meaningOfText
+        words = other.words
         code = code ?? other.code
         if let found = other.said, status == nil || (status?.isGeneric == true && status?.category == found.category) {
             said = found
@@ -217,9 +228,9 @@ struct Outcome {
 
     /// "The account is disabled: 550 user unknown": the program knows better than its server says.
     mutating func explain(with whole: Outcome) {
-        guard let known = whole.meaningOfAll, known == .mailboxDisabled || known == .mailboxFull else { return }
-        text = whole.all
-        meaningOfText = known
+        let known = whole.allWords.meaning
+        guard known == .mailboxDisabled || known == .mailboxFull else { return }
+        words = whole.allWords
     }
 
     private static let stages: [(BounceClassifier.Stage, Phrases)] = [

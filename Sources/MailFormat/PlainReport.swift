@@ -17,9 +17,14 @@ struct PlainReport {
     private let addresses: [[AddressScanner.Found]]
     /// The lines that name an address, by its normalized form.
     private let naming: [String: [Int]]
-    private var leading: [Mark] = []
+    private var leading: [Entry] = []
     /// By the normalized address. Reports of a thousand recipients ask a thousand times.
     private var saidAbout: [String: String] = [:]
+    /// The paragraphs that name an address, by its normalized form.
+    private var gathered: [String: String] = [:]
+    /// Bytes of paragraphs that may still be put together. A line belongs to one recipient or a few, so a report needs a
+    /// part of it; a text that was made for it would give all of itself to each of a thousand.
+    private var budget = 512 << 10
 
     init(_ text: ReportText, excluding excluded: Set<String>) {
         self.text = text
@@ -32,27 +37,27 @@ struct PlainReport {
             for address in Set(found.map(\.address.normalized)) { naming[address, default: []].append(line) }
         }
         self.naming = naming
-        leading = marks(where: isLeading)
-        for entry in entries(at: leading) { saidAbout[entry.address.lowercased()] = entry.said }
+        leading = entries(at: marks(where: isLeading))
+        for entry in leading { saidAbout[entry.address.lowercased()] = entry.said }
     }
 
     /// The recipients by what the lines look like. `known` are those that a header field names; then nobody else is one.
-    func entries(known: [MailAddress]) -> [Entry] {
-        if !known.isEmpty { return known.prefix(1000).map(entry) }
-        if !leading.isEmpty { return entries(at: leading) }
+    mutating func entries(known: [MailAddress]) -> [Entry] {
+        if !known.isEmpty { return known.prefix(1000).map { entry($0) } }
+        if !leading.isEmpty { return leading }
         let announced = marks(where: isAnnounced)
         let replied = marks(where: isReply)
         let isTranscript = Set(replied.map(\.address)).count >= max(1, Set(announced.map(\.address)).count)
         return isTranscript ? entries(of: replied) : entries(at: announced)
     }
 
-    private func entry(_ known: MailAddress) -> Entry {
+    private mutating func entry(_ known: MailAddress) -> Entry {
         let said = saidAbout[known.normalized] ?? ""
         return Entry(address: known.description, said: said.isEmpty ? paragraphs(naming: known.normalized) : said)
     }
 
     /// What the text says about an address; empty when it does not name it.
-    func said(about address: String) -> String {
+    mutating func said(about address: String) -> String {
         let own = paragraphs(naming: address.lowercased())
         guard let said = saidAbout[address.lowercased()] else { return own }
         return own.isEmpty ? said : own + "\n" + said
@@ -61,7 +66,7 @@ struct PlainReport {
     private typealias Mark = (line: Int, address: MailAddress)
 
     /// One entry for each address, with the lines from its mark to the next mark of another.
-    private func entries(at marks: [Mark]) -> [Entry] {
+    private mutating func entries(at marks: [Mark]) -> [Entry] {
         var order: [MailAddress] = []
         var said: [MailAddress: [String]] = [:]
         for (index, mark) in marks.enumerated() {
@@ -96,17 +101,22 @@ struct PlainReport {
     }
 
     /// Lines that name the address, each with what it runs on into.
-    private func paragraphs(naming address: String) -> String {
+    private mutating func paragraphs(naming address: String) -> String {
+        if let known = gathered[address] { return known }
         var found: [String] = []
         var index = 0
-        for line in naming[address] ?? [] where line >= index {
+        for line in naming[address] ?? [] where line >= index && budget > 0 {
             index = line
             repeat {
                 found.append(text.lines[index])
+                budget -= text.lines[index].utf8.count + 1
                 index += 1
-            } while index < text.lines.count && !text.lines[index].isEmpty && !names(another: address, at: index)
+            } while budget > 0 && index < text.lines.count && !text.lines[index].isEmpty
+                && !names(another: address, at: index)
         }
-        return found.joined(separator: "\n")
+        let all = found.joined(separator: "\n")
+        gathered[address] = all
+        return all
     }
 
     private func names(another address: String, at line: Int) -> Bool {

@@ -6,10 +6,11 @@ package enum QuotedReply {
     /// A forwarded message is content and stays.
     package static func stripped(_ text: String) -> String {
         let lines = TextLines(text, limit: 20_000)
+        var attributions = Attributions(lines)
         var kept: [Int] = []
         var index = 0
         while index < lines.count {
-            if let length = QuotedReply.attribution(lines, at: index) {
+            if let length = attributions.length(at: index) {
                 let next = index + length
                 let isMarked = firstText(lines, from: next).map { lines.isQuoted($0) } ?? false
                 // Without signs nothing tells the quotation from what follows it: it is the rest.
@@ -24,69 +25,9 @@ package enum QuotedReply {
         return lines.joined(Signature.removed(from: kept, of: lines))
     }
 
-    private static func firstText(_ lines: TextLines, from index: Int) -> Int? {
+    fileprivate static func firstText(_ lines: TextLines, from index: Int) -> Int? {
         (index..<lines.count).first { !lines.isBlank($0) }
     }
-
-    // MARK: Attributions
-
-    /// What ends "On Monday, Ann wrote:", by language.
-    private static let verbs = [
-        "wrote:", "writes:", "schrieb:", "schrieb am", "schreibt:", "a écrit :", "a écrit:", "a ecrit :",
-        "a écrit\u{A0}:", "escribió:", "escribio:", "escribi\u{F3}:", "ha scritto:", "scrive:", "scritto:", "schreef:",
-        "heeft geschreven:", "escreveu:", "skrev:", "skrev følgende:", "kirjoitti:", "napisał:", "napisał(a):",
-        "napisała:", "napsal:", "napsal(a):", "napísal:", "írta:", "a scris:", "пишет:", "написал:", "написал(а):",
-        "писал:", "пише:", "написа:", "yazdı:", "έγραψε:", "wrote :", "写道：", "写道:", "のメール:", "님이 작성:", "כתב:", "كتب:",
-        "viết:", "wrote the following:", "said:",
-    ]
-    private static let beginnings: Phrases = [
-        "on ", "am ", "le ", "el ", "il ", "op ", "em ", "den ", "d. ", "dne ", "w dniu ", "dnia ", "в ", "at ", "at:",
-        "pe ", "pada ", "vào ", "于", "在", "20", "19", "> on ", "ma ", "ti. ", "to ", "on:",
-    ]
-
-    /// How many lines the attribution takes that begins here; programs break it into up to three.
-    private static func attribution(_ lines: TextLines, at index: Int) -> Int? {
-        // Nearly no line ends with a colon, and nothing else has to be looked at.
-        let ends = (index..<min(index + 3, lines.count)).prefix { $0 == index || !lines.isBlank($0 - 1) }
-        guard ends.contains(where: { endsWithColon(lines, $0) }), lines.length(index) <= 400 else { return nil }
-        var joined = ""
-        for length in 1...3 where index + length <= lines.count {
-            let line = lines[index + length - 1].trimmingSigns().lowercased()
-            if line.isEmpty { return nil }
-            joined += (joined.isEmpty ? "" : " ") + line
-            guard verbs.contains(where: { joined.hasSuffix($0) }) || isReversed(joined) else { continue }
-            // The line above an attribution is none of it.
-            let startsAsOne = beginnings.isPrefix(of: joined)
-            if length > 1, attribution(lines, at: index + 1) != nil {
-                let next = lines[index + 1].trimmingSigns().lowercased()
-                if !startsAsOne || beginnings.isPrefix(of: next) { return nil }
-            }
-            let hasDate = joined.utf8.contains { $0 &- UInt8(ascii: "0") < 10 }
-            let hasAddress = joined.utf8.contains(UInt8(ascii: "@"))
-            let isMarked = firstText(lines, from: index + length).map { lines.isQuoted($0) } ?? false
-            if (hasDate && (startsAsOne || hasAddress)) || (hasAddress && isMarked) || (hasDate && isMarked)
-                || (isMarked && length == 1)
-            {
-                return length
-            }
-        }
-        return nil
-    }
-
-    private static func endsWithColon(_ lines: TextLines, _ index: Int) -> Bool {
-        let last = lines.last(index)
-        // The wide colon of East Asian text ends with this byte.
-        return last == UInt8(ascii: ":") || last == 0x9A
-    }
-
-    /// Some languages and programs put the verb in the middle: `Am 3. März 2025 schrieb Ann:`, `Ann schrieb am 3. März 2025:`.
-    private static func isReversed(_ line: String) -> Bool { line.hasSuffix(":") && middles.isFound(in: line) }
-
-    private static let middles: Phrases = [
-        " schrieb ", " a écrit le ", " wrote on ", " schreef ", " skrev ", " kirjoitti ", " escribió el ",
-        " ha scritto il ",
-        " escreveu em ", " napisał ", " написал ",
-    ]
 
     // MARK: Separators
 
@@ -156,6 +97,89 @@ package enum QuotedReply {
     private static func label(_ line: String) -> String {
         String(line.trimmingSigns().lowercased().filter { $0 != "*" }.prefix(24))
     }
+}
+
+/// The lines that introduce a quotation: "On Monday, Ann wrote:".
+private struct Attributions {
+    private let lines: TextLines
+    /// How many lines each takes that was looked at, by the line it begins at; 0 where none begins.
+    private var lengths: [Int: Int] = [:]
+
+    init(_ lines: TextLines) { self.lines = lines }
+
+    /// What ends "On Monday, Ann wrote:", by language.
+    private static let verbs = [
+        "wrote:", "writes:", "schrieb:", "schrieb am", "schreibt:", "a écrit :", "a écrit:", "a ecrit :",
+        "a écrit\u{A0}:", "escribió:", "escribio:", "escribi\u{F3}:", "ha scritto:", "scrive:", "scritto:", "schreef:",
+        "heeft geschreven:", "escreveu:", "skrev:", "skrev følgende:", "kirjoitti:", "napisał:", "napisał(a):",
+        "napisała:", "napsal:", "napsal(a):", "napísal:", "írta:", "a scris:", "пишет:", "написал:", "написал(а):",
+        "писал:", "пише:", "написа:", "yazdı:", "έγραψε:", "wrote :", "写道：", "写道:", "のメール:", "님이 작성:", "כתב:", "كتب:",
+        "viết:", "wrote the following:", "said:",
+    ]
+    private static let beginnings: Phrases = [
+        "on ", "am ", "le ", "el ", "il ", "op ", "em ", "den ", "d. ", "dne ", "w dniu ", "dnia ", "в ", "at ", "at:",
+        "pe ", "pada ", "vào ", "于", "在", "20", "19", "> on ", "ma ", "ti. ", "to ", "on:",
+    ]
+
+    /// How many lines the attribution takes that begins here; nil when none does.
+    mutating func length(at index: Int) -> Int? {
+        // Whether one begins here depends on whether one begins at the next line. A run of such lines is done from its
+        // end, each line once: a text of nothing else would be asked for ever, or end the stack.
+        var end = index
+        while end < lines.count, lengths[end] == nil, mayBegin(at: end) { end += 1 }
+        for place in (index..<end).reversed() { lengths[place] = measured(at: place) ?? 0 }
+        return known(at: index)
+    }
+
+    private func known(at index: Int) -> Int? { lengths[index].flatMap { $0 == 0 ? nil : $0 } }
+
+    /// Nearly no line ends with a colon, and nothing else has to be looked at.
+    private func mayBegin(at index: Int) -> Bool {
+        let ends = (index..<min(index + 3, lines.count)).prefix { $0 == index || !lines.isBlank($0 - 1) }
+        return ends.contains(where: endsWithColon) && lines.length(index) <= 400
+    }
+
+    /// The same for a line whose next one is known. Programs break an attribution into up to three lines.
+    private func measured(at index: Int) -> Int? {
+        var joined = ""
+        for length in 1...3 where index + length <= lines.count {
+            let line = lines[index + length - 1].trimmingSigns().lowercased()
+            if line.isEmpty { return nil }
+            joined += (joined.isEmpty ? "" : " ") + line
+            guard Self.verbs.contains(where: { joined.hasSuffix($0) }) || Self.isReversed(joined) else { continue }
+            // The line above an attribution is none of it.
+            let startsAsOne = Self.beginnings.isPrefix(of: joined)
+            if length > 1, known(at: index + 1) != nil {
+                let next = lines[index + 1].trimmingSigns().lowercased()
+                if !startsAsOne || Self.beginnings.isPrefix(of: next) { return nil }
+            }
+            let hasDate = joined.utf8.contains { $0 &- UInt8(ascii: "0") < 10 }
+            let hasAddress = joined.utf8.contains(UInt8(ascii: "@"))
+            let first = QuotedReply.firstText(lines, from: index + length)
+            let isMarked = first.map { lines.isQuoted($0) } ?? false
+            if (hasDate && (startsAsOne || hasAddress)) || (hasAddress && isMarked) || (hasDate && isMarked)
+                || (isMarked && length == 1)
+            {
+                return length
+            }
+        }
+        return nil
+    }
+
+    private func endsWithColon(_ index: Int) -> Bool {
+        let last = lines.last(index)
+        // The wide colon of East Asian text ends with this byte.
+        return last == UInt8(ascii: ":") || last == 0x9A
+    }
+
+    /// Some languages and programs put the verb in the middle: `Am 3. März 2025 schrieb Ann:`, `Ann schrieb am 3. März 2025:`.
+    private static func isReversed(_ line: String) -> Bool { line.hasSuffix(":") && middles.isFound(in: line) }
+
+    private static let middles: Phrases = [
+        " schrieb ", " a écrit le ", " wrote on ", " schreef ", " skrev ", " kirjoitti ", " escribió el ",
+        " ha scritto il ",
+        " escreveu em ", " napisał ", " написал ",
+    ]
 }
 
 /// What stands under a mail by itself.

@@ -6,6 +6,8 @@ package struct ReadMessage: Sendable {
     package var subject = ""
     /// The first mailbox of From.
     package var from: Mailbox?
+    /// The From field as it stands, decoded, one line; nil when there is none.
+    package var fromHeader: String?
     /// Members of groups included.
     package var to: [Mailbox] = []
     /// Members of groups included.

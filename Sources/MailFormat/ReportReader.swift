@@ -30,12 +30,12 @@ struct ReportReader {
     }
 
     private func report(_ fields: StatusFields, _ text: ReportText, _ evidence: [MailEvidence]) -> Recognition? {
-        let plain = PlainReport(text, excluding: excluded)
+        var plain = PlainReport(text, excluding: excluded)
         let reader = OutcomeReader(
             wholeText: text.whole, isDelay: false, isAlone: fields.recipients.count == 1)
         let original = ReturnedPart.find(in: parts) ?? text.returned.flatMap(ReturnedPart.original)
         let known = failedRecipients
-        var recipients: [ReportedRecipient] = []
+        var recipients = Recipients()
         var written: [PlainReport.Entry]?
         for (index, block) in fields.recipients.enumerated() {
             var address = Self.address(block)
@@ -48,14 +48,14 @@ struct ReportReader {
                         ? others[index].address : nil)
                     ?? address ?? (fields.recipients.count == 1 ? original.flatMap(Self.recipient) : nil)
             }
-            guard let address else { continue }
+            guard let address, recipients.needs(address, isFailure: reader.isFailure(block)) else { continue }
             var next = reader.recipient(block, address: address, said: plain.said(about: address))
             Self.correct(&next, reportedBy: fields.message["reporting-mta"])
-            recipients.append(next)
+            recipients.take(next)
         }
-        guard !recipients.isEmpty else { return nil }
+        guard !recipients.all.isEmpty else { return nil }
         let report = DeliveryReport(
-            recipients: Self.merged(recipients), reportingHost: OutcomeReader.value(fields.message["reporting-mta"]),
+            recipients: recipients.all, reportingHost: OutcomeReader.value(fields.message["reporting-mta"]),
             envelopeID: fields.message["original-envelope-id"], queueID: fields.message["x-postfix-queue-id"],
             original: original)
         return Recognition(.deliveryReport(report), evidence)
@@ -70,20 +70,26 @@ struct ReportReader {
         recipient.isHard = false
     }
 
-    /// One report may speak of a recipient twice; the failure counts.
-    private static func merged(_ all: [ReportedRecipient]) -> [ReportedRecipient] {
-        var merged: [ReportedRecipient] = []
-        var places: [String: Int] = [:]
-        for next in all {
+    /// One report may speak of a recipient twice; the failure counts. The rest need not be understood.
+    private struct Recipients {
+        private(set) var all: [ReportedRecipient] = []
+        private var places: [String: Int] = [:]
+
+        /// Whether what is known of that address so far would give way.
+        func needs(_ address: String, isFailure: Bool) -> Bool {
+            guard let place = places[address.lowercased()] else { return true }
+            return isFailure && !all[place].isFailure
+        }
+
+        mutating func take(_ next: ReportedRecipient) {
             let key = next.address.lowercased()
             if let place = places[key] {
-                if !merged[place].isFailure, next.isFailure { merged[place] = next }
+                all[place] = next
             } else {
-                places[key] = merged.count
-                merged.append(next)
+                places[key] = all.count
+                all.append(next)
             }
         }
-        return merged
     }
 
     private static func address(_ block: StatusFields.Block) -> String? {
@@ -107,7 +113,7 @@ struct ReportReader {
             return report(embedded, text, evidence)
         }
         let original = ReturnedPart.find(in: parts) ?? text.returned.flatMap(ReturnedPart.original)
-        let plain = PlainReport(text, excluding: excluded)
+        var plain = PlainReport(text, excluding: excluded)
         var entries = plain.entries(known: failedRecipients)
         if entries.isEmpty, let returned = text.returned {
             // A header in the middle of the report: what looks like the returned mail may be more of the report.

@@ -46,6 +46,10 @@ struct SMTPReply {
         return EnhancedStatus.read(bytes, at: start)?.status
     }
 
+    private static let introductions: Set<String> = [
+        "error", "code", "smtp", "returned", "said", "reply", "status", "was", "with",
+    ]
+
     private static func opens(_ before: ArraySlice<UInt8>, hasStatus: Bool) -> Bool {
         guard let last = before.last else { return true }
         if last == 0x0A || last == UInt8(ascii: ":") || last == UInt8(ascii: "(") || last == UInt8(ascii: "\"")
@@ -63,12 +67,10 @@ struct SMTPReply {
             return true
         default:
             // `error 550`, `code 550`, `SMTP 550`, `returned 550`.
-            let word = before.split(whereSeparator: { $0 <= 0x20 }).last.map { String(decoding: $0, as: UTF8.self) }
-            return word.map {
-                ["error", "code", "smtp", "returned", "said", "reply", "status", "was", "with"].contains(
-                    $0.lowercased())
-            }
-                ?? false
+            // Found from behind: a text of nothing but numbers asks for the word before each of them.
+            let end = before.lastIndex { $0 > 0x20 }.map { $0 + 1 } ?? before.startIndex
+            let start = before[..<end].lastIndex { $0 <= 0x20 }.map { $0 + 1 } ?? before.startIndex
+            return introductions.contains(String(decoding: before[start..<end], as: UTF8.self).lowercased())
         }
     }
 }

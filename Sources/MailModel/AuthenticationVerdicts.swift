@@ -8,19 +8,34 @@ package struct AuthenticationVerdicts: Hashable, Sendable {
     package var dkim: ScanVerdict
     /// The worst of all DMARC results.
     package var dmarc: ScanVerdict
-    /// One check passed in one field and failed in another, where only one answer is possible.
+    /// One check of one identity passed and failed, where only one answer is possible.
     package var isConflicting: Bool
 
     /// A check that no field of a trusted service mentions is DISABLED.
     package init(_ fields: [AuthenticationResults], trustedServices: Set<String>) {
         let trusted = Set(trustedServices.map { $0.lowercased() })
         let checks = fields.filter { trusted.contains($0.authservID) }.flatMap(\.checks)
-        let spf = checks.filter { $0.method == "spf" }.map { AuthenticationVerdicts.verdict(ofSPF: $0.result) }
+        let spfChecks = checks.filter { $0.method == "spf" }
+        let spf = spfChecks.map { AuthenticationVerdicts.verdict(ofSPF: $0.result) }
         let dmarc = checks.filter { $0.method == "dmarc" }.map { AuthenticationVerdicts.verdict(ofDMARC: $0.result) }
         self.spf = AuthenticationVerdicts.worst(spf)
         self.dmarc = AuthenticationVerdicts.worst(dmarc)
         dkim = AuthenticationVerdicts.verdict(ofDKIM: checks.filter { $0.method == "dkim" }.map(\.result))
-        isConflicting = [spf, dmarc].contains { $0.contains(.pass) && $0.contains(.fail) }
+        isConflicting =
+            (dmarc.contains(.pass) && dmarc.contains(.fail)) || AuthenticationVerdicts.isConflicting(spf: spfChecks)
+    }
+
+    /// The reverse path and the name of HELO are asked about apart (RFC 7208 sections 2.3 and 2.4), and each has its own
+    /// answer. A result that does not say whose it is may be either's.
+    private static func isConflicting(spf checks: [AuthenticationResults.Check]) -> Bool {
+        let passed = Set(checks.filter { verdict(ofSPF: $0.result) == .pass }.map(identity))
+        let failed = Set(checks.filter { verdict(ofSPF: $0.result) == .fail }.map(identity))
+        guard !passed.isEmpty, !failed.isEmpty else { return false }
+        return passed.contains(nil) || failed.contains(nil) || !passed.isDisjoint(with: failed)
+    }
+
+    private static func identity(_ check: AuthenticationResults.Check) -> String? {
+        ["smtp.mailfrom", "smtp.helo"].first { check.property($0) != nil }
     }
 
     /// The name of this source in the configuration.

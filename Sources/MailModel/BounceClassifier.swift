@@ -15,7 +15,13 @@ package enum BounceClassifier {
     package static func reason(
         text: String, status: EnhancedStatus?, replyCode: Int?, stage: Stage? = nil
     ) -> BounceReason {
-        let said = BounceText(text)
+        reason(BounceWords(text), status: status, replyCode: replyCode, stage: stage)
+    }
+
+    /// The same for words that have been read already: a report may say them of a thousand recipients.
+    package static func reason(
+        _ said: BounceWords, status: EnhancedStatus?, replyCode: Int?, stage: Stage? = nil
+    ) -> BounceReason {
         let meant = said.meaning
         let coded = status.flatMap(reason(of:))
         guard var reason = meant ?? coded ?? replyCode.flatMap(reason(ofReply:)) else { return .undefined }
@@ -29,7 +35,7 @@ package enum BounceClassifier {
     package static func isHard(_ reason: BounceReason) -> Bool { reason.kind == .address }
 
     /// What the words alone say.
-    package static func meaning(of text: String) -> BounceReason? { BounceText(text).meaning }
+    package static func meaning(of text: String) -> BounceReason? { BounceWords(text).meaning }
 
     /// True for reasons that say little more than that it failed.
     package static func isVague(_ reason: BounceReason) -> Bool { vague.contains(reason) }
@@ -37,7 +43,7 @@ package enum BounceClassifier {
     private static let vague: Set<BounceReason> = [.system, .syntax, .expired, .undefined, .policy, .recipientRefused]
 
     private static func corrected(
-        _ reason: BounceReason, said: BounceText, status: EnhancedStatus?, replyCode: Int?, stage: Stage?
+        _ reason: BounceReason, said: BounceWords, status: EnhancedStatus?, replyCode: Int?, stage: Stage?
     ) -> BounceReason {
         guard reason == .userUnknown || reason == .hostUnknown else { return reason }
         switch stage {
@@ -54,7 +60,7 @@ package enum BounceClassifier {
     /// "User unknown" is what servers say of mailboxes that are not there, and what filters say of mailboxes that are: believed
     /// with a code about the address, or as the answer to RCPT TO. Whoever says it in words of his own means it.
     private static func isBelievable(
-        _ said: BounceText, status: EnhancedStatus?, replyCode: Int?, stage: Stage?
+        _ said: BounceWords, status: EnhancedStatus?, replyCode: Int?, stage: Stage?
     ) -> Bool {
         if said.namesNobody { return false }
         if stage == .recipient || status?.subject == 1 { return true }
@@ -75,19 +81,24 @@ package enum BounceClassifier {
         case (2, 3): .tooLarge
         case (3, 1): .mailboxFull
         case (3, 4): .tooLarge
+        // "System incorrectly configured" for ever: the mail was sent the wrong way, which the address cannot help.
+        case (3, 5) where status.category == 5: .syntax
         case (3, _): .system
         case (4, 4) where status.category == 5: .hostUnknown
         case (4, 6), (4, 14): .loop
         case (4, 7), (4, 316): .expired
         case (4, _): .network
-        case (5, 3): .rateLimited
+        case (5, 3) where status.category == 4: .rateLimited
         case (5, 0): nil
+        // For now it is the other system that stumbles, for ever it is how we speak or what we sent.
+        case (5, _) where status.category == 4, (6, _) where status.category == 4: nil
         case (5, _): .syntax
         case (6, _): .content
-        case (7, 0), (7, 1): .policy
-        case (7, 4), (7, 8), (7, 9): .policy
-        case (7, 7), (7, 20...30), (7, 515): .unauthenticated
+        case (7, 8), (7, 9): .relaying
         case (7, 28): .rateLimited
+        case (7, 7), (7, 20...30), (7, 515): .unauthenticated
+        // Greylisting, a limit or a block: the code alone does not say which, and the digits of the reply say "later".
+        case (7, _) where status.category == 4: nil
         case (7, _): .policy
         default: nil
         }
@@ -106,8 +117,33 @@ package enum BounceClassifier {
     }
 }
 
+/// What the words of a diagnostic say.
+package struct BounceWords: Hashable, Sendable {
+    /// The first reason whose phrase is in the text.
+    package let meaning: BounceReason?
+    /// `550 : User unknown`, where the refused address ought to stand: one big provider's filter speaks so.
+    let namesNobody: Bool
+    /// A local program failed while it delivered; the code beside its words was made up by whoever called it.
+    let isFromProgram: Bool
+    private let hasUserUnknown: Bool
+    private let hasUnknownUser: Bool
+
+    /// Reads the text, which may be long.
+    package init(_ text: String) {
+        let text = BounceText(text)
+        meaning = text.meaning
+        namesNobody = text.contains(" : user unknown") || text.contains(" : : user unknown")
+        isFromProgram = text.contains("procmail:") || text.contains("maildrop:")
+        hasUserUnknown = text.contains("user unknown")
+        hasUnknownUser = text.contains("unknown user")
+    }
+
+    /// The two words that filters use as well.
+    func saysOnlyUnknown(hasCode: Bool) -> Bool { hasUserUnknown || (hasCode && hasUnknownUser) }
+}
+
 /// The words of a diagnostic, without what only looks like words.
-struct BounceText {
+private struct BounceText {
     private let bytes: [UInt8]
 
     /// One blank between words; codes, addresses and links are left out, because a mailbox may be called `mailboxfull`.
@@ -121,15 +157,6 @@ struct BounceText {
         }
         bytes = words
     }
-
-    /// `550 : User unknown`, where the refused address ought to stand: one big provider's filter speaks so.
-    var namesNobody: Bool { contains(" : user unknown") || contains(" : : user unknown") }
-
-    /// The two words that filters use as well.
-    func saysOnlyUnknown(hasCode: Bool) -> Bool { contains("user unknown") || (hasCode && contains("unknown user")) }
-
-    /// A local program failed while it delivered; the code beside its words was made up by whoever called it.
-    var isFromProgram: Bool { contains("procmail:") || contains("maildrop:") }
 
     /// The first reason whose phrase is in the text.
     var meaning: BounceReason? {
@@ -176,7 +203,7 @@ struct BounceText {
         (group.reason, group.phrases.map { Phrase(pieces: $0.split(separator: "*").map { Array($0.utf8) }) })
     }
 
-    private func contains(_ text: String) -> Bool { find(Array(text.utf8), from: 0, limit: bytes.count) != nil }
+    func contains(_ text: String) -> Bool { find(Array(text.utf8), from: 0, limit: bytes.count) != nil }
 
     private func contains(_ phrase: Phrase) -> Bool {
         guard let first = phrase.pieces.first else { return false }

@@ -23,29 +23,39 @@ package enum PixelClient {
     private static func otherReason(_ userAgent: String) -> String? {
         if userAgent.contains(prefetch.text) && !userAgent.contains(proxy.text) { return "gmail_prefetch" }
         let lowered = userAgent.lowercased()
-        return scanners.contains { lowered.contains($0.text) } ? "scanner" : nil
+        return Array(lowered.utf8).withUnsafeBufferPointer { bytes in
+            scanners.contains { $0.isIn(bytes) } ? "scanner" : nil
+        }
     }
 
     private static let prefetch = Word("Chrome/42.0.2311.135 Safari/537.36 Edge/12.246")
     private static let proxy = Word("GoogleImageProxy")
 
     /// Words in the User-Agents of crawlers, scanners and command-line clients, in whatever case.
-    private static let scanners = [
-        "bot", "crawler", "spider", "scanner", "preview", "curl/", "wget/", "python-", "go-http-client", "java/",
-        "barracuda", "proofpoint", "mimecast", "headlesschrome",
-    ].map { Word($0, isCaseless: true) }
+    private static let scanners =
+        [
+            "crawler", "spider", "scanner", "preview", "curl/", "wget/", "python-", "go-http-client", "java/",
+            "barracuda", "proofpoint", "mimecast", "headlesschrome",
+        ].map { Word($0, isCaseless: true) }
+        // Telephones of that brand say so in every browser.
+        + [Word("bot", isCaseless: true, notIn: "cubot")]
 
     /// An ASCII text that is looked for.
     private struct Word {
         let text: String
         private let bytes: [UInt8]
+        /// What stands in front of it in a longer word that means something else; empty for none.
+        private let otherStart: [UInt8]
         /// 0x20 where letters of both cases are the same.
         private let folding: UInt8
 
-        /// - Parameter isCaseless: for a text in lower case.
-        init(_ text: String, isCaseless: Bool = false) {
+        /// - Parameters:
+        ///   - isCaseless: for a text in lower case.
+        ///   - longer: a word that ends with the text and does not count.
+        init(_ text: String, isCaseless: Bool = false, notIn longer: String = "") {
             self.text = text
             bytes = Array(text.utf8)
+            otherStart = Array(longer.utf8.dropLast(text.utf8.count))
             folding = isCaseless ? 0x20 : 0
         }
 
@@ -55,10 +65,18 @@ package enum PixelClient {
                 for start in 0...(text.count - word.count) {
                     var length = 0
                     while length < word.count, fold(text[start + length]) == word[length] { length += 1 }
-                    if length == word.count { return true }
+                    if length == word.count, !isInOther(text, at: start) { return true }
                 }
                 return false
             }
+        }
+
+        /// Whether what stands there is the end of that longer word, which is a word by itself.
+        private func isInOther(_ text: UnsafeBufferPointer<UInt8>, at end: Int) -> Bool {
+            let start = end - otherStart.count
+            guard !otherStart.isEmpty, start >= 0 else { return false }
+            for (index, byte) in otherStart.enumerated() where fold(text[start + index]) != byte { return false }
+            return start == 0 || (text[start - 1] | 0x20) &- UInt8(ascii: "a") >= 26
         }
 
         private func fold(_ byte: UInt8) -> UInt8 {
@@ -71,15 +89,19 @@ extension PixelClient {
     /// The network that an address belongs to, in place of the address: the first 24 bits of IPv4, 48 of IPv6, enough to
     /// tell bursts apart and too little to tell people apart. Empty for anything that is no address.
     package static func network(of address: String) -> String {
-        if address.contains(":") {
-            let mapped = address.lowercased().hasPrefix("::ffff:") && address.contains(".")
-            if mapped { return network(of: String(address.dropFirst(7))) }
-            let groups = address.split(separator: ":", omittingEmptySubsequences: false).prefix(3)
-            guard groups.allSatisfy({ $0.utf8.count <= 4 && $0.allSatisfy(\.isHexDigit) }) else { return "" }
-            return groups.joined(separator: ":") + "::/48"
-        }
-        let parts = address.split(separator: ".", omittingEmptySubsequences: false)
-        guard parts.count == 4, parts.allSatisfy({ UInt8($0) != nil }) else { return "" }
-        return parts.prefix(3).joined(separator: ".") + ".0/24"
+        // The zone behind a link-local address names an interface of ours.
+        guard let bytes = IPAddress(address.prefix { $0 != "%" })?.bytes else { return "" }
+        if bytes.count == 4 { return network(ofFour: bytes[...]) }
+        // An IPv4 address that a socket for both kinds shows (RFC 4291 section 2.5.5.2).
+        let isMapped = bytes.prefix(10).allSatisfy { $0 == 0 } && bytes[10] == 0xFF && bytes[11] == 0xFF
+        if isMapped { return network(ofFour: bytes[12...]) }
+        // From the bytes: where `::` stands in the text, its groups are not the address's.
+        var groups = stride(from: 0, to: 6, by: 2).map { UInt16(bytes[$0]) << 8 | UInt16(bytes[$0 + 1]) }
+        while groups.last == 0 { groups.removeLast() }
+        return groups.map { String($0, radix: 16) }.joined(separator: ":") + "::/48"
+    }
+
+    private static func network(ofFour bytes: ArraySlice<UInt8>) -> String {
+        bytes.prefix(3).map { "\($0)" }.joined(separator: ".") + ".0/24"
     }
 }

@@ -20,12 +20,19 @@ package struct Reply: Hashable, Sendable {
     package var text: String
     /// It is the answer to the whole message, and not to a command before it (RFC 5321 section 4.3.2).
     package var isToContent: Bool
+    /// What of ours a refusal answers; nil for other replies, and where that is not known. Only at RCPT TO it is the
+    /// recipient's.
+    package var stage: BounceClassifier.Stage?
 
-    package init(code: Int, enhancedCode: String? = nil, text: String, isToContent: Bool = false) {
+    package init(
+        code: Int, enhancedCode: String? = nil, text: String, isToContent: Bool = false,
+        stage: BounceClassifier.Stage? = nil
+    ) {
         self.code = code
         self.enhancedCode = enhancedCode
         self.text = text
         self.isToContent = isToContent
+        self.stage = stage
     }
 
     /// 4xx.

@@ -36,6 +36,7 @@ extension SMTPConnection {
         var isNextSaid = false
         let code = mail.bytes.withUnsafeBytes { bytes in
             var message = DottedMessage(bytes)
+            var deadline = WriteDeadline(limit: configuration.replyTimeout)
             while message.next(into: &outgoing) {
                 if message.isEnded, isPrompt, exchange.extensions.hasPipelining, let next = next(),
                     carries(next)
@@ -43,7 +44,7 @@ extension SMTPConnection {
                     for command in Command.allCases { append(command, of: next) }
                     isNextSaid = true
                 }
-                let code = say()
+                let code = say(&deadline)
                 if code != CURLE_OK {
                     hearRefusal(after: code)
                     return code

@@ -114,22 +114,29 @@ final class SMTPConnection {
         setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &second, size)
     }
 
-    /// Says all that is in `outgoing`.
+    /// Says all that is in `outgoing`, which is all there is to say.
     func say() -> CURLcode {
+        var deadline = WriteDeadline(limit: configuration.replyTimeout)
+        return say(&deadline)
+    }
+
+    /// Says all that is in `outgoing`.
+    /// - Parameter deadline: of all that it is a piece of.
+    func say(_ deadline: inout WriteDeadline) -> CURLcode {
         outgoing.withUnsafeBytes { bytes in
             var rest = bytes
-            var start: ContinuousClock.Instant?
             while !rest.isEmpty {
                 if stopSignal.isSet { return stopped() }
                 var count = 0
                 switch curl_easy_send(handle, rest.baseAddress, min(rest.count, Self.sendSize), &count) {
                 case CURLE_OK where count > 0:
                     rest = UnsafeRawBufferPointer(rebasing: rest[count...])
-                    start = nil
-                case CURLE_OK, CURLE_AGAIN:
-                    if let failure = waited(&start, atMost: configuration.replyTimeout) { return failure }
+                    deadline.wrote(count, at: .now)
+                case CURLE_OK, CURLE_AGAIN: break
                 case let code: return code
                 }
+                // Of little that was taken, too: it may be as little every time.
+                if !rest.isEmpty, deadline.isOver(at: .now) { return CURLE_OPERATION_TIMEDOUT }
             }
             return CURLE_OK
         }
@@ -138,7 +145,7 @@ final class SMTPConnection {
     /// Waits for a whole reply, which is then in `exchange`.
     func hear(atMost limit: Duration) -> CURLcode {
         let known = exchange.replyCount
-        var start: ContinuousClock.Instant? = .now
+        let start = ContinuousClock.now
         var hasWaited = false
         while true {
             while let end = received[taken...].firstIndex(of: 0x0A) {
@@ -153,7 +160,7 @@ final class SMTPConnection {
                 return CURLE_WRITE_ERROR
             }
             // Something may come all the time and never be a reply.
-            if hasWaited, let failure = waited(&start, atMost: limit) { return failure }
+            if hasWaited, let failure = waited(since: start, atMost: limit) { return failure }
             switch receive() {
             case CURLE_OK, CURLE_AGAIN: hasWaited = true
             case let code: return code
@@ -186,12 +193,9 @@ final class SMTPConnection {
     }
 
     /// A second has passed in vain, or less.
-    private func waited(_ start: inout ContinuousClock.Instant?, atMost limit: Duration) -> CURLcode? {
+    private func waited(since start: ContinuousClock.Instant, atMost limit: Duration) -> CURLcode? {
         if stopSignal.isSet { return stopped() }
-        let now = ContinuousClock.now
-        let from = start ?? now
-        start = from
-        return from.duration(to: now) < limit ? nil : CURLE_OPERATION_TIMEDOUT
+        return start.duration(to: .now) < limit ? nil : CURLE_OPERATION_TIMEDOUT
     }
 
     // MARK: Options

@@ -52,6 +52,8 @@ struct SMTPExchange {
     private(set) var extensions = SMTPExtensions()
 
     private var reader = ReplyReader()
+    /// Replies to the commands of the transaction, which come in the order of these.
+    private var answers = 0
     private var isSecured = false
     private var offersLogin = false
 
@@ -95,6 +97,8 @@ struct SMTPExchange {
         lastCode = reply.code
         // 221 only ever answers QUIT, which libcurl sends after a failure, before it reports that failure.
         guard phase != .decided, reply.code != 221 else { return }
+        var reply = reply
+        if reply.code >= 400 { reply.stage = stage }
         self.reply = reply
         let isPositive = (200..<300).contains(reply.code)
         switch phase {
@@ -107,9 +111,21 @@ struct SMTPExchange {
             if isSecured { phase = .hello } else { sessionReady() }
         case .login: if reply.code == 235 { phase = .transaction }
         case .transaction:
+            answers += 1
             isContentOpen = reply.code == 354
             if isContentOpen { phase = .content } else if reply.code >= 400 { phase = .decided }
         case .content, .decided: phase = .decided
+        }
+    }
+
+    /// What the next reply answers; nil where it is none of what reports of mail know.
+    private var stage: BounceClassifier.Stage? {
+        switch phase {
+        case .greeting: .connection
+        case .hello: .helo
+        case .transaction: answers == 0 ? .mailFrom : answers == 1 ? .recipient : .data
+        case .content: .data
+        case .startTLS, .login, .decided: nil
         }
     }
 

@@ -52,7 +52,10 @@ extension HistoryEntry {
     /// - Returns: at least one.
     /// - Throws: `StoreError.damaged` for what is no entry.
     static func entries(_ bytes: [UInt8]) throws -> [HistoryEntry] {
-        let damage = StoreError(.damaged, "the index of histories holds what is no entry")
+        let damage = StoreError(
+            .damaged,
+            "the index of histories holds what is no entry: look at the database with PRAGMA integrity_check, restore a backup"
+        )
         return try bytes.withUnsafeBytes { buffer in
             func word(_ offset: Int) -> UInt64 {
                 UInt64(bigEndian: buffer.loadUnaligned(fromByteOffset: offset, as: UInt64.self))

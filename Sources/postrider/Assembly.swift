@@ -59,11 +59,11 @@ struct Assembly {
     private func announceMigration(from schema: Int, isDaemon: Bool) {
         if isDaemon {
             logger.notice(
-                "the database is being brought up to date, and earlier versions will not open it any more",
+                "the database is being brought up to date; afterwards earlier versions will not open it",
                 metadata: ["schema": "\(schema)"])
         } else {
             complain(
-                "the database (schema \(schema)) is being brought up to date, and earlier versions will not open it any more"
+                "the database (schema \(schema)) is being brought up to date; afterwards earlier versions will not open it"
             )
         }
     }
@@ -113,6 +113,7 @@ struct Assembly {
         var engine = EngineConfiguration()
         engine.generationLimit = configuration.limits.generations
         engine.eventDataLimit = configuration.limits.eventData
+        engine.readingLimits = readingLimits
         engine.maximalLifetime = configuration.smtp.maxLifetime.components.seconds
         engine.firstRetry = max(1, configuration.smtp.firstRetry.components.seconds)
         engine.longestRetry = max(1, configuration.smtp.maxRetry.components.seconds)
@@ -138,6 +139,13 @@ struct Assembly {
         engine.relayNames = relays.map(\.rules.name)
         engine.pacing = configuration.pacing.map(\.rule)
         return engine
+    }
+
+    /// How much of a message is read.
+    var readingLimits: ReadingLimits {
+        ReadingLimits(
+            bodyBytes: configuration.milter.bodyLimit, headerFields: configuration.milter.headerLimit,
+            parts: configuration.milter.partLimit, nesting: configuration.milter.nestingLimit)
     }
 
     /// Who answers for the DNS; nil when nobody is to be asked.
@@ -252,9 +260,6 @@ struct Assembly {
     func makeIntake(_ context: EngineContext) async throws -> Intake {
         var intake = Intake.Configuration()
         intake.routes = try inboundRoutes
-        intake.readingLimits = ReadingLimits(
-            bodyBytes: configuration.milter.bodyLimit, headerFields: configuration.milter.headerLimit,
-            parts: configuration.milter.partLimit, nesting: configuration.milter.nestingLimit)
         intake.sources = passiveSources
         if !scanners.isEmpty { intake.scanDeadline = configuration.verdicts.deadline }
         let known = Set(try await context.store.read { try $0.loadCatalog().projects.map(\.slug) })

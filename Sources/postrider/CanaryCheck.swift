@@ -31,9 +31,14 @@ struct CanaryCheck {
     /// How long the mail may be under way.
     private static let patience = Duration.seconds(20)
 
-    /// The mail's header fields, the marker among them.
+    /// The mail's header fields that a forger would write: of Authentication-Results one for each id that is believed,
+    /// because the border may remove those of one and leave another's.
     private func fields(_ token: String) -> [HeaderField] {
-        CanaryMail.fields(token: token, service: configuration.verdicts.authservIDs.first).map(\.field)
+        let services = configuration.verdicts.authservIDs
+        let others = services.dropFirst().flatMap { service in
+            CanaryMail.fields(token: token, service: service).filter { $0.source == AuthenticationVerdicts.name }
+        }
+        return (CanaryMail.fields(token: token, service: services.first) + others).map(\.field)
     }
 
     /// Sends the mail and waits for the daemon.
@@ -106,8 +111,7 @@ struct CanaryCheck {
 
     /// The line that sends such a mail from another machine.
     func swaksLine(server: String) -> String {
-        let fields = CanaryMail.fields(token: "forged", service: configuration.verdicts.authservIDs.first)
-        let headers = fields.map { "--add-header '\($0.field.name): \($0.field.text)'" }.joined(separator: " ")
+        let headers = fields("forged").map { "--add-header '\($0.name): \($0.text)'" }.joined(separator: " ")
         return "swaks --server \(server) --from \(sender) --to \(recipient) \(headers)"
     }
 

@@ -75,11 +75,11 @@ struct InboundCommand: ParsableCommand {
         var id: IdentifierArgument
 
         func run() throws {
-            let archive = try makeArchive(option.config)
-            guard let mail = try archive.mail(id.id) else { throw CommandFailure("there is no mail \(id.id)") }
+            let assembly = Assembly(configuration: try loadConfiguration(option.config), logger: .quiet)
+            guard let mail = try assembly.rawMail.mail(id.id) else { throw CommandFailure("there is no mail \(id.id)") }
             var bytes: [UInt8] = []
             if let attachment {
-                guard let file = ReceivedFiles.file(attachment, of: mail.message) else {
+                guard let file = ReceivedFiles.file(attachment, of: mail.message, assembly.readingLimits) else {
                     throw CommandFailure("the mail has no attachment \(attachment)")
                 }
                 bytes = file.bytes

@@ -125,12 +125,15 @@ import WorkflowModel
         #expect(try await stage.reasons() == ["bounce"])
     }
 
-    @Test func aQueueIDFromOutsideProvesNothing() async throws {
+    /// Nor does one in a file that somebody imports, which nobody may refuse either.
+    @Test(arguments: [true, false])
+    func aQueueIDFromOutsideProvesNothing(isImported: Bool) async throws {
         let stage = try await ReturnStage(hasAddresses: false)
-        await stage.receive(
-            IncomingText.report(
-                to: ReturnStage.inbox, recipients: [IncomingText.failed()], message: ["X-Postfix-Queue-ID: 4ABC"],
-                header: nil))
+        var message = IncomingText.report(
+            to: ReturnStage.inbox, recipients: [IncomingText.failed()], message: ["X-Postfix-Queue-ID: 4ABC"],
+            header: nil)
+        if isImported { (message.isInternal, message.clientAddress) = (true, "") }
+        await stage.receive(message)
         #expect(try await stage.events("email.bounced").isEmpty)
         #expect(try await stage.reasons().isEmpty)
         let report = try #require(try await stage.reports().first)

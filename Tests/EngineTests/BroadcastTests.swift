@@ -173,6 +173,8 @@ import WorkflowModel
                 secret: [UInt8](repeating: 1, count: 32), logger: stage.engine.context.logger)
             do {
                 while try await BroadcastWriter(context: context).pass() {}
+                // The time of the test begins when its mails have left.
+                try await stage.engine.runDispatch(stage.transport)
                 stage.engine.clock.advance(seconds: 61)
                 if try await stage.broadcast(broadcast.id).phase == .written { break }
             } catch is FailingStore.Died {

@@ -135,6 +135,31 @@ import WorkflowModel
         #expect(ended.status == .sent && ended.winner == 0 && ended.winnerReason == .noData)
     }
 
+    /// Where a window or a pace holds the mails of the test up, its time begins when they have left.
+    @Test func testDoesNotEndBeforeItsMailsHaveLeft() async throws {
+        let stage = try await BroadcastStage()
+        try await stage.people(300)
+        let broadcast = try await stage.send(
+            variants: ["a", "b"], test: .init(share: 50, rule: .opens, duration: 3600))
+        try await stage.write()
+        stage.engine.clock.advance(seconds: 86_400)
+        try await stage.write()
+        var now = try await stage.broadcast(broadcast.id)
+        #expect(now.phase == .deciding && now.decideAt == nil && now.winner == nil)
+        // A few that stay behind keep nobody waiting.
+        let late = try await stage.claim(3)
+        #expect(late.count == 3)
+        try await stage.run()
+        now = try await stage.broadcast(broadcast.id)
+        #expect(now.decideAt == stage.engine.clock.now().adding(seconds: 3600))
+        stage.engine.clock.advance(seconds: 600)
+        try await open(mails("b", stage)[0], stage)
+        stage.engine.clock.advance(seconds: 3000)
+        try await stage.write()
+        now = try await stage.broadcast(broadcast.id)
+        #expect(now.winner == 1 && now.winnerReason == .opens)
+    }
+
     @Test func winnerIsChosenByHand() async throws {
         let stage = try await BroadcastStage()
         try await stage.people(60)

@@ -1,6 +1,7 @@
 import Engine
 import EngineTestKit
 import JSONValue
+import MailModel
 import SQLStore
 import Testing
 import WorkflowModel
@@ -153,6 +154,50 @@ import WorkflowModel
         #expect(try await engine.executions("good").map(\.status) == [.waiting])
     }
 
+    // MARK: Mail
+
+    private func mailing() async throws -> (EngineFixture, TemporaryDatabase) {
+        let (engine, database) = try await makeEngine()
+        try await engine.apply(
+            document(
+                steps: ["mail": ["type": "SEND_EMAIL", "config": ["template": "hi"]]],
+                templates: ["hi": ["type": "TRANSACTIONAL", "subject": "Hi", "text": "Hi"]]))
+        return (engine, database)
+    }
+
+    private let spoiledContact = "UPDATE contacts SET data = '{' WHERE email = 'ann@example.org'"
+
+    private func mails(_ database: TemporaryDatabase) throws -> [[String]] {
+        try Rows(database.path).run("SELECT status, attempts FROM outbox ORDER BY json_extract(request, '$.to')")
+    }
+
+    /// It is looked at now and then, in case somebody mends it, and not for ever.
+    @Test func mailThatCannotBeReadWaitsAloneAndEnds() async throws {
+        let (engine, database) = try await mailing()
+        try await engine.track("signed_up")
+        try await engine.track("signed_up", "ben@example.org")
+        try DamagedDatabase(database.path).spoil(spoiledContact)
+        let transport = ScriptedTransport()
+        try await engine.runDispatch(transport)
+        #expect(transport.sent.map(\.recipient) == ["ben@example.org"])
+        let before = try mails(database)
+        #expect(before == [["pending", "0"], ["delivered", "1"]], "\(before)")
+        engine.clock.advance(seconds: 5 * 86_400)
+        try await engine.runDispatch(transport)
+        let after = try mails(database)
+        #expect(after.first?.first == "failed", "\(after)")
+        #expect(transport.sent.count == 1)
+    }
+
+    /// The relay has it, whatever cannot be written about it: it must not go out again.
+    @Test func outcomeIsKeptWhereNothingCanFollowFromIt() async throws {
+        let (engine, database) = try await mailing()
+        try await engine.track("signed_up")
+        let transport = SpoilingTransport { try DamagedDatabase(database.path).spoil(spoiledContact) }
+        try await engine.runDispatch(transport)
+        #expect(try mails(database) == [["delivered", "1"]])
+    }
+
     // MARK: Self-feeding events
 
     /// Two workflows that change the contact in turns: the chain ends at the limit, and the reason stands on an execution.
@@ -292,4 +337,20 @@ import WorkflowModel
         #expect(detail.steps.map(\.step) == ["start", "pause", "gone", "end"])
         #expect(detail.steps[1].input["amount"] == 1)
     }
+}
+
+/// Something goes wrong while the relay has the mail.
+private struct SpoilingTransport: MailTransport {
+    let concurrency = 1
+    let spoil: @Sendable () throws -> Void
+
+    init(_ spoil: @escaping @Sendable () throws -> Void) { self.spoil = spoil }
+
+    func deliver(_ mail: OutgoingMail) async -> DeliveryOutcome {
+        guard await mail.isLetThrough() else { return .unreachable(reason: "it was kept back") }
+        do { try spoil() } catch { return .unreachable(reason: "\(error)") }
+        return ScriptedTransport.accepted
+    }
+
+    func stop() {}
 }

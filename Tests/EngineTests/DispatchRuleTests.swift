@@ -122,7 +122,8 @@ private let busy = DeliveryOutcome.deferred(reply: Reply(code: 421, enhancedCode
         let ids = try await stage.fill((0..<100).map { "p\($0)@slow.example" }, kind: .marketing)
         let relay = DomainRelay(refusing: "slow.example")
         let dispatch = Dispatch(context: stage.engine.context, transport: relay)
-        for _ in 0..<60 {
+        // What lies between the end of a pause and the next look is not counted.
+        for _ in 0..<120 {
             await stage.send(dispatch)
             stage.engine.clock.advance(seconds: 180)
         }

@@ -213,11 +213,15 @@ private func template(_ kind: String) -> JSONObject {
         await #expect(throws: UseCaseError.self) {
             try await suppressions.remove("ann@example.org", from: engine.project.id)
         }
-        // What is added anew takes the place of what was kept.
-        try await suppress(engine, .manual)
+        // What is added anew takes the place of what was kept, and ends no sooner.
+        let end = engine.clock.now().adding(seconds: 50)
+        try await suppress(engine, .manual, until: end)
         try await erase(engine)
-        try await suppress(engine, .manual, until: engine.clock.now().adding(seconds: 50))
-        engine.clock.advance(seconds: 50)
+        try await suppress(engine, .manual, until: end.adding(seconds: -40))
+        #expect(try Rows(database.path).count("SELECT count(*) FROM suppressed_addresses WHERE reason = 'manual'") == 0)
+        engine.clock.advance(seconds: 49)
+        #expect(try await reasons(engine) == ["manual"])
+        engine.clock.advance(seconds: 1)
         #expect(try await reasons(engine).isEmpty)
     }
 

@@ -2,6 +2,7 @@ import Engine
 import EngineTestKit
 import Foundation
 import JSONValue
+import MailFormat
 import MailModel
 import Testing
 import WorkflowModel
@@ -65,6 +66,17 @@ import WorkflowModel
             let other = page.field("Content-Disposition") ?? ""
             #expect(other.hasPrefix("attachment; filename=\"attachment-2\"; filename*=UTF-8''%C3%BCber"), "\(other)")
             #expect(!other.contains("\r") && !other.contains("\n"))
+        }
+    }
+
+    /// The numbers are those of the event, which was read within the configured limits.
+    @Test func filesBeyondTheLimitOfPartsAreNotThereEither() async throws {
+        try await withEngine(configure: { $0.readingLimits = ReadingLimits(parts: 3) }, keepsMail: true) { server in
+            let event = try await receive(server)
+            let events = try await server.send("GET", "/events?eventName=email.received").body["data"]?.arrayValue
+            #expect(events?.first?["data"]?["attachments"]?.arrayValue?.count == 1)
+            #expect(try await get(server, "/events/\(event)/attachments/2").status == 404)
+            #expect(try await get(server, "/events/\(event)/attachments/1").status == 200)
         }
     }
 

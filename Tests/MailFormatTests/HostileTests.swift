@@ -128,6 +128,18 @@ struct HostileTests {
         _ = HTMLPixel.insert(into: html, url: "https://example.org/p")
     }
 
+    /// Whether a line opens a quotation depends on the next line. Asked anew for each, sixty such lines took for ever.
+    @Test(
+        .timeLimit(.minutes(5)),
+        arguments: [
+            "wrote:\n", "On wrote:\n", "On Monday, Ann wrote:\n", "> wrote:\n", "schrieb am\n", "schrieb am\nwrote:\n",
+            "Ann schrieb am:\n", "Ann\nwrote:\n", "wrote:\n\n", "said:\r\n",
+        ])
+    func longRunsOfAttributionsEnd(run: String) {
+        let text = String(repeating: run, count: 300_000 / run.utf8.count)
+        #expect(QuotedReply.stripped(text).utf8.count <= text.utf8.count)
+    }
+
     /// GMime 3.2 opens groups by recursion; 30 000 of them in one field ended the process.
     @Test func groupsInsideGroupsNeedNoStack() async {
         let field = HeaderField("From", String(repeating: "a:", count: 30_000) + "x@example.org")

@@ -40,6 +40,11 @@ struct QuotedReplyTests {
         #expect(QuotedReply.stripped(text) == "Tomorrow.\nHere.")
     }
 
+    @Test func theLineAboveAnAttributionIsNoneOfIt() {
+        let text = "This is what Ann wrote:\nOn 3 Mar 2025, Bob <bob@example.org> wrote:\n> Hello\n"
+        #expect(QuotedReply.stripped(text) == "This is what Ann wrote:")
+    }
+
     @Test(arguments: [
         "On Monday I wrote:\n\nnothing", "I said:\nno", "From: here to there\nis far.", "a\n--\u{20}b\nc",
         "He wrote 3 letters:\na, b, c",

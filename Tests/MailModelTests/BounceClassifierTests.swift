@@ -49,12 +49,41 @@ struct BounceClassifierTests {
         ("5.2.1", .mailboxDisabled, false), ("5.2.2", .mailboxFull, false), ("4.4.1", .network, false),
         ("5.4.7", .expired, false),
         ("5.7.1", .policy, false), ("5.7.26", .unauthenticated, false), ("5.6.0", .content, false),
-        ("5.5.2", .syntax, false), ("5.0.0", .undefined, false),
+        ("5.5.2", .syntax, false), ("5.0.0", .undefined, false), ("5.3.5", .syntax, false), ("4.3.5", .system, false),
+        ("5.7.8", .relaying, false), ("5.7.9", .relaying, false), ("5.7.28", .rateLimited, false),
+        ("4.7.28", .rateLimited, false), ("4.7.26", .unauthenticated, false), ("4.7.1", .undefined, false),
+        ("5.5.3", .syntax, false), ("4.5.0", .undefined, false), ("4.6.0", .undefined, false),
     ])
     func codesSpeakWhereWordsDoNot(status: String, wanted: BounceReason, isHard: Bool) {
         let found = reason("", status)
         #expect(found == wanted)
         #expect(BounceClassifier.isHard(found) == isHard)
+    }
+
+    /// What is wrong with us must not count against the address.
+    @Test(arguments: ["5.1.7", "5.1.8", "5.3.5", "5.5.1", "5.5.3", "5.7.8", "5.7.9"])
+    func codesOfOurOwnFaultsAreConfiguration(status: String) {
+        #expect(reason("", status, 554).kind == .configuration)
+    }
+
+    @Test func refusedForNowIsTransientUntilWordsSayMore() {
+        #expect(reason("451 4.7.1 Not now", "4.7.1", 451).kind == .transient)
+        #expect(reason("450 4.7.0 You are greylisted", "4.7.0", 450).kind == .transient)
+        #expect(reason("421 4.7.0 Your host is blocked by us", "4.7.0", 421).kind == .policy)
+        #expect(reason("554 5.7.1 Not now", "5.7.1", 554).kind == .policy)
+    }
+
+    @Test func wordsThatWereReadOnceSayTheSame() throws {
+        let text = "550 5.1.1 user unknown"
+        let status = try #require(EnhancedStatus("5.1.1"))
+        let words = BounceWords(text)
+        #expect(words.meaning == .userUnknown)
+        let stages: [BounceClassifier.Stage?] = [.recipient, .data, .mailFrom, nil]
+        for stage in stages {
+            #expect(
+                BounceClassifier.reason(words, status: status, replyCode: 550, stage: stage)
+                    == BounceClassifier.reason(text: text, status: status, replyCode: 550, stage: stage))
+        }
     }
 
     @Test func whoIsUnknownDependsOnTheCommand() {

@@ -112,20 +112,26 @@ import Testing
     }
 
     /// What is said to the whole message may be the relay's own trouble; what is said before it is about the sender or the recipient.
-    @Test(arguments: [("MAIL", false), ("RCPT", false), ("DATA", false), (".", true)])
-    func aReplyToTheMessageIsKnownAsOne(command: String, isToContent: Bool) async throws {
+    @Test(
+        arguments: [
+            ("MAIL", .mailFrom, false), ("RCPT", .recipient, false), ("DATA", .data, false), (".", .data, true),
+        ] as [(String, BounceClassifier.Stage, Bool)])
+    func aReplyToTheMessageIsKnownAsOne(
+        command: String, stage: BounceClassifier.Stage, isToContent: Bool
+    ) async throws {
         let server = try ScriptedServer([command: .say("451 4.3.0 Error: queue file write error")])
         let outcome = try await deliverOnce(port: server.port)
         let reply = Reply(
-            code: 451, enhancedCode: "4.3.0", text: "Error: queue file write error", isToContent: isToContent)
+            code: 451, enhancedCode: "4.3.0", text: "Error: queue file write error", isToContent: isToContent,
+            stage: stage)
         #expect(outcome == .deferred(reply: reply))
     }
 
     @Test func theWholeReplyIsKept() async throws {
         let server = try ScriptedServer(["RCPT": .say("550-5.1.1 The account does\r\n550 5.1.1 not exist")])
         let outcome = try await deliverOnce(port: server.port)
-        #expect(
-            outcome == .rejected(reply: Reply(code: 550, enhancedCode: "5.1.1", text: "The account does not exist")))
+        let reply = Reply(code: 550, enhancedCode: "5.1.1", text: "The account does not exist", stage: .recipient)
+        #expect(outcome == .rejected(reply: reply))
     }
 
     @Test func theQueueIDIsKept() async throws {

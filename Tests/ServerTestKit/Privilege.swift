@@ -58,9 +58,21 @@ package enum Privilege {
             throw FixtureError(
                 .unavailable,
                 "\(arguments[0]) must run as root, and this user (uid \(geteuid())) may not use sudo without a password. "
-                    + "Run the tests as root in a container, or allow the user passwordless sudo.")
+                    + "Run this as root in a container, allow the user passwordless sudo, or run `sudo -v` in this "
+                    + "terminal first: sudo forgets the password when it was not used for 15 minutes.")
         }
         return ["sudo", "-n"] + arguments
+    }
+
+    /// Keeps sudo from forgetting the password until the task is cancelled. What was started as root must be stopped as
+    /// root, hours later perhaps.
+    package static func keep() async {
+        guard !isRoot else { return }
+        while !Task.isCancelled {
+            _ = try? await run(["sudo", "-n", "true"], deadline: .seconds(5))
+            // Sites set `timestamp_timeout` to as little as five minutes; the default is 15 (sudoers(5)).
+            try? await Task.sleep(for: .seconds(120))
+        }
     }
 
     /// The numeric ids of a user of this machine, nil when there is none.

@@ -1,4 +1,3 @@
-import Dispatch
 import Foundation
 import Glibc
 import JSONValue
@@ -14,41 +13,53 @@ struct Story {
     private static let spammer = "spam@sender.example"
     private static let browser = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
 
-    /// Arguments: the daemon's executable, the directory to live in, the workflow file, and `once` to end after the story.
+    /// Arguments: the daemon's executable, the directory to live in, the file that is locked meanwhile, the workflow
+    /// file, and `once` to end after the story.
     static func main() async {
         let arguments = CommandLine.arguments
-        guard arguments.count >= 4 else {
-            print("usage: story EXECUTABLE DIRECTORY WORKFLOW [once]")
+        guard arguments.count >= 5 else {
+            print("usage: story EXECUTABLE DIRECTORY LOCK WORKFLOW [once]")
             exit(2)
         }
         let isOnce = arguments.contains("once")
         let directory: ServerDirectory
-        do { directory = try await place(arguments[2]) } catch {
+        do {
+            try StoryLock.take(arguments[3], for: arguments[2])
+            directory = try await place(arguments[2])
+        } catch let refusal as StoryLock.Refusal {
+            print(refusal)
+            exit(1)
+        } catch {
             print("There is no place for the story: \(error)")
             exit(1)
         }
-        let (start, go) = AsyncStream<Interruption>.makeStream()
-        let telling = Task {
-            for await interruption in start {
-                try await tell(
-                    executable: arguments[1], directory: directory, workflow: arguments[3], isOnce: isOnce,
-                    interruption: interruption)
-                return
-            }
-        }
-        go.yield(Interruption { telling.cancel() })
+        let interruption = Interruption(leaving: directory.path)
+        // A signal never cancels this task: what stops the servers sleeps between two looks, and a sleep in a cancelled
+        // task throws at once.
         do {
-            try await telling.value
-            try? await directory.clear()
-            print(isOnce ? "\nEvery line came true." : "\nStopped, cleaned up.")
+            try await tell(
+                executable: arguments[1], directory: directory, workflow: arguments[4], isOnce: isOnce,
+                interruption: interruption)
+            let left = await clear(directory)
+            let ending = isOnce ? "Every line came true" : left == nil ? "Stopped, cleaned up" : "Stopped"
+            say("\n\(ending)\(left.map { ", \($0)" } ?? "").")
         } catch is CancellationError {
-            try? await directory.clear()
-            print("\nInterrupted, cleaned up.")
+            let left = await clear(directory)
+            say("\nInterrupted, \(left ?? "cleaned up").")
             exit(130)
         } catch {
             print("\nThe story broke off: \(error)\nLogs are in \(directory.path).")
             exit(1)
         }
+    }
+
+    /// Removes the directory.
+    ///
+    /// - Returns: words about what is left of it, nil when it is gone.
+    private static func clear(_ directory: ServerDirectory) async -> String? {
+        try? await directory.clear()
+        let isLeft = FileManager.default.fileExists(atPath: directory.path)
+        return isLeft ? "but \(directory.path) could not be removed" : nil
     }
 
     /// The named directory, emptied of what an earlier run left behind; another one where Postfix's users cannot get
@@ -79,9 +90,12 @@ struct Story {
             let daemon = try await site.startDaemon()
             do {
                 let story = Story(site: site, daemon: daemon)
-                story.introduce()
-                try await story.cleanMail()
-                try await story.spamMail()
+                // A start is not cut off: what has started by then would have nobody to stop it.
+                try await interruption.cutOff {
+                    story.introduce()
+                    try await story.cleanMail()
+                    try await story.spamMail()
+                }
                 if !isOnce { await story.stayUp(interruption) }
             } catch {
                 _ = try? await daemon.process.terminate()
@@ -170,7 +184,9 @@ struct Story {
         Self.say("  tail -f \(site.directory.path("postrider.log")) \(site.postfix.logPath)")
         Self.say("Mail for anybody arrives as a file in \(site.directory.path("sink")).")
         Self.say("Ctrl-C ends it and cleans up.")
+        let keeper = Task { await Privilege.keep() }
         await interruption.wait()
+        keeper.cancel()
     }
 
     /// A shell command that writes to the inbox as a stranger would. Without XCLIENT (XCLIENT_README) it would be mail
@@ -230,32 +246,4 @@ struct Story {
     }
 
     private static func came(_ line: String) { say("  ✓ \(line)") }
-}
-
-/// Ctrl-C and SIGTERM: end the story in order, so that no server is left behind.
-final class Interruption: Sendable {
-    private let stream: AsyncStream<Void>
-    private let continuation: AsyncStream<Void>.Continuation
-    /// `nonisolated(unsafe)`: made in the initialiser, and only kept alive afterwards.
-    private nonisolated(unsafe) let sources: [any DispatchSourceSignal]
-
-    /// - Parameter onSignal: called at every signal.
-    init(onSignal: @escaping @Sendable () -> Void) {
-        let (stream, continuation) = AsyncStream<Void>.makeStream()
-        self.stream = stream
-        self.continuation = continuation
-        sources = [SIGINT, SIGTERM, SIGHUP].map { number in
-            signal(number, SIG_IGN)
-            let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-            source.setEventHandler {
-                continuation.finish()
-                onSignal()
-            }
-            source.resume()
-            return source
-        }
-    }
-
-    /// Returns after the signal.
-    func wait() async { for await _ in stream {} }
 }

@@ -1,0 +1,101 @@
+import EngineTestKit
+import JSONValue
+import MailModel
+import Testing
+import WorkflowModel
+
+@testable import Engine
+
+/// One queue id may have several recipients, and several stations.
+@Suite struct LogRecipientTests {
+    /// One mail to ann that the relay has taken.
+    private func relayed() async throws -> (engine: EngineFixture, database: TemporaryDatabase, id: Identifier) {
+        let (engine, database) = try await makeEngine()
+        try await engine.apply(
+            document(
+                steps: ["mail": ["type": "SEND_EMAIL", "config": ["template": "hello"]]],
+                templates: ["hello": ["type": "TRANSACTIONAL", "subject": "Hello", "text": "Hi"]]))
+        try await engine.track("signed_up")
+        let now = engine.clock.now()
+        let entry = try #require(
+            try await engine.context.store.write { try $0.claimEntries(dueAt: now, limit: 1) }.first)
+        await Dispatch(context: engine.context, transport: ScriptedTransport()).deliver(entry)
+        return (engine, database, entry.id)
+    }
+
+    /// - Returns: what has become of the mail by then.
+    private func take(
+        _ engine: EngineFixture, _ id: Identifier, _ status: MailLogRecord.Outcome.Status, to recipient: String,
+        instead original: String? = nil, _ reply: String = "250 ok"
+    ) async throws -> MailFate.Status? {
+        let now = engine.clock.now()
+        let outcome = MailLogRecord.Outcome(
+            status: status, recipient: recipient, originalRecipient: original, relay: "mx.example.net[192.0.2.9]:25",
+            enhancedCode: status == .sent ? "2.0.0" : "5.1.1", reply: reply)
+        return try await engine.context.transact { transaction -> MailFate.Status? in
+            guard let mail = try transaction.store.relayedMail(id) else { return nil }
+            try transaction.relayTried(mail, outcome, queueID: "0A0000001", isHop: false, at: now)
+            return try transaction.store.relayedMail(id)?.fate?.status
+        }
+    }
+
+    private func suppressed(_ engine: EngineFixture) async throws -> [Suppression.Reason] {
+        let project = engine.project.id
+        return try await engine.context.store.read { try $0.suppressions(of: "ann@example.org", in: project) }
+            .map(\.reason)
+    }
+
+    @Test func aCopyForTheArchiveIsNotTheMail() async throws {
+        let (engine, database, id) = try await relayed()
+        _ = database
+        #expect(try await take(engine, id, .sent, to: "archive@example.com") == nil)
+        #expect(try await take(engine, id, .bounced, to: "ann@example.org", "said: 550 5.1.1 no") == .bounced)
+        #expect(try await suppressed(engine) == [.bounce])
+    }
+
+    @Test func anAliasOfTheRecipientIsTheRecipient() async throws {
+        let (engine, database, id) = try await relayed()
+        _ = database
+        #expect(
+            try await take(engine, id, .sent, to: "box@store.example", instead: "Ann@Example.org") == .delivered)
+    }
+
+    /// Postfix says in its log, too, what was answered.
+    @Test(arguments: [("MAIL FROM", false), ("RCPT TO", true), ("end of DATA", false)])
+    func aRefusalOfTheSenderSuppressesNobody(command: String, isAddress: Bool) async throws {
+        let (engine, database, id) = try await relayed()
+        _ = database
+        let reply = "host mx.example.net[192.0.2.9] said: 550 5.1.1 User unknown (in reply to \(command) command)"
+        #expect(try await take(engine, id, .bounced, to: "ann@example.org", reply) == .bounced)
+        #expect(try await suppressed(engine) == (isAddress ? [.bounce] : []))
+    }
+
+    // MARK: Filters
+
+    private func isHop(_ line: String) -> Bool? {
+        var memory = MailLogMemory()
+        let records = MailLogReader.record(in: Array("Jan  5 09:00:00 mx \(line)".utf8)[...]).map {
+            [MailLogBatch.Line(record: $0, at: Timestamp(seconds: 1))]
+        }
+        guard case .outcome(_, _, _, let isHop, _)? = memory.take(records ?? [], wants: { _ in false }).steps.last
+        else { return nil }
+        return isHop
+    }
+
+    private static let services: [(String, String, String, Bool)] = [
+        ("pipe", "filter", "delivered via filter service", true),
+        ("pipe", "spamassassin", "delivered via spamassassin service (ok)", true),
+        ("pipe", "dovecot", "delivered via dovecot service", false),
+        ("pipe", "maildrop", "delivered via maildrop service", false),
+        ("smtp", "mx.example.org[192.0.2.9]:25", "250 delivered via filter service", false),
+        ("smtp", "filter", "delivered via filter service", false),
+    ]
+
+    @Test(arguments: services)
+    func aContentFilterIsNotWhereTheMailGoes(program: String, relay: String, reply: String, isFilter: Bool) {
+        let line =
+            "postfix/\(program)[1]: 0A0000001: to=<ann@example.org>, relay=\(relay), delay=1, dsn=2.0.0, "
+            + "status=sent (\(reply))"
+        #expect(isHop(line) == isFilter)
+    }
+}
