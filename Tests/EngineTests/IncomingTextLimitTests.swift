@@ -13,13 +13,7 @@ import WorkflowModel
             reversePath: "ann@example.net", recipients: ["in@example.org"],
             headers: [HeaderField("From", " \(from)"), HeaderField("Content-Type", "text/plain; charset=utf-8")],
             body: Array(text.utf8))
-        let now = Timestamp(microseconds: 1_700_000_000_000_000)
-        let mail = IncomingMail(
-            message, verdicts: ScanVerdicts(), limits: ReadingLimits(), textLimit: 16_384, dataLimit: 65_536,
-            receivedAt: now, now: now)
-        let route = InboundRoutes.Route(
-            match: .recipient("in@example.org"), project: "default", disposition: .continue)
-        return mail.eventData(for: Arrival(recipient: "in@example.org", route: route, key: []), refusal: nil)
+        return message.eventData()
     }
 
     @Test func aLetterWithAMillionBytesOfMarksIsCutAmongThem() {

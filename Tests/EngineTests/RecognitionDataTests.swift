@@ -12,13 +12,7 @@ import WorkflowModel
         let fields = headers.map { HeaderField($0.0, $0.1) }
         let message = ReceivedMessage(
             reversePath: reversePath, recipients: ["in@example.org"], headers: fields, body: Array(body.utf8))
-        let now = Timestamp(microseconds: 1_700_000_000_000_000)
-        let mail = IncomingMail(
-            message, verdicts: ScanVerdicts(), limits: ReadingLimits(), textLimit: 16_384, dataLimit: 65_536,
-            receivedAt: now, now: now)
-        let route = InboundRoutes.Route(
-            match: .recipient("in@example.org"), project: "default", disposition: .continue)
-        return mail.eventData(for: Arrival(recipient: "in@example.org", route: route, key: []), refusal: nil)
+        return message.eventData()
     }
 
     @Test func aBounceNamesItsRecipients() {
