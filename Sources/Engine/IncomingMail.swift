@@ -24,15 +24,20 @@ struct IncomingMail: Sendable {
     ///   - textLimit: bytes of text in the event.
     ///   - dataLimit: bytes of JSON that the event's data may have: longer data lose text first, then lists.
     ///   - receivedAt: when the message came; `now` is later where its verdicts were waited for.
+    ///   - ownSigns: what shows that it is mail of our own, but for its Message-ID.
+    ///   - ownDomains: at which our Message-IDs are, in lower case.
     init(
         _ message: ReceivedMessage, verdicts: ScanVerdicts, limits: ReadingLimits, textLimit: Int, dataLimit: Int,
-        receivedAt: Timestamp, now: Timestamp
+        receivedAt: Timestamp, now: Timestamp, ownSigns: [MailEvidence] = [], ownDomains: Set<String> = []
     ) {
         self.message = message
         self.verdicts = verdicts
         let (read, parts) = MessageReader.readWithParts(message, limits: limits)
         self.read = read
-        recognition = MailRecognizer.recognize(message, read: read, parts: parts)
+        var ownSigns = ownSigns
+        if let id = read.messageID, OwnMessageID.matches(id, domains: ownDomains) { ownSigns.append(.ownMessageID) }
+        recognition = MailRecognizer.recognize(
+            message, read: read, parts: parts, circumstances: .init(ownSigns: ownSigns))
         replyRule = AutomaticReplyRule(message)
         commonData = Self.commonData(
             message, read: read, recognition: recognition, verdicts: verdicts, textLimit: textLimit,

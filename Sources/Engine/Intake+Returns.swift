@@ -52,6 +52,17 @@ extension Intake {
         context.configuration.returnAddresses.match(message.reversePath) != nil
     }
 
+    /// What shows that the message is mail of our own, whoever brought it: only what we signed, since what is shown of a message
+    /// is to be true.
+    func ownSigns(of message: ReceivedMessage, bearsMarker: Bool) -> [MailEvidence] {
+        var signs: [MailEvidence] = bearsMarker ? [.ownMark] : []
+        let sender = context.configuration.returnAddresses.match(message.reversePath)
+        if let sender, context.tokens.verifyAddress(sender.token, kind: sender.kind) != nil {
+            signs.append(.ownReturnPath)
+        }
+        return signs
+    }
+
     /// Whether the routes refuse the message as an answer of a person: spam to the address of a mail of ours stops no series. What
     /// mail systems say is never refused (`Arrival.objection`).
     func isRefused(_ returned: Return, _ arrivals: [Arrival], _ facts: IncomingMail) -> Bool {

@@ -164,11 +164,13 @@ package struct Intake: MessageIntake {
         receivedAt: Timestamp, bearsMarker: Bool? = nil, manner: Manner? = nil, pending: Identifier? = nil
     ) -> Prepared {
         let now = context.clock.now()
+        let bearsMarker = bearsMarker ?? self.bearsMarker(message)
         let facts = IncomingMail(
             message, verdicts: verdicts, limits: context.configuration.readingLimits,
             textLimit: configuration.textLimit,
-            dataLimit: context.configuration.eventDataLimit, receivedAt: receivedAt, now: now)
-        let isOwnMail = bearsMarker ?? self.bearsMarker(message) || comesFromMail(message)
+            dataLimit: context.configuration.eventDataLimit, receivedAt: receivedAt, now: now,
+            ownSigns: ownSigns(of: message, bearsMarker: bearsMarker), ownDomains: replies.ownDomains)
+        let isOwnMail = bearsMarker || comesFromMail(message)
         let refusals = arrivals.map { arrival in
             replies.refusal(
                 of: facts, to: arrival.recipient, by: arrival.route, isOwnMail: isOwnMail, now: receivedAt,

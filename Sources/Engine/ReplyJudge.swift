@@ -7,7 +7,8 @@ struct ReplyJudge: Sendable {
     private let limits: ReplyLimits
     /// Mail from these is mail from ourselves.
     let ownAddresses: Set<String>
-    private let ownDomains: Set<String>
+    /// At which our Message-IDs are.
+    let ownDomains: Set<String>
 
     init(_ configuration: EngineConfiguration, routes: InboundRoutes) {
         limits = configuration.replies

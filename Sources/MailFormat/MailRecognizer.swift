@@ -7,13 +7,13 @@ import MailModel
 package struct MailRecognizer: Sendable {
     /// What the caller knows and the message cannot say.
     package struct Circumstances: Hashable, Sendable {
-        /// The message bears our own mark, verified by the caller.
-        package var isOwnMail: Bool
+        /// What shows that the message is mail of our own, verified by the caller; empty where nothing does.
+        package var ownSigns: [MailEvidence]
         /// The day on which the message came, for dates without a year; nil: by its Date field.
         package var today: CalendarDate?
 
-        package init(isOwnMail: Bool = false, today: CalendarDate? = nil) {
-            self.isOwnMail = isOwnMail
+        package init(ownSigns: [MailEvidence] = [], today: CalendarDate? = nil) {
+            self.ownSigns = ownSigns
             self.today = today
         }
     }
@@ -59,11 +59,15 @@ package struct MailRecognizer: Sendable {
         if let report = ReportReader(message: message, read: read, parts: parts).recognition() { return report }
         if let notice = NotificationReader(read.text)?.recognition() { return notice }
         if let notice = dispositionNotification() { return notice }
-        if circumstances.isOwnMail { return Recognition(.ownMail, [.ownMark]) }
+        let own = Recognition(.ownMail, circumstances.ownSigns)
+        // Before the answers of robots: our own automatic replies say of themselves that they are some.
+        if own.evidence.contains(where: { $0 != .ownMessageID }) { return own }
         if let reply = calendarReply() { return reply }
         if let challenge = ChallengeReader.recognition(message, read, sign) { return challenge }
         let today = circumstances.today ?? read.date.flatMap(CalendarDate.init(microseconds:))
         if let reply = AutomaticReplyReader(message: message, read: read, today: today).recognition() { return reply }
+        // After them: some robots give their answer the id of the mail that it answers.
+        if !own.evidence.isEmpty { return own }
         if sign != nil, AutomaticMail.hasListField(message) { return Recognition(.mailingList, [.listField]) }
         if let evidence = automaticEvidence() { return Recognition(.automatic, [evidence]) }
         return Recognition(.ordinary)

@@ -79,6 +79,10 @@ package enum MailEvidence: String, Hashable, Sendable, CaseIterable {
     case calendarPart = "calendar_part"
     case challengeText = "challenge_text"
     case ownMark = "own_mark"
+    /// Its envelope sender is the address that one mail of ours was sent from.
+    case ownReturnPath = "own_return_path"
+    /// Its Message-ID has the form of ours: anybody can write one.
+    case ownMessageID = "own_message_id"
 }
 
 /// The class of a message, and what speaks for it.

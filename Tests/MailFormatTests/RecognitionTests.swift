@@ -390,7 +390,32 @@ struct RecognitionTests {
     @Test func ownMailIsWhatTheCallerVerified() {
         let message = Corpus.message(
             "Return-Path: <ann@example.net>\nFrom: Ann <ann@example.net>\nSubject: Hello\n\nHello\n")
-        let found = MailRecognizer.recognize(message, circumstances: .init(isOwnMail: true))
+        let found = MailRecognizer.recognize(message, circumstances: .init(ownSigns: [.ownMark]))
         #expect(found == Recognition(.ownMail, [.ownMark]))
+    }
+
+    /// What says of itself what it is may bear the signs of the mail that it is about.
+    @Test func reportsAndComplaintsStayWhatTheyAre() {
+        let signs: [MailEvidence] = [.ownMark, .ownReturnPath, .ownMessageID]
+        for text in [Self.standard, Self.complaint] {
+            let message = Corpus.message(text)
+            let found = MailRecognizer.recognize(message, circumstances: .init(ownSigns: signs))
+            #expect(found == MailRecognizer.recognize(message) && found.mailClass != .ownMail)
+        }
+    }
+
+    @Test(arguments: [
+        ("Auto-Submitted: auto-replied", "automatic_reply"), ("List-Id: <friends.example.org>", "own_mail"),
+        ("X-Mailer: Some Program", "own_mail"),
+    ])
+    func anIdentifierSaysLessThanAMark(field: String, name: String) {
+        let header = "Return-Path: <ann@example.net>\nFrom: Ann <ann@example.net>\nSubject: Hello\n\(field)"
+        let message = Corpus.message("\(header)\n\nI am away.\n")
+        func found(_ signs: [MailEvidence]) -> Recognition {
+            MailRecognizer.recognize(message, circumstances: .init(ownSigns: signs))
+        }
+        #expect(found([.ownMessageID]).mailClass.name == name)
+        #expect(found([.ownMark, .ownMessageID]) == Recognition(.ownMail, [.ownMark, .ownMessageID]))
+        #expect(found([.ownReturnPath]).mailClass == .ownMail)
     }
 }
