@@ -112,10 +112,15 @@ struct IncomingMail: Sendable {
         let stripped = truncated(read.strippedText, bytes: textLimit)
         if stripped != text { data["strippedText"] = .string(stripped) }
         data["body"] = html(read, limit: textLimit).map { .string($0) }
+        func isTooLarge() -> Bool {
+            JSONWriter.largestCount(.object(data)) > limit && JSONWriter.bytes(.object(data)).count > limit
+        }
+        // What is inside of attached messages goes before anything of the mail itself.
+        if read.attachments.contains(where: { $0.embedded != nil }), isTooLarge() {
+            data["attachments"] = AttachmentData.list(read.attachments, opensMessages: false)
+        }
         for key in ["body", "text", "strippedText", "report", "recipients", "attachments", "references", "inReplyTo"] {
-            if JSONWriter.largestCount(.object(data)) <= limit || JSONWriter.bytes(.object(data)).count <= limit {
-                break
-            }
+            guard isTooLarge() else { break }
             data[key] = nil
             data["isTextTruncated"] = true
         }
@@ -184,13 +189,7 @@ struct IncomingMail: Sendable {
             "recipients": list(message.recipients),
             "inReplyTo": list(read.inReplyTo),
             "references": list(MessageComposer.trimmed(references: read.references)),
-            "attachments": .array(
-                read.attachments.prefix(listLimit).map { attachment in
-                    [
-                        "filename": attachment.filename.map { .string(truncated($0, bytes: 255)) } ?? .null,
-                        "contentType": .string(attachment.contentType), "size": .int(Int64(attachment.size)),
-                    ]
-                }),
+            "attachments": AttachmentData.list(read.attachments),
         ]
         if !read.defects.isEmpty { data["defects"] = list(read.defects.map { "\($0)" }) }
         return data

@@ -50,7 +50,7 @@ package struct ReceivedFiles: Sendable {
         guard number > 0, number <= read.attachments.count else { return nil }
         let attachment = read.attachments[number - 1]
         return File(
-            filename: attachment.filename, contentType: attachment.contentType,
+            filename: attachment.shownName, contentType: attachment.contentType,
             bytes: parts.content(of: parts.all[attachment.part]))
     }
 }

@@ -9,20 +9,31 @@ struct BodyReader {
 
     mutating func read(into result: inout ReadMessage) {
         let selection = TextSelection(parts.all)
-        var textual = selection.text
-        var attached = selection.attachments
-        // The only content of a mail is read even when its kind of text is a strange one (text/enriched, text/markdown).
-        if parts.all.count == 1, attached == [0], parts.all[0].contentType.isText,
-            parts.all[0].disposition != "attachment"
-        {
-            textual = [0]
-            attached = []
-        }
+        let textual = BodyReader.isTextOnly(parts.all, selection) ? [0] : selection.text
         let decoded = decode(Set(textual).union(selection.html))
         result.textBody = joined(textual.filter { !isHTML($0) }, decoded)
         result.htmlBody = joined(selection.html.filter(isHTML), decoded)
         result.text = readable(textual, decoded)
-        result.attachments = attached.map(attachment)
+        var embedded = EmbeddedReader(parts: parts, limits: limits, defects: defects)
+        for index in BodyReader.attached(parts.all, selection) {
+            var file = attachment(index)
+            file.embedded = embedded.message(in: parts.all[index], of: parts)
+            result.attachments.append(file)
+        }
+        defects = embedded.defects
+    }
+
+    /// The parts that are attached to a message.
+    static func attached(_ parts: [MessagePart]) -> [Int] { attached(parts, TextSelection(parts)) }
+
+    private static func attached(_ parts: [MessagePart], _ selection: TextSelection) -> [Int] {
+        isTextOnly(parts, selection) ? [] : selection.attachments
+    }
+
+    /// The only content of a mail is read even when its kind of text is a strange one (text/enriched, text/markdown).
+    private static func isTextOnly(_ parts: [MessagePart], _ selection: TextSelection) -> Bool {
+        parts.count == 1 && selection.attachments == [0] && parts[0].contentType.isText
+            && parts[0].disposition != "attachment"
     }
 
     private func isHTML(_ index: Int) -> Bool { parts.all[index].contentType.essence == "text/html" }

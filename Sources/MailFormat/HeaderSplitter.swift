@@ -5,25 +5,31 @@ enum HeaderSplitter {
     /// The fields up to the first empty line, and what follows it. A line that is no field and no continuation ends the
     /// header as well, as if the empty line had been forgotten.
     static func split(_ bytes: [UInt8], limits: ReadingLimits) -> (headers: [HeaderField], body: [UInt8]) {
+        let (fields, end) = header(of: bytes[...], limits: limits)
+        return (fields, Array(bytes[end...]))
+    }
+
+    /// The fields alone, and the place where the body begins.
+    static func header(of bytes: ArraySlice<UInt8>, limits: ReadingLimits) -> (fields: [HeaderField], end: Int) {
         var fields: [HeaderField] = []
-        var start = 0
-        while start < bytes.count {
-            let feed = bytes[start...].firstIndex(of: 0x0A) ?? bytes.count
-            let next = min(feed + 1, bytes.count)
+        var start = bytes.startIndex
+        while start < bytes.endIndex {
+            let feed = bytes[start...].firstIndex(of: 0x0A) ?? bytes.endIndex
+            let next = min(feed + 1, bytes.endIndex)
             var line = bytes[start..<feed]
             if line.last == 0x0D { line = line.dropLast() }
-            if line.isEmpty { return (fields, Array(bytes[next...])) }
+            if line.isEmpty { return (fields, next) }
             let isKept = fields.count < limits.headerFields
             if line.first == 0x20 || line.first == 0x09 {
                 append(line, to: &fields, limit: limits.fieldBytes)
             } else if let colon = line.firstIndex(of: UInt8(ascii: ":")), isName(line[..<colon]) {
                 if isKept { fields.append(field(line, colon: colon)) }
-            } else if !isMailboxMarker(line, isFirst: start == 0) {
-                return (fields, Array(bytes[start...]))
+            } else if !isMailboxMarker(line, isFirst: start == bytes.startIndex) {
+                return (fields, start)
             }
             start = next
         }
-        return (fields, [])
+        return (fields, bytes.endIndex)
     }
 
     private static func field(_ line: ArraySlice<UInt8>, colon: Int) -> HeaderField {

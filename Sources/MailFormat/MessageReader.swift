@@ -52,7 +52,7 @@ package enum MessageReader {
     }
 
     /// The first field of each name counts: readers show it, so it is what a person answers.
-    private static func readHeader(
+    static func readHeader(
         _ fields: [HeaderField], with decoder: inout HeaderDecoder, into result: inout ReadMessage
     ) {
         var seen: Set<String> = []

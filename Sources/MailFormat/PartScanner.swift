@@ -5,7 +5,8 @@ import MailModel
 ///
 /// One pass over the lines, with the open multiparts on a stack of limited height: time grows with the size of the body,
 /// memory with the number of parts, and both are capped while scanning. GMime's own parser is not used for this: it builds
-/// every part before anybody can say that there are too many. A message inside a message stays closed: it is a leaf.
+/// every part before anybody can say that there are too many. A message inside a message stays closed: it is a leaf
+/// (`EmbeddedReader` opens it).
 struct PartScanner {
     private struct Open {
         var boundary: [UInt8]
@@ -47,6 +48,24 @@ struct PartScanner {
         scanner.add(headers, defaultType: .plainText, start: 0)
         if !scanner.open.isEmpty {
             body.withUnsafeBytes { scanner.scanLines(UnsafeRawBufferPointer(rebasing: $0[..<end])) }
+        }
+        return MessageParts(all: scanner.parts, body: body, defects: scanner.decoder.defects.all)
+    }
+
+    /// The parts of a message that lies inside another's body. Their ranges are places in that body too.
+    static func scan(
+        headers: [HeaderField], body: [UInt8], in range: Range<Int>, limits: ReadingLimits
+    ) -> MessageParts {
+        let end = min(range.count, limits.bodyBytes)
+        let offset = range.lowerBound
+        var scanner = PartScanner(limits: limits, end: end)
+        scanner.add(headers, defaultType: .plainText, start: 0)
+        if !scanner.open.isEmpty {
+            body.withUnsafeBytes { scanner.scanLines(UnsafeRawBufferPointer(rebasing: $0[offset..<(offset + end)])) }
+        }
+        for index in scanner.parts.indices {
+            let own = scanner.parts[index].range
+            scanner.parts[index].range = (offset + own.lowerBound)..<(offset + own.upperBound)
         }
         return MessageParts(all: scanner.parts, body: body, defects: scanner.decoder.defects.all)
     }

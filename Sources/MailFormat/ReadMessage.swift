@@ -58,5 +58,10 @@ package struct ReadMessage: Sendable {
         package var isInline: Bool
         /// Content-ID without brackets, by which HTML refers to it.
         package var contentID: String?
+        /// The message that it is; nil for other files, and beyond the limits.
+        package var embedded: EmbeddedMessage?
+
+        /// Its name, or one that is made from what it is.
+        package var shownName: String? { filename ?? embedded?.fileName }
     }
 }
