@@ -76,7 +76,12 @@ package struct BounceCase: Sendable {
 
 extension Agreement {
     /// How far recognition agrees about each recipient; mails of which nobody knows are left out.
-    package static func bounces(in folder: CorpusFolder) throws -> Agreement {
+    package static func bounces(in folder: CorpusFolder) throws -> Agreement { try bouncesByKind(in: folder).all }
+
+    /// The same, and apart the recipients of mails with a delivery-status part and those of mails without one.
+    package static func bouncesByKind(
+        in folder: CorpusFolder
+    ) throws -> (all: Agreement, withStatusPart: Agreement, others: Agreement) {
         var all = Agreement(corpus: "bounces")
         var withStatusPart = Agreement(corpus: "with a delivery status part")
         var others = Agreement(corpus: "without one")
@@ -98,6 +103,6 @@ extension Agreement {
             }
         }
         all.notes += [withStatusPart, others, even, odd].map { "\($0.corpus): \($0.share)" }
-        return all
+        return (all, withStatusPart, others)
     }
 }

@@ -64,11 +64,13 @@ struct CorpusTests {
 
     @Test func bouncesAreRecognisedAsAnotherProgramRecognisesThem() throws {
         guard isThere("bounces") else { return }
-        let agreement = try Agreement.bounces(in: folder)
+        let (agreement, withStatusPart, others) = try Agreement.bouncesByKind(in: folder)
         for difference in agreement.differences { print("corpus bounces differs: \(difference)") }
         for note in agreement.notes { print("corpus bounces: \(note)") }
         print("corpus bounces: \(agreement.share)")
         #expect(agreement.agree * 100 >= agreement.total * 92)
+        #expect(withStatusPart.total > 0 && withStatusPart.agree * 100 >= withStatusPart.total * 97)
+        #expect(others.total > 0 && others.agree * 100 >= others.total * 85)
         #expect(!agreement.notes.contains { $0.hasSuffix("called a bounce") })
     }
 
