@@ -47,6 +47,19 @@ package enum CanaryMail {
         }
         return names
     }
+
+    /// The authserv-ids whose Authentication-Results have arrived, of those it bore, each once: the border may remove those
+    /// of one and forget another's.
+    static func services(of message: ReceivedMessage) -> [String] {
+        guard let token = message.header(field) else { return [] }
+        let texts = message.headers(named: "Authentication-Results").filter { $0.contains(token) }
+        var services: [String] = []
+        for text in texts {
+            guard let service = AuthenticationResults(text)?.authservID, !services.contains(service) else { continue }
+            services.append(service)
+        }
+        return services
+    }
 }
 
 extension Intake {
@@ -56,12 +69,14 @@ extension Intake {
             context.submit { transaction in
                 guard let project = transaction.catalog.project(slug: Project.defaultSlug) else { return }
                 let names = CanaryMail.survivors(of: message).map { JSON.string($0) }
+                let services = CanaryMail.services(of: message).map { JSON.string($0) }
                 try transaction.store.insert(
                     InboundOutcome(
                         id: id, kind: .canary, recipient: message.recipients.first ?? "",
                         sender: message.reversePath, queueID: message.queueID, at: transaction.now,
                         detail: [
-                            "survived": .array(names), "clientAddress": .string(message.clientAddress),
+                            "survived": .array(names), "services": .array(services),
+                            "clientAddress": .string(message.clientAddress),
                             "seen": Deliverability.SeenMail(message).json,
                         ]),
                     in: project.id)

@@ -20,8 +20,8 @@ struct CanaryCheck {
 
     /// What became of it.
     enum Outcome {
-        /// Names of the fields that arrived.
-        case arrived(survivors: [String], client: String)
+        /// Names of the fields that arrived, and the authserv-ids of its Authentication-Results among them.
+        case arrived(survivors: [String], services: [String], client: String)
         /// Postfix does not let us be a stranger.
         case noXCLIENT(String)
         case refused(String)
@@ -47,8 +47,10 @@ struct CanaryCheck {
         let token = context.tokens.token(.canary, for: id)
         if let outcome = try send(token) { return outcome }
         guard let outcome = try await Self.outcome(of: id, context, within: Self.patience) else { return .lost }
-        let names = outcome.detail["survived"]?.arrayValue?.compactMap(\.stringValue) ?? []
-        return .arrived(survivors: names, client: outcome.detail["clientAddress"]?.stringValue ?? "")
+        func list(_ key: String) -> [String] { outcome.detail[key]?.arrayValue?.compactMap(\.stringValue) ?? [] }
+        return .arrived(
+            survivors: list("survived"), services: list("services"),
+            client: outcome.detail["clientAddress"]?.stringValue ?? "")
     }
 
     /// Waits until the daemon has seen a mail of ours; nil when it has not in that time.

@@ -21,7 +21,7 @@ extension CheckCommand {
 
     private static func report(_ outcome: CanaryCheck.Outcome, _ check: CanaryCheck, _ place: String) -> Bool {
         switch outcome {
-        case .arrived(let survivors, let client):
+        case .arrived(let survivors, let services, let client):
             if client != check.client {
                 print("\(place): warning: the daemon took the client for \(client), so the test says little")
             }
@@ -29,13 +29,15 @@ extension CheckCommand {
             var isGood = true
             for name in survivors {
                 let believers = CanaryCheck.believers(of: name, in: check.configuration)
+                let ids = name == "Authentication-Results" ? services.joined(separator: ", ") : ""
+                let what = ids.isEmpty ? name : "\(name) (\(ids))"
                 guard !believers.isEmpty else {
-                    print("\(place): warning: \(name) of a stranger arrives; no source of ours believes it")
+                    print("\(place): warning: \(what) of a stranger arrives; no source of ours believes it")
                     continue
                 }
                 isGood = false
                 print(
-                    "\(place): error: \(name) of a stranger arrives, and \(believers.joined(separator: ", ")) believes it "
+                    "\(place): error: \(what) of a stranger arrives, and \(believers.joined(separator: ", ")) believes it "
                         + "(remove it with conf/postfix/header_checks)")
             }
             return isGood

@@ -126,13 +126,16 @@ import WorkflowModel
         let token = stage.engine.context.tokens.token(.canary, for: id)
         let fields = CanaryMail.fields(token: token, service: "mx.example.com").map(\.field)
         let kept = fields.filter { ["X-Rspamd-Action", "Authentication-Results"].contains($0.name) }
+        let others = CanaryMail.fields(token: token, service: "Second.example.com").map(\.field)
+            .filter { $0.name == "Authentication-Results" }
         let genuine = HeaderField("X-Spam-Status", " No, score=0")
-        var mail = InboundStage.mail(fields: [HeaderField(CanaryMail.field, " \(token)")] + kept + [genuine])
+        var mail = InboundStage.mail(fields: [HeaderField(CanaryMail.field, " \(token)")] + kept + others + [genuine])
         #expect(await stage.receive(mail) == .discard)
         #expect(try await stage.events().isEmpty)
         let outcome = try #require(try await stage.outcomes().first)
         #expect(outcome.kind == .canary && outcome.id == id)
         #expect(outcome.detail["survived"] == ["X-Rspamd-Action", "Authentication-Results"])
+        #expect(outcome.detail["services"] == ["mx.example.com", "second.example.com"])
         // A stranger's canary is mail like any other.
         mail = InboundStage.mail(fields: [HeaderField(CanaryMail.field, " \(String(token.reversed()))")])
         #expect(await stage.receive(mail) == .continue)

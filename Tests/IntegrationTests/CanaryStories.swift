@@ -47,14 +47,42 @@ struct CanaryStories {
         try await story.stop()
     }
 
+    /// Two services of ours write results, and the border knows the name of one.
+    private static let services = "  authserv_ids: [mx.example.com, second.example.net]"
+
+    @Test func anAuthservIDThatTheBorderForgetsIsNamed() async throws {
+        let story = try await StorySite(
+            relayPort: nil, workflows: [.note("email.received", slug: "note")], isStripped: true,
+            verdicts: Self.services)
+        let daemon = try await story.start()
+        let checks = try story.directory.write(
+            "header_checks",
+            try String(contentsOfFile: "\(BuiltProduct.packageRoot)/conf/postfix/header_checks", encoding: .utf8))
+        try await story.site.postfix.reconfigure { $0.parameters["header_checks"] = "regexp:\(checks)" }
+        let answer = try await Self.check(story)
+        #expect(answer.status == .exited(1), "\(answer.text)")
+        #expect(
+            answer.text.contains(
+                "error: Authentication-Results (second.example.net) of a stranger arrives, and authres believes it"),
+            "\(answer.text)")
+        #expect(!answer.text.contains("(mx.example.com"), "\(answer.text)")
+        try await daemon.process.terminate()
+        try await story.stop()
+    }
+
     @Test func withoutXCLIENTTheLineForAnotherMachineIsSaid() async throws {
-        let story = try await StorySite(relayPort: nil, workflows: [.note("email.received", slug: "note")])
+        let story = try await StorySite(
+            relayPort: nil, workflows: [.note("email.received", slug: "note")], isStripped: true,
+            verdicts: Self.services)
         let daemon = try await story.start()
         try await story.site.postfix.reconfigure { $0.parameters["smtpd_authorized_xclient_hosts"] = "" }
         let answer = try await Self.check(story)
         #expect(answer.status == .exited(1), "\(answer.text)")
         #expect(answer.text.contains("swaks --server 127.0.0.1:\(story.site.postfix.port)"), "\(answer.text)")
         #expect(answer.text.contains("--to \(Site.inbox)"), "\(answer.text)")
+        for service in ["mx.example.com", "second.example.net"] {
+            #expect(answer.text.contains("'Authentication-Results: \(service); spf=pass"), "\(answer.text)")
+        }
         try await daemon.process.terminate()
         try await story.stop()
     }

@@ -15,6 +15,7 @@ final class StorySite: Sendable {
     /// - Parameters:
     ///   - relayPort: where the daemon submits; nil submits to the site's own Postfix.
     ///   - example: a workflow file of the project to apply as well, by its path in the package.
+    ///   - isStripped: verdict fields are believed without a scanner too.
     ///   - settings: further sections of the daemon's configuration, whole lines.
     ///   - routes: recipients whose mail becomes events, beside the site's inbox: `recipient: ADDRESS` or `domain: NAME`.
     ///   - hasScanner: rspamd in front, declared trusted; without it there are no verdicts.
@@ -25,14 +26,15 @@ final class StorySite: Sendable {
     ///   - databaseDirectory: where the database lies, when not beside the configuration.
     init(
         relayPort: UInt16?, workflows: [StoryWorkflow] = [.answerAndWait], example: String? = nil,
-        routes: [String] = [], hasScanner: Bool = false, settings: String = "", verdicts: String = "",
-        in directory: ServerDirectory? = nil, milter: String = "", milterSettings: String? = nil,
-        databaseDirectory: String? = nil
+        routes: [String] = [], hasScanner: Bool = false, isStripped: Bool = false, settings: String = "",
+        verdicts: String = "", in directory: ServerDirectory? = nil, milter: String = "",
+        milterSettings: String? = nil, databaseDirectory: String? = nil
     ) async throws {
         let directory = try directory ?? ServerDirectory.temporary()
         self.directory = directory
         var plan = Site.Plan(executable: try BuiltProduct.path())
         plan.hasScanner = hasScanner
+        plan.isStripped = isStripped
         plan.verdictLines = verdicts
         plan.milterLines = milter
         plan.databaseDirectory = databaseDirectory

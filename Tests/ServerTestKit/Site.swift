@@ -16,6 +16,8 @@ package final class Site: Sendable {
         package var workflows: [String] = []
         /// Whether rspamd runs in front; without it there is no verdict.
         package var hasScanner = true
+        /// Whether the daemon is told that forged verdict fields are removed, without a scanner too.
+        package var isStripped = false
         /// Whether the daemon submits to the sink directly instead of to Postfix.
         package var submitsToSink = false
         package var sink = SMTPSink.Behaviour()
@@ -80,7 +82,7 @@ package final class Site: Sendable {
             \(plan.smtpLines)
             verdicts:
               rspamd_headers: \(plan.hasScanner)
-              stripped_at_border: \(plan.hasScanner)
+              stripped_at_border: \(plan.hasScanner || plan.isStripped)
             \(plan.verdictLines)
             routes:
               - recipient: \(Self.inbox)
