@@ -185,7 +185,9 @@ import Testing
         _ = try client.recipient("<nobody1@here.example>")
         _ = try client.recipient("<in@here.example>")
         #expect(try client.recipient("<nobody2@here.example>").code == "c")
+        let before = milter.server.gauges.refusedRecipients
         #expect(try client.recipient("<in4@here.example>").text.hasPrefix("452 4.5.3 "))
+        #expect(milter.server.gauges.refusedRecipients == before + 1)
         _ = try client.data()
         try client.endOfHeader()
         #expect(try client.endOfMessage(queueID: "MIXED").code == "c")
