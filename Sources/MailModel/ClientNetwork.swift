@@ -9,9 +9,7 @@ package enum ClientNetwork: Hashable, Sendable {
     /// Reads an address as text; `[…]`, `IPv6:` and an IPv4 address mapped into IPv6 are understood. What cannot be read
     /// counts as private: nobody's claim is trusted for it.
     package init(address: String) {
-        var text = address.lowercased().filter { $0 != "[" && $0 != "]" }
-        if text.hasPrefix("ipv6:") { text.removeFirst(5) }
-        if text.hasPrefix("::ffff:"), text.contains(".") { text.removeFirst(7) }
+        let text = Self.bare(address)
         if text.isEmpty || text == "::1" {
             self = .loopback
         } else if text.contains(":") {
@@ -20,6 +18,14 @@ package enum ClientNetwork: Hashable, Sendable {
         } else {
             self = ClientNetwork(dotted: text)
         }
+    }
+
+    /// Without brackets, the word `IPv6:` and what maps an IPv4 address into IPv6.
+    static func bare(_ address: String) -> String {
+        var text = address.lowercased().filter { $0 != "[" && $0 != "]" }
+        if text.hasPrefix("ipv6:") { text.removeFirst(5) }
+        if text.hasPrefix("::ffff:"), text.contains(".") { text.removeFirst(7) }
+        return text
     }
 
     private init(dotted text: String) {

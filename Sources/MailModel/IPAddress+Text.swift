@@ -93,5 +93,20 @@ package struct IPNetwork: Hashable, Sendable {
         self.length = length
     }
 
+    /// Reads `192.0.2.0/24` or `2001:db8::/32`, or one address; nil for anything else. Bits beyond the length do not
+    /// count.
+    package init?(text: String) {
+        let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
+        guard let address = parts.first.flatMap({ IPAddress($0) }) else { return nil }
+        var length = address.bytes.count * 8
+        if parts.count == 2 {
+            guard parts[1].utf8.allSatisfy({ (0x30...0x39).contains($0) }), let number = Int(parts[1]) else {
+                return nil
+            }
+            length = number
+        }
+        self.init(address, length: length)
+    }
+
     package func contains(_ other: IPAddress) -> Bool { other.begins(with: address, length: length) }
 }

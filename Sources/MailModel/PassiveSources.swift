@@ -15,11 +15,14 @@ package struct PassiveSources: Hashable, Sendable {
     }
 
     package let sources: [Source]
+    private let localNetworks: [IPNetwork]
     private let isBesideRspamd: Bool
     private let isBesideSpamAssassin: Bool
 
-    package init(_ sources: [Source]) {
+    /// - Parameter localNetworks: networks that are local to the scanners beside those that are local to everybody.
+    package init(_ sources: [Source], localNetworks: [IPNetwork] = []) {
         self.sources = sources
+        self.localNetworks = localNetworks
         isBesideRspamd = sources.contains { if case .rspamd = $0 { true } else { false } }
         isBesideSpamAssassin = sources.contains { if case .spamAssassin = $0 { true } else { false } }
     }
@@ -29,11 +32,14 @@ package struct PassiveSources: Hashable, Sendable {
         var verdicts = ScanVerdicts()
         guard !sources.isEmpty else { return verdicts }
         if let user = message.authenticatedUser, !user.isEmpty { return verdicts }
-        let network = ClientNetwork(address: message.clientAddress)
+        let isDeclaredLocal = isDeclaredLocal(message.clientAddress)
+        let isPublic = !isDeclaredLocal && ClientNetwork(address: message.clientAddress) == .public
         for source in sources {
             if case .rspamd(let headers) = source {
-                verdicts.merge(headers.verdicts(of: message, isBesideSpamAssassin: isBesideSpamAssassin))
-            } else if network == .public {
+                verdicts.merge(
+                    headers.verdicts(
+                        of: message, isLocalClient: isDeclaredLocal, isBesideSpamAssassin: isBesideSpamAssassin))
+            } else if isPublic {
                 verdicts.merge(read(source, message))
             }
         }
@@ -42,6 +48,11 @@ package struct PassiveSources: Hashable, Sendable {
             for check in [VerdictCheck.spam, .virus] where verdicts[check] == .pass { verdicts[check] = .gray }
         }
         return verdicts
+    }
+
+    private func isDeclaredLocal(_ client: String) -> Bool {
+        guard !localNetworks.isEmpty, let address = IPAddress(ClientNetwork.bare(client)) else { return false }
+        return localNetworks.contains { $0.contains(address) }
     }
 
     private func read(_ source: Source, _ message: ReceivedMessage) -> ScanVerdicts {

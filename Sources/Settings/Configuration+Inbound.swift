@@ -22,6 +22,7 @@ extension Configuration.Verdicts {
         }
         self.sources = sources
         strippedAtBorder = reading.value(Schema.Verdicts.strippedAtBorder)
+        localNetworks = reading.values(Schema.Verdicts.localNetworks)
         deadline = reading.value(Schema.Verdicts.deadline)
         scans = reading.value(Schema.Verdicts.scans)
     }

@@ -207,6 +207,8 @@ package struct Configuration: Sendable {
         package let sources: [VerdictSource]
         /// `verdicts.stripped_at_border`.
         package let strippedAtBorder: Bool
+        /// `verdicts.local_networks`. Addresses, and networks like `192.0.2.0/24`, in lower case.
+        package let localNetworks: [String]
         /// `verdicts.deadline`.
         package let deadline: Duration
         /// `verdicts.scans`.

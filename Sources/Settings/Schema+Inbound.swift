@@ -138,6 +138,14 @@ extension Schema {
             ignored.
             """
         )
+        static let localNetworks = ListEntry(
+            "verdicts.local_networks", of: .network, example: ["192.0.2.0/24"],
+            """
+            Networks with public addresses whose mail your scanners or the border leave alone, as rspamd does with its \
+            local_addrs, SpamAssassin with trusted_networks and some with Postfix's mynetworks: header sources say nothing \
+            about mail from there, because nobody has removed forged fields. Loopback and private networks always are local.
+            """
+        )
         static let deadline = Entry.duration(
             "verdicts.deadline", .seconds(1)...(.seconds(3600)), default: .seconds(60), example: .seconds(120),
             """
@@ -150,8 +158,8 @@ extension Schema {
             "How many messages are shown to the scanners at once.")
 
         static let settings = [
-            sources, rspamdHeaders.setting, strippedAtBorder.setting, authservIDs.setting, deadline.setting,
-            scans.setting,
+            sources, rspamdHeaders.setting, strippedAtBorder.setting, authservIDs.setting, localNetworks.setting,
+            deadline.setting, scans.setting,
         ]
 
         /// One entry of `verdicts.sources`.

@@ -94,6 +94,19 @@ extension TextRule {
         return text.lowercased()
     }
 
+    static let network = TextRule(name: "IP address, or network like 192.0.2.0/24") { text throws(Complaint) in
+        let parts = text.split(separator: "/", omittingEmptySubsequences: false).map { String($0) }
+        let bits = Hostname.isIPv4(parts[0]) ? 32 : 128
+        let isDigits = parts.count == 2 && parts[1].utf8.allSatisfy { (0x30...0x39).contains($0) }
+        let isLength = isDigits && Int(parts[1]).map { $0 <= bits } == true
+        guard Hostname.isAddress(parts[0]), parts.count == 1 || isLength else {
+            throw Complaint(
+                message: "`\(text)` is no IP address and no network",
+                mend: "write for example 192.0.2.0/24 or 2001:db8::/32")
+        }
+        return text.lowercased()
+    }
+
     /// IPv4 alone: the resolver's calls take no other where they are told whom to ask.
     static let nameServer = TextRule(name: "IPv4 address, or address:port") { text throws(Complaint) in
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)

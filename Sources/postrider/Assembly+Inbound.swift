@@ -70,7 +70,7 @@ extension Assembly {
                 case .receivedSPF: .receivedSPF
                 case .rspamdHTTP, .spamd, .clamd: nil
                 }
-            })
+            }, localNetworks: configuration.verdicts.localNetworks.compactMap { IPNetwork(text: $0) })
     }
 
     /// The sources that are asked.

@@ -54,6 +54,22 @@ import Testing
         #expect(IPAddress(bytes: [UInt8](repeating: 8, count: count)) == nil)
     }
 
+    @Test(arguments: [
+        ("192.0.2.0/24", "192.0.2.255", "192.0.3.0"), ("192.0.2.77/24", "192.0.2.1", "192.0.1.1"),
+        ("192.0.2.7", "192.0.2.7", "192.0.2.8"), ("2001:db8::/33", "2001:db8:7fff::1", "2001:db8:8000::"),
+        ("2001:db8::1", "2001:db8::1", "2001:db8::2"), ("0.0.0.0/0", "8.8.8.8", "::8"),
+    ])
+    func networkHoldsWhatBeginsLikeIt(text: String, inside: String, outside: String) throws {
+        let network = try #require(IPNetwork(text: text))
+        let (inside, outside) = (try #require(IPAddress(inside)), try #require(IPAddress(outside)))
+        #expect(network.contains(inside) && !network.contains(outside))
+    }
+
+    @Test(arguments: ["", "/", "/8", "192.0.2.0/", "192.0.2.0/33", "192.0.2.0/+8", "192.0.2.0/8/8", "::/129", "x/8"])
+    func otherTextIsNoNetwork(text: String) {
+        #expect(IPNetwork(text: text) == nil)
+    }
+
     @Test func addressIsShownAsPeopleWriteIt() throws {
         #expect(Self.address("192.0.2.7")?.description == "192.0.2.7")
         #expect(Self.address("2001:db8::7")?.description == "2001:db8:0:0:0:0:0:7")

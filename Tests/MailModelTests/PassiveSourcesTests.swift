@@ -40,6 +40,19 @@ import Testing
         #expect(Self.all.verdicts(of: message(Self.good, client: client)) == ScanVerdicts())
     }
 
+    /// Whom the scanners leave alone although his address is public.
+    @Test(arguments: [
+        ("203.0.113.9", true), ("[203.0.113.9]", true), ("::ffff:203.0.113.9", true), ("IPv6:2001:db8::1", true),
+        ("203.0.114.9", false), ("2001:db9::1", false),
+    ])
+    func declaredLocalClientsAreSilent(client: String, isLocal: Bool) throws {
+        let networks = try ["203.0.113.0/24", "2001:db8::/32"].map { try #require(IPNetwork(text: $0)) }
+        let sources = PassiveSources(Self.all.sources, localNetworks: networks)
+        let verdicts = sources.verdicts(of: message(Self.good, client: client))
+        #expect((verdicts == ScanVerdicts()) == isLocal)
+        #expect(verdicts.findings.isEmpty == isLocal)
+    }
+
     @Test func loggedInUsersAreSilent() {
         #expect(Self.all.verdicts(of: message(Self.good, user: "ann")) == ScanVerdicts())
     }

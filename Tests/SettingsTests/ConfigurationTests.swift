@@ -222,6 +222,7 @@ import Testing
             verdicts:
               stripped_at_border: true
               deadline: 2m
+              local_networks: [192.0.2.0/24, "2001:DB8::/32", "::1"]
               sources:
                 - {source: spamassassin-headers, gray_min: 3.5}
                 - {source: authres, authserv_ids: [MX.example.com]}
@@ -238,6 +239,7 @@ import Testing
                 reply_to_bcc: true
               - pattern: "x[0-9]+@example.com"
             """)
+        #expect(configuration.verdicts.localNetworks == ["192.0.2.0/24", "2001:db8::/32", "::1"])
         let sources = configuration.verdicts.sources
         #expect(sources.map(\.kind) == [.spamAssassinHeaders, .authres, .rspamdHTTP, .clamd])
         #expect(sources[0].grayMinimum == 3.5 && configuration.verdicts.authservIDs == ["mx.example.com"])
