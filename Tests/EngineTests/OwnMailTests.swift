@@ -8,7 +8,7 @@ import WorkflowModel
 /// Mail of our own that comes to us from elsewhere: its event says so, and mail about it is no such mail.
 @Suite struct OwnMailTests {
     /// A mail of ours as somebody forwards it, but for the fields that the test leaves out.
-    private func copy(_ stage: ReturnStage, marker: String? = nil, messageID: String? = nil, reversePath: String)
+    private func forwarded(_ stage: ReturnStage, marker: String? = nil, messageID: String? = nil, reversePath: String)
         -> ReceivedMessage
     {
         var headers = [
@@ -38,7 +38,7 @@ import WorkflowModel
 
     @Test(arguments: Sign.allCases) func theEventSaysWhatShowsIt(_ sign: Sign) async throws {
         let stage = try await ReturnStage()
-        let message = copy(
+        let message = forwarded(
             stage, marker: sign == .mark ? stage.marker : nil,
             messageID: sign == .identifier ? stage.messageID : nil,
             reversePath: sign == .returnPath ? stage.returnPath : "list@example.net")
@@ -52,7 +52,7 @@ import WorkflowModel
 
     @Test func whatNobodySignedShowsNothing() async throws {
         let stage = try await ReturnStage()
-        let message = copy(
+        let message = forwarded(
             stage, marker: String(stage.marker.reversed()), reversePath: "bounce+token@mail.example.com")
         let data = try await received(message, stage)
         #expect(data["mailClass"] == "ordinary" && data["classEvidence"] == nil)
