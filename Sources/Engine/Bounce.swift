@@ -94,12 +94,16 @@ package struct Bounce: Hashable, Sendable {
 
     package var kind: Kind {
         // It must not count against an address, however often it happens.
-        if isBeforeRecipient { return reason.kind == .policy ? .policy : .configuration }
+        if isBeforeRecipient { return reason.kind == .policy || reason == .rateLimited ? .policy : .configuration }
         return switch reason.kind {
         // What was refused for now until the end may be taken another time.
         case .address: isExpired || status?.category == 4 ? .transient : .permanent
         // RFC 3463 section 3.3: the mailbox is disabled, and not for now. Without the code the words may mean less.
-        case .transient: reason == .mailboxDisabled && status == EnhancedStatus(5, 2, 1) ? .permanent : .transient
+        case .transient where reason == .mailboxDisabled && status == EnhancedStatus(5, 2, 1): .permanent
+        // A limit is over after a while. A policy that refuses for good because of one (5.7.28: the rate of our whole
+        // network) speaks of our reputation.
+        case .transient where reason == .rateLimited && status?.category == 5 && status?.subject == 7: .policy
+        case .transient: .transient
         case .policy: .policy
         case .configuration: .configuration
         case .unknown, .none: isExpired ? .transient : .undetermined

@@ -22,6 +22,7 @@ package enum BounceReason: String, Hashable, Sendable, CaseIterable {
     case loop
     /// The other system failed: disk full, configuration, a program of its.
     case system
+    /// Too much at once, from us or for the mailbox.
     case rateLimited = "rate_limited"
     case greylisted
     /// Sent from an address or network that is not wanted there.
@@ -64,8 +65,9 @@ package enum BounceReason: String, Hashable, Sendable, CaseIterable {
     package var kind: Kind {
         switch self {
         case .userUnknown, .hostUnknown, .moved, .noMailAccepted: .address
-        case .mailboxDisabled, .mailboxFull, .tooLarge, .expired, .network, .loop, .system, .greylisted: .transient
-        case .rateLimited, .blocked, .spam, .virus, .content, .policy, .recipientRefused: .policy
+        case .mailboxDisabled, .mailboxFull, .tooLarge, .expired, .network, .loop, .system, .rateLimited, .greylisted:
+            .transient
+        case .blocked, .spam, .virus, .content, .policy, .recipientRefused: .policy
         case .unauthenticated, .relaying, .senderRefused, .syntax: .configuration
         case .delivered, .delayed: .none
         case .undefined: .unknown

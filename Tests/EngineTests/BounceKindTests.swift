@@ -14,6 +14,11 @@ import WorkflowModel
         (552, "5.3.4", "Message too big", .transient), (554, nil, "Transaction failed", .undetermined),
         (553, "5.1.8", "Sender address rejected: Domain not found", .configuration),
         (550, "5.4.4", "Host not found", .permanent),
+        (556, "5.1.10", "Domain does not accept mail (nullMX)", .permanent), (556, nil, "nullMX", .permanent),
+        (450, "4.2.1", "The user is receiving mail at a rate that prevents delivery, too many messages", .transient),
+        (554, nil, "Too many messages, slow down", .transient),
+        (550, "5.7.28", "Unusual rate of mail from your network", .policy),
+        (550, "5.7.1", "Rate limit exceeded", .policy),
     ]
 
     @Test(arguments: refusals)
@@ -27,6 +32,8 @@ import WorkflowModel
         #expect(
             Bounce(Reply(code: 450, enhancedCode: "4.1.1", text: "User unknown"), isExpired: true).kind == .transient)
         #expect(Bounce(Reply(code: 451, text: "Try again"), isExpired: true).kind == .transient)
+        let limit = Reply(code: 421, enhancedCode: "4.7.28", text: "Too many connections from your host")
+        #expect(Bounce(limit, isExpired: true).kind == .transient)
     }
 
     @Test func aDiagnosticIsOneBoundedLine() {

@@ -42,6 +42,21 @@ import WorkflowModel
         #expect(data["bounceType"] == "transient" && data["softBounces"] == 1 && data["isExpired"] == true)
     }
 
+    /// A limit that stood until the mail was given up counts as a full mailbox does.
+    @Test func aLimitCountsWhenTheMailIsGivenUp() async throws {
+        let stage = try await stage { ($0.firstRetry, $0.maximalLifetime) = (60, 30) }
+        try await send(
+            stage,
+            [
+                .deferred(
+                    reply: Reply(
+                        code: 450, enhancedCode: "4.7.1", text: "Rate limit exceeded", stage: .recipient))
+            ])
+        let data = try #require(try await stage.events("email.failed").first)
+        #expect(data["bounceType"] == "transient" && data["reason"] == "rate_limited" && data["softBounces"] == 1)
+        #expect(try await stage.engine.counter("bounces_policy") == 0)
+    }
+
     @Test func aRefusalOfTheContentSuppressesNobody() async throws {
         let stage = try await stage()
         try await send(

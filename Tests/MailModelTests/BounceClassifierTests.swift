@@ -69,6 +69,8 @@ struct BounceClassifierTests {
     @Test func refusedForNowIsTransientUntilWordsSayMore() {
         #expect(reason("451 4.7.1 Not now", "4.7.1", 451).kind == .transient)
         #expect(reason("450 4.7.0 You are greylisted", "4.7.0", 450).kind == .transient)
+        #expect(reason("421 4.7.0 Too many connections from your host", "4.7.0", 421).kind == .transient)
+        #expect(reason("", "4.7.28", 421).kind == .transient)
         #expect(reason("421 4.7.0 Your host is blocked by us", "4.7.0", 421).kind == .policy)
         #expect(reason("554 5.7.1 Not now", "5.7.1", 554).kind == .policy)
     }
