@@ -75,6 +75,8 @@ extension Dispatch {
         _ decided: AttemptRecord, of entry: OutboxEntry, subject: String = "", outcome: DeliveryOutcome? = nil,
         gate: DepartureGate? = nil, in transaction: EngineTransaction
     ) throws {
+        var decided = decided
+        decided.resolvedAttempts = try resolvedAttempts(of: entry, at: decided, in: transaction)
         if try transaction.store.record(decided, of: entry.id) { try transaction.count(decided, of: entry) }
         if decided.isUncertain { try transaction.store.count("possible_duplicates", by: 1) }
         if let due = decided.dueAt { transaction.wakes.mail(entry.queue, dueAt: due) }
@@ -137,7 +139,10 @@ extension Dispatch {
         data["reply"] = .string(attempt.reply)
         data["attempts"] = .int(Int64(entry.attempts + (attempt.isAttempt ? 1 : 0)))
         if let queueID = attempt.relayQueueID { data["relayQueueId"] = .string(queueID) }
-        if attempt.status == .delivered { data["sentAt"] = .string("\(attempt.at)") }
+        if attempt.status == .delivered {
+            data["sentAt"] = .string("\(attempt.at)")
+            if entry.uncertainAttempts > attempt.resolvedAttempts { data["isPossibleDuplicate"] = true }
+        }
         if attempt.status == .bounced { data["bouncedAt"] = .string("\(attempt.at)") }
         return data
     }

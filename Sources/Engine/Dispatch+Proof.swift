@@ -36,4 +36,14 @@ extension Dispatch {
         case .none: return false
         }
     }
+
+    /// Of the attempts of a delivered mail that had ended in the dark, how many are known by now to have made no second copy:
+    /// those that were dropped at the door, the last one among them, and one that was found in the relay's queue.
+    func resolvedAttempts(
+        of entry: OutboxEntry, at end: AttemptRecord, in transaction: EngineTransaction
+    ) throws -> Int {
+        guard end.status == .delivered, entry.uncertainAttempts > 0 else { return 0 }
+        let discarded = try transaction.store.acceptances(of: entry.id).count { $0.isDiscarded }
+        return min(entry.uncertainAttempts, discarded + (end.isAttempt ? 0 : 1))
+    }
 }

@@ -35,7 +35,8 @@ package struct OutboxEntry: Hashable, Sendable {
     package var attempts: Int
     /// When the first attempt was made; nil before.
     package var firstAttemptAt: Timestamp?
-    /// Attempts whose end nobody knows: the relay may have taken the mail.
+    /// Attempts whose end nobody knows: the relay may have taken the mail. Of a delivered mail, those that may have made a copy
+    /// beside the one that was taken.
     package var uncertainAttempts: Int
     /// Generation of the events that this mail brings about.
     package var generation: Int
@@ -69,6 +70,10 @@ extension OutboxEntry {
         if request.broadcast != nil { return "CAMPAIGN" }
         return executionID == nil ? "TRANSACTIONAL" : "WORKFLOW"
     }
+
+    /// Its recipient may have got it more than once, always with the same Message-ID: an attempt ended in the dark, and was
+    /// followed by another.
+    package var isPossibleDuplicate: Bool { uncertainAttempts > (status == .delivered ? 0 : 1) }
 
     /// What every event of the mail says of it.
     var eventData: JSONObject {
@@ -105,6 +110,8 @@ package struct AttemptRecord: Hashable, Sendable {
     /// The relay's queue id, when it took the mail.
     package var relayQueueID: String?
     package var isUncertain: Bool
+    /// Attempts that had ended in the dark, and of which it is known now that they made no second copy.
+    package var resolvedAttempts = 0
     /// Whether the relay was asked at all.
     package var isAttempt = true
     /// The relay it was handed to, by name.

@@ -58,7 +58,7 @@ extension SQLSession {
             $0.add(attempt.status.rawValue)
             $0.add(attempt.dueAt)
             $0.add(attempt.isAttempt)
-            $0.add(attempt.isUncertain)
+            $0.add((attempt.isUncertain ? 1 : 0) - attempt.resolvedAttempts)
             $0.add(attempt.reply)
             $0.add(attempt.relayQueueID)
             $0.add(attempt.status == .pending ? nil : attempt.at)

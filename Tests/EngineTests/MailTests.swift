@@ -91,6 +91,15 @@ private let sendHello: JSONObject = ["mail": ["type": "SEND_EMAIL", "config": ["
         try await engine.runDispatch(transport)
         #expect(transport.sent.count == 2 && transport.sent[0].bytes == transport.sent[1].bytes)
         #expect(try await engine.counter("possible_duplicates") == 1)
+        let project = engine.project.id
+        let events = try await engine.context.store.read {
+            try $0.newestEventData(of: "email.sent", in: project, among: 50)
+        }
+        let data = try #require(events.first)
+        #expect(data["isPossibleDuplicate"] == true)
+        let id = try #require(data["emailId"]?.stringValue.flatMap { Identifier($0) })
+        let status = try await DirectMail(context: engine.context).status(of: id, project: project)
+        #expect(status.entry.isPossibleDuplicate)
     }
 
     @Test func claimOfADeadDaemonIsTriedAgainAndCounted() async throws {

@@ -117,6 +117,16 @@ extension Intake {
         return try await rig.context.store.read { try $0.acceptances(of: id) }
     }
 
+    /// What `email.sent` says of it.
+    private func saysPossibleDuplicate(_ rig: Rig) async throws -> JSON? {
+        let project = rig.engine.project.id
+        let events = try await rig.context.store.read {
+            try $0.newestEventData(of: "email.sent", in: project, among: 50)
+        }
+        let data = try #require(events.first)
+        return data["isPossibleDuplicate"]
+    }
+
     private static let lost = DeliveryOutcome.unknown(reason: "connection lost after DATA")
 
     @Test func whatGoesInIsNoted() async throws {
@@ -140,6 +150,8 @@ extension Intake {
         #expect(mail.entry.status == .delivered && mail.queueID == "0A1")
         #expect(try await rig.engine.counter("duplicates_prevented") == 1)
         #expect(try await rig.engine.counter("possible_duplicates") == 0, "it was not one")
+        #expect(!mail.entry.isPossibleDuplicate)
+        #expect(try await saysPossibleDuplicate(rig) == nil)
     }
 
     @Test func mailThatIsNowhereIsWaitedForAndThenSentAgain() async throws {
@@ -164,6 +176,8 @@ extension Intake {
         #expect(rig.transport.mails.count == 2 && rig.transport.verdicts == [.continue, .continue])
         #expect(try await acceptances(rig).map(\.queueID) == ["0A1", "0A2"])
         #expect(try await rig.engine.counter("possible_duplicates") == 1)
+        #expect(try await entry(rig).entry.isPossibleDuplicate)
+        #expect(try await saysPossibleDuplicate(rig) == true)
     }
 
     /// The proof comes after the second attempt has begun.
@@ -185,6 +199,27 @@ extension Intake {
         #expect(try await acceptances(rig).map(\.isDiscarded) == [false, true])
         #expect(try await rig.engine.counter("submissions_discarded") == 1)
         #expect(try await rig.engine.counter("possible_duplicates") == 0, "the second copy was dropped")
+        #expect(try await entry(rig).entry.isPossibleDuplicate == false)
+        #expect(try await saysPossibleDuplicate(rig) == nil)
+    }
+
+    /// Two attempts ended in the dark, and the second of them is found: the first may be a copy beside it.
+    @Test func oneThatIsFoundDoesNotSpeakForTheOther() async throws {
+        let rig = try await rig()
+        rig.transport.play("0A1", Self.lost)
+        try await run(rig)
+        #expect(try await entry(rig).entry.isPossibleDuplicate == false, "nothing was sent again yet")
+        rig.engine.clock.advance(seconds: 80)
+        rig.transport.play("0A2", Self.lost)
+        try await run(rig)
+        #expect(rig.transport.mails.count == 2)
+        rig.listing.show(["0A2"])
+        rig.engine.clock.advance(seconds: 80)
+        try await run(rig)
+        #expect(rig.transport.mails.count == 2)
+        #expect(try await rig.engine.counter("possible_duplicates") == 1)
+        #expect(try await entry(rig).entry.isPossibleDuplicate)
+        #expect(try await saysPossibleDuplicate(rig) == true)
     }
 
     @Test func retryAfterARefusalIsNeverDiscarded() async throws {

@@ -28,6 +28,7 @@ struct BadRelayStories {
         #expect(try await daemon.counter("possible_duplicates") == dark)
         let status = try await daemon.mail(to: address)
         #expect(status?["status"] == "delivered" && status?["attempts"]?.intValue == Int64(Self.nonsense.count + 1))
+        #expect(status?["isPossibleDuplicate"] == .bool(dark > 0))
         try await daemon.process.terminate()
         try await story.stop()
     }
