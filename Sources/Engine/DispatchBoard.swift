@@ -6,7 +6,7 @@ import WorkflowModel
 /// The rules, in the order in which they are asked:
 /// - mail that somebody waits for goes first, but every fourth place is for mail to many however much else waits;
 /// - projects take turns, and within a project the domains of its recipients;
-/// - the last places of a relay are for projects that have no such mail under way, so that none waits for another's;
+/// - the last connections of a relay are for projects that have no such mail under way, so that none waits for another's;
 /// - what is paused, or faster than its pace, or known not to work, is passed over until that changes.
 struct DispatchBoard: Sendable {
     /// What a mail under way holds.
@@ -97,13 +97,14 @@ struct DispatchBoard: Sendable {
         var lookAgain = Timestamp.never
         relays.lookAhead(at: now)
         guard wantsMail else { return ([], .never) }
-        let free = relays.free
-        bulkCredit += free
+        let (free, usable) = (relays.free, relays.usable)
+        // What is kept for others stays free most of the time, and is nobody's share.
+        bulkCredit += usable
         let share = bulkCredit / 4
         bulkCredit %= 4
         var seats: [Seat] = []
         for place in 0..<free {
-            let isBulkFirst = place >= free - share
+            let isBulkFirst = place >= usable - share && place < usable
             guard
                 let seat = next(isBulk: isBulkFirst, at: now, &lookAgain)
                     ?? next(isBulk: !isBulkFirst, at: now, &lookAgain)
@@ -227,8 +228,9 @@ struct DispatchBoard: Sendable {
         }
         seat.relay = -1
         let choice = relays.choose(
-            project: seat.queue.project, slug: slugs[seat.queue.project], senderDomain: domain, isNewcomer: true,
-            excluding: tried, pauses: pauses, gates: &gates, at: now)
+            project: seat.queue.project, slug: slugs[seat.queue.project], senderDomain: domain,
+            // The mail itself is under way.
+            isNewcomer: running[seat.queue, default: 0] <= 1, excluding: tried, pauses: pauses, gates: &gates, at: now)
         switch choice {
         case .relay(let index):
             relays.begin(index, gates: &gates, at: now)

@@ -40,7 +40,7 @@ struct RelayBoard: Sendable {
     /// Messages that are made ready for each place, at most.
     private static let aheadLimit = 6
 
-    /// With several projects fewer: should the relay be slow all of a sudden, another's mail waits for their end.
+    /// With several projects fewer, and only for projects that have nothing under way (`room`).
     private func aheadLimit(_ relay: Relay) -> Int {
         keepsPlaces ? max(1, relay.places / 2) : relay.places * Self.aheadLimit
     }
@@ -58,6 +58,8 @@ struct RelayBoard: Sendable {
     }
 
     var free: Int { relays.reduce(0) { $0 + max(0, $1.free) } }
+    /// Of these, the ones that anybody may have.
+    var usable: Int { relays.reduce(0) { $0 + max(0, room($1)) } }
     var running: Int { relays.reduce(0) { $0 + $1.running } }
     var wantsMail: Bool { relays.contains(where: \.wantsMail) }
 
@@ -67,6 +69,12 @@ struct RelayBoard: Sendable {
     private func reserve(_ relay: Relay) -> Int {
         guard keepsPlaces, relay.places > 1 else { return 0 }
         return max(1, relay.places / 8)
+    }
+
+    /// Places that are free for whoever has mail under way already. Where some are kept for others, these are connections: what
+    /// is made ready waits for one, and should the relay fall silent, it would have all of them, and another's mail none.
+    private func room(_ relay: Relay) -> Int {
+        keepsPlaces ? relay.places - reserve(relay) - relay.running : relay.free
     }
 
     /// Whose turn it is among the relays for a mail: those that fit best, of them those in order and with a free place, of
@@ -109,7 +117,7 @@ struct RelayBoard: Sendable {
                     continue
                 }
                 isAnyInOrder = true
-                guard relay.free > (isNewcomer ? 0 : reserve(relay)) else {
+                guard (isNewcomer ? relay.free : room(relay)) > 0 else {
                     waitsForEnd = true
                     continue
                 }
