@@ -8,6 +8,8 @@ extension Dispatch {
     struct Errand: Sendable {
         private let subject: Subject
         var seat: DispatchBoard.Seat
+        /// Scopes of the days' ceilings of relays that were tried for it just now, and whose places it has given up.
+        var triedScopes: [String] = []
 
         private final class Subject: Sendable {
             let entry: OutboxEntry
@@ -199,9 +201,14 @@ extension Dispatch {
                 let next = board.failOver(
                     &seat, from: failed, tried: alreadyTried, sender: departure.built.sender, at: now,
                     jitter: Self.jitter(errand.entry))
-                return (relay: next.relay, hasAnother: next.hasAnother, changed: next.changed, seat: seat)
+                let isGivenUp = seat.relay != held.relay
+                return (
+                    relay: next.relay, hasAnother: next.hasAnother, changed: next.changed, seat: seat,
+                    scopes: isGivenUp ? board.relayScopes(of: held) : []
+                )
             }
             errand.seat = next.seat
+            errand.triedScopes += next.scopes
             if let changed = next.changed { tell(of: changed) }
             guard let relay = next.relay else {
                 isToBeTriedAgain = isToBeTriedAgain || next.hasAnother
@@ -235,7 +242,9 @@ extension Dispatch {
 
     private func withdraw(_ errand: Errand, _ reason: String) {
         finish(errand.seat, with: nil, errand.entry)
-        settle([SettledAttempt(errand, AttemptRecord(withdrawnFor: reason, at: context.clock.now()))])
+        var attempt = SettledAttempt(errand, AttemptRecord(withdrawnFor: reason, at: context.clock.now()))
+        attempt.scopes = errand.triedScopes
+        settle([attempt])
     }
 
     private func putOff(_ errand: Errand, until time: Timestamp) {
@@ -268,7 +277,7 @@ extension Dispatch {
                 var attempt = SettledAttempt(end.errand, record)
                 attempt.subject = end.subject
                 attempt.outcome = outcome
-                if !scopes.isEmpty { attempt.scopes = scopes[index] }
+                if !scopes.isEmpty { attempt.scopes = scopes[index] + end.errand.triedScopes }
                 attempt.gate = try? end.errand.material.get().gate
                 return attempt
             })

@@ -354,6 +354,11 @@ struct DispatchBoard: Sendable {
         gates.scopes(of: seat.gates + (seat.relay >= 0 ? relays.relays[seat.relay].gates : []))
     }
 
+    /// The same for its relay alone.
+    func relayScopes(of seat: Seat) -> [String] {
+        seat.relay >= 0 ? gates.scopes(of: relays.relays[seat.relay].gates) : []
+    }
+
     /// Mails of a queue that could go at once, as far as it has been read.
     func readyCount(in queue: OutboxQueue) -> Int { lanes.readyCount(in: queue) }
 

@@ -42,6 +42,25 @@ private let down = DeliveryOutcome.unreachable(reason: "no connection")
         #expect(Set(stage.relays[0].sent.map(\.recipient)).count == 50)
     }
 
+    /// A relay that warms up has had its attempts also where another took the mail in the end, and after a restart.
+    @Test func attemptsThatFailedOverCountForTheirDayOverARestart() async throws {
+        let rules = [RelayRules(name: "a"), RelayRules(name: "b", isBackup: true)]
+        let stage = try await DispatchStage(relays: rules) {
+            $0.pacing = [PacingRule(.relays(["a"]), Pace(perDay: 5))]
+        }
+        stage.relays[0].answer(Array(repeating: down, count: 3))
+        try await stage.fill((0..<3).map { "p\($0)@example.org" })
+        await stage.send()
+        #expect(stage.relays.map(\.sent.count) == [3, 3])
+        let next = Dispatch(
+            context: stage.engine.context,
+            relays: zip(rules, stage.relays).map { MailRelay($0, transport: $1) })
+        try await next.recover()
+        try await stage.fill((0..<10).map { "q\($0)@example.org" })
+        await stage.send(next)
+        #expect(stage.relays.map(\.sent.count) == [5, 3])
+    }
+
     @Test func outcomeThatNobodyKnowsIsNotTriedElsewhereAtOnce() async throws {
         let stage = try await DispatchStage(relays: [RelayRules(name: "a"), RelayRules(name: "b", isBackup: true)])
         stage.relays[0].answer([.unknown(reason: "lost after DATA")])
