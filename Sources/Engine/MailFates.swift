@@ -38,9 +38,10 @@ extension EngineTransaction {
                 enhancedCode: outcome.enhancedCode, reply: outcome.reply))
     }
 
-    /// The relay gave it up after its lifetime: what it was told last is the reason.
+    /// The relay gave it up after its lifetime: what it was told last is the reason. The line speaks of everybody who is still
+    /// under the queue id: a copy for an archive, perhaps, and not the mail, which has gone on long ago.
     func relayGaveUp(_ mail: RelayedMail, queueID: String, at time: Timestamp) throws {
-        guard mail.fate?.status.isFinal != true else { return }
+        guard mail.fate?.hasLeft(queueID) != true else { return }
         try settle(
             mail,
             MailFate(
@@ -101,6 +102,16 @@ extension OutboxEntry {
 }
 
 extension MailFate {
+    /// Whether the mail is known to be under that queue id no more.
+    fileprivate func hasLeft(_ queueID: String) -> Bool {
+        switch status {
+        // A reply is the filter's, or the next queue's, that has taken it from there.
+        case .queued: self.queueID == queueID && reply != nil
+        case .deferred: self.queueID != queueID
+        case .delivered, .bounced, .expired: true
+        }
+    }
+
     /// Why it did not arrive.
     fileprivate var bounce: Bounce {
         let text = reply ?? ""

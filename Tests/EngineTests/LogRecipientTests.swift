@@ -26,7 +26,7 @@ import WorkflowModel
     /// - Returns: what has become of the mail by then.
     private func take(
         _ engine: EngineFixture, _ id: Identifier, _ status: MailLogRecord.Outcome.Status, to recipient: String,
-        instead original: String? = nil, _ reply: String = "250 ok"
+        instead original: String? = nil, _ reply: String = "250 ok", queueID: String = "0A0000001", isHop: Bool = false
     ) async throws -> MailFate.Status? {
         let now = engine.clock.now()
         let outcome = MailLogRecord.Outcome(
@@ -34,7 +34,20 @@ import WorkflowModel
             enhancedCode: status == .sent ? "2.0.0" : "5.1.1", reply: reply)
         return try await engine.context.transact { transaction -> MailFate.Status? in
             guard let mail = try transaction.store.relayedMail(id) else { return nil }
-            try transaction.relayTried(mail, outcome, queueID: "0A0000001", isHop: false, at: now)
+            try transaction.relayTried(mail, outcome, queueID: queueID, isHop: isHop, at: now)
+            return try transaction.store.relayedMail(id)?.fate?.status
+        }
+    }
+
+    /// Everybody who is still under that queue id is given up.
+    /// - Returns: what has become of the mail by then.
+    private func giveUp(
+        _ engine: EngineFixture, _ id: Identifier, _ queueID: String = "0A0000001"
+    ) async throws -> MailFate.Status? {
+        let now = engine.clock.now()
+        return try await engine.context.transact { transaction -> MailFate.Status? in
+            guard let mail = try transaction.store.relayedMail(id) else { return nil }
+            try transaction.relayGaveUp(mail, queueID: queueID, at: now)
             return try transaction.store.relayedMail(id)?.fate?.status
         }
     }
@@ -51,6 +64,36 @@ import WorkflowModel
         #expect(try await take(engine, id, .sent, to: "archive@example.com") == nil)
         #expect(try await take(engine, id, .bounced, to: "ann@example.org", "said: 550 5.1.1 no") == .bounced)
         #expect(try await suppressed(engine) == [.bounce])
+    }
+
+    /// The copy for the archive waits on for days, and is given up.
+    @Test func whatIsGivenUpLaterIsNotTheMailThatArrived() async throws {
+        let (engine, database, id) = try await relayed()
+        _ = database
+        #expect(try await take(engine, id, .sent, to: "ann@example.org") == .delivered)
+        #expect(try await take(engine, id, .deferred, to: "archive@example.com", "connection refused") == .delivered)
+        #expect(try await giveUp(engine, id) == .delivered)
+        #expect(try await engine.counter("relay_expired") == 0)
+    }
+
+    @Test func whatIsGivenUpLaterIsNotTheMailThatWentOn() async throws {
+        let (engine, database, id) = try await relayed()
+        _ = database
+        #expect(try await take(engine, id, .sent, to: "ann@example.org", isHop: true) == .queued)
+        #expect(try await giveUp(engine, id) == .queued)
+        let second = "0B0000002"
+        #expect(try await take(engine, id, .deferred, to: "ann@example.org", "busy", queueID: second) == .deferred)
+        #expect(try await giveUp(engine, id) == .deferred)
+        #expect(try await engine.counter("relay_expired") == 0)
+        #expect(try await giveUp(engine, id, second) == .expired)
+        #expect(try await engine.counter("relay_expired") == 1)
+    }
+
+    /// Lines may be lost: nothing is known but that it was in the queue.
+    @Test func whatIsGivenUpAndWasNeverSeenIsExpired() async throws {
+        let (engine, database, id) = try await relayed()
+        _ = database
+        #expect(try await giveUp(engine, id) == .expired)
     }
 
     @Test func anAliasOfTheRecipientIsTheRecipient() async throws {
