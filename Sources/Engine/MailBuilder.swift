@@ -109,7 +109,7 @@ struct MailBuilder {
         }
         return MailDraft(
             from: from, to: [recipient], replyTo: replyTo.map { [$0] } ?? [],
-            subject: parts.subject, date: entry.createdAt.microseconds, messageID: entry.messageID,
+            subject: parts.subject, date: readyAt(entry).microseconds, messageID: entry.messageID,
             inReplyTo: request.answers?.messageID ?? Self.identifiers(request, "in-reply-to").first,
             references: references(request.answers) + Self.identifiers(request, "references"),
             // The text for people without HTML keeps the links that the author wrote.
@@ -118,6 +118,12 @@ struct MailBuilder {
             extraHeaders: Self.withoutOverridden(
                 headers(for: entry) + (links?.headers(for: request, bodies: [parts.html, parts.text]) ?? []), request),
             boundary: "postrider-\(entry.id)")
+    }
+
+    /// When its writer made it ready for transport (RFC 5322 section 3.6.1): when it was decided, or its window opened. The same for
+    /// every attempt; how long it waits after that is not known before the first, and a crash may leave no trace of that one.
+    private func readyAt(_ entry: OutboxEntry) -> Timestamp {
+        entry.request.earliest(notBefore: entry.createdAt, rules: context.zones)
     }
 
     // MARK: Addresses

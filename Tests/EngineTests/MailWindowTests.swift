@@ -74,6 +74,19 @@ import WorkflowModel
         engine.clock.advance(seconds: 16 * 3600)
         try await engine.runDispatch(transport)
         #expect(transport.sent.count == 2)
+        // Also its Date, from the first opening.
+        #expect(transport.sent[0].bytes == transport.sent[1].bytes)
+        withExtendedLifetime(database) {}
+    }
+
+    /// A mail that is decided on a Friday evening is no old mail on Monday.
+    @Test func mailIsDatedWhenItsWindowOpens() async throws {
+        let (engine, database) = try await prepared(at: "2026-01-09T18:00:00Z")
+        let transport = ScriptedTransport()
+        engine.clock.advance(seconds: 63 * 3600 + 600)
+        try await engine.runDispatch(transport)
+        let mail = try #require(transport.sent.first)
+        #expect(SentMail(mail).field("Date") == "Mon, 12 Jan 2026 09:00:00 +0000")
         withExtendedLifetime(database) {}
     }
 
