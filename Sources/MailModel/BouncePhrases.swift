@@ -7,7 +7,8 @@ enum BouncePhrases {
     typealias Group = (reason: BounceReason, phrases: [String])
 
     static let groups: [Group] = [
-        (.unauthenticated, unauthenticated), (.noMailAccepted, noMailAccepted), (.greylisted, greylisted),
+        (.unauthenticated, unauthenticated), (.blocked, notFromUs), (.noMailAccepted, noMailAccepted),
+        (.greylisted, greylisted),
         (.virus, virus), (.blocked, blocked), (.mailboxFull, mailboxFull), (.tooLarge, tooLarge), (.moved, moved),
         (.mailboxDisabled, mailboxDisabled), (.rateLimited, rateLimited), (.senderRefused, senderRefused),
         (.relaying, relaying), (.system, programs), (.spam, spam), (.content, content), (.loop, loop),
@@ -31,6 +32,12 @@ enum BouncePhrases {
         "unresolvable relay", "unable to verify your ip", "invalid rdns", "helo name*not resolve", "fcrdns",
         "reverse lookup", "without reverse", "reverse hostname", "does not have a valid reverse", "no reverse",
         "sender did not pass", "arc validation", "fail dkim", "pass spf",
+    ]
+
+    /// It takes mail, and none of ours: that says nothing about the address.
+    private static let notFromUs = [
+        "not accept mail from", "n't accept mail from", "not accept email from", "n't accept email from",
+        "not accept any mail from",
     ]
 
     private static let noMailAccepted = [

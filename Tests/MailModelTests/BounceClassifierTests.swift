@@ -31,6 +31,7 @@ struct BounceClassifierTests {
         ("554 5.7.1 Message identified as SPAM", .spam), ("554 5.4.6 Too many hops", .loop),
         ("connect to x.example[192.0.2.1]:25: Connection refused", .network),
         ("556 5.1.10 Domain does not accept mail (nullMX)", .noMailAccepted),
+        ("554 5.7.1 This server does not accept mail from dynamic addresses", .blocked),
         ("550 5.1.8 Sender address rejected: Domain not found", .senderRefused),
         ("no words that anybody knows", .undefined),
     ])
