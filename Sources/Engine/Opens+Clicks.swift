@@ -42,9 +42,8 @@ extension Opens {
         case .anonymous: return try countNameless(noted, of: entry, in: transaction)
         case .on: break
         }
-        let acceptedAt = try acceptance(of: entry, in: transaction)
         let window = Self.clickWindowFactor * configuration.prefetchWindow
-        let isPrefetch = acceptedAt.map { noted.at < $0.adding(seconds: window) } ?? true
+        let isPrefetch = try Self.isPrefetch(noted, of: entry, window: window, in: transaction)
         let hit = ClickHit(
             entryID: entry.id, at: noted.at, link: link, userAgent: noted.userAgent, network: noted.network,
             machineReason: noted.machineReason ?? (isPrefetch ? "prefetch" : nil))

@@ -108,8 +108,7 @@ package struct Opens: Sendable {
         case .anonymous: return try countNameless(noted, of: entry, in: transaction)
         case .on: break
         }
-        let acceptedAt = try acceptance(of: entry, in: transaction)
-        let isPrefetch = acceptedAt.map { noted.at < $0.adding(seconds: configuration.prefetchWindow) } ?? true
+        let isPrefetch = try Self.isPrefetch(noted, of: entry, window: configuration.prefetchWindow, in: transaction)
         let hit = PixelHit(
             entryID: entryID, at: noted.at, userAgent: noted.userAgent, network: noted.network,
             machineReason: noted.machineReason ?? (isPrefetch ? "prefetch" : nil))
@@ -146,8 +145,31 @@ package struct Opens: Sendable {
     /// In the place of a link that is not kept.
     package static let unnamedLink = "*"
 
+    /// Whether a look came too early for a person: before the mail was in a mailbox, or within the window behind that.
+    /// What the relay took at once the next server may put off for an hour (greylisting), and its scanners look when it
+    /// takes it; where the relay's log is followed, it says when that was.
+    /// - Parameter window: seconds.
+    static func isPrefetch(
+        _ noted: NotedFetch, of entry: OutboxEntry, window: Int64, in transaction: EngineTransaction
+    ) throws -> Bool {
+        guard let acceptedAt = try acceptance(of: entry, in: transaction),
+            noted.at >= acceptedAt.adding(seconds: window)
+        else { return true }
+        guard let fate = try transaction.store.fate(of: entry.id) else { return false }
+        switch fate.status {
+        case .delivered: return noted.at < fate.at.adding(seconds: window)
+        // The attempt that succeeds is not read in the log yet.
+        case .deferred: return noted.at < fate.at.adding(seconds: Self.longestDeferral)
+        case .queued, .bounced, .expired: return false
+        }
+    }
+
+    /// Seconds from one attempt of the relay to the next, at most: after them the line of the next one must have been
+    /// lost. Postfix takes 4000 unless told otherwise (`maximal_backoff_time`), and looks every 300 seconds.
+    private static let longestDeferral: Int64 = 2 * 3600
+
     /// When the relay took the mail. Before that only a scanner on its way can see it, unless an attempt ended unknown.
-    static func acceptance(of entry: OutboxEntry, in transaction: EngineTransaction) throws -> Timestamp? {
+    private static func acceptance(of entry: OutboxEntry, in transaction: EngineTransaction) throws -> Timestamp? {
         try transaction.store.deliveredAt(entry.id) ?? (entry.uncertainAttempts > 0 ? entry.createdAt : nil)
     }
 }

@@ -101,6 +101,8 @@ package protocol QueueReader: AnyObject {
     /// In the order of the attempts.
     func acceptances(of entry: Identifier) throws -> [Acceptance]
     func relayedMail(_ entry: Identifier) throws -> RelayedMail?
+    /// Nil where the relay's log says nothing of it.
+    func fate(of entry: Identifier) throws -> MailFate?
     func queuedDelivery(instance: String, queueID: String) throws -> QueuedDelivery?
     /// Nil when the source was never followed.
     func logPosition(of source: String) throws -> String?

@@ -31,6 +31,10 @@ extension SQLSession {
         }
     }
 
+    func fate(of entry: Identifier) throws -> MailFate? {
+        try firstDecoded("SELECT fate FROM outbox WHERE id = ?", entry) { Self.fate($0, 0) }
+    }
+
     /// What cannot be read is not known.
     static func fate(_ row: SQLRow, _ column: Int) -> MailFate? {
         (try? row.object(column)).flatMap { MailFate($0) }

@@ -224,7 +224,8 @@ extension Schema {
             "tracking.prefetch_window", .seconds(0)...(.seconds(3600)), default: .seconds(5), example: .seconds(30),
             """
             A pixel fetched sooner than this after delivery was fetched by a scanner; it is recorded as machine and \
-            fires no email.opened. For links it is twice that time.
+            fires no email.opened. For links it is twice that time. Where postfix.log is followed, delivery is also \
+            when the next server took the mail.
             """
         )
         static let maxHitsPerMail = Entry.integer(

@@ -13,6 +13,7 @@ extension FakeSession {
     func pruneQueue(before time: Timestamp) throws { throw Unsupported() }
     func acceptances(of entry: Identifier) throws -> [Acceptance] { throw Unsupported() }
     func relayedMail(_ entry: Identifier) throws -> RelayedMail? { throw Unsupported() }
+    func fate(of entry: Identifier) throws -> MailFate? { nil }
     func queuedDelivery(instance: String, queueID: String) throws -> QueuedDelivery? { throw Unsupported() }
     func logPosition(of source: String) throws -> String? { throw Unsupported() }
     func receivedQueueIDs(among queueIDs: Set<String>) throws -> Set<String> { throw Unsupported() }
