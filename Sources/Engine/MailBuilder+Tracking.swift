@@ -53,8 +53,8 @@ extension MailBuilder {
         return "\(base)/c/\(context.tokens.token(for: place, link: destination))"
     }
 
-    /// Nil for what stays as it is: whatever is no web address, our own pages, and an address that names the recipient, for
-    /// the token would carry it.
+    /// Nil for what stays as it is: whatever is no web address, our own pages, and an address that names the recipient or
+    /// the contact, for the token would carry it.
     private func destination(_ url: String, base: String, entry: OutboxEntry) -> String? {
         let bases = [base, context.trackingAddress.value].compactMap(\.self)
         guard let destination = LinkDestination.accepted(url, limit: TokenSigner.destinationLimit),
@@ -62,11 +62,13 @@ extension MailBuilder {
         else { return nil }
         // Without a sign of an address nothing need be compared.
         if destination.utf8.contains(UInt8(ascii: "@")) || destination.utf8.contains(UInt8(ascii: "%")) {
-            let recipient = entry.request.recipient.lowercased()
-            let lowered = destination.lowercased()
-            guard !lowered.contains(recipient), !lowered.contains(recipient.replacing("@", with: "%40")) else {
-                return nil
-            }
+            let request = entry.request
+            // The contact's own may be another one; a template has it by these names.
+            let people = [
+                Self.address(in: request.recipient) ?? request.recipient,
+                request.variables["contact"]?["email"]?.stringValue, request.variables["email"]?.stringValue,
+            ].compactMap(\.self)
+            guard !people.contains(where: { LinkDestination.names($0, in: destination) }) else { return nil }
         }
         return destination
     }

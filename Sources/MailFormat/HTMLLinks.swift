@@ -3,7 +3,7 @@ package enum HTMLLinks {
     /// The HTML with the addresses of its links replaced.
     ///
     /// Links are `href` of `a` and `area`, of tags that are closed and outside of scripts, styles and comments. One whose
-    /// tag has `data-no-track` stays as it is.
+    /// tag has `data-no-track` stays as it is, and one whose address has a character reference that is not known here.
     /// - Parameter replacement: gets the address as a browser reads it; nil leaves the link as it is.
     package static func rewrite(_ html: String, _ replacement: (String) -> String?) -> String {
         var html = html
@@ -14,7 +14,8 @@ package enum HTMLLinks {
             var copied = 0
             while let token = scanner.next() {
                 guard case .open(let tag) = token, tag.name == "a" || tag.name == "area", !tag.isUntracked,
-                    let href = tag.href, let place = tag.hrefPlace, let url = replacement(trimmed(href))
+                    let place = tag.hrefPlace, let href = address(of: tag, written: bytes[place]),
+                    let url = replacement(trimmed(href))
                 else { continue }
                 if result.isEmpty { result.reserveCapacity(bytes.count * 2) }
                 result.append(contentsOf: bytes[copied..<place.lowerBound])
@@ -25,6 +26,14 @@ package enum HTMLLinks {
             result.append(contentsOf: bytes[copied...])
             return String(decoding: result, as: UTF8.self)
         }
+    }
+
+    /// As a browser reads it; nil where that cannot be told.
+    /// - Parameter written: its quotes included.
+    private static func address(of tag: HTMLScanner.Tag, written: Slice<UnsafeRawBufferPointer>) -> String? {
+        guard written.contains(UInt8(ascii: "&")) else { return tag.href }
+        let isQuoted = written.first == UInt8(ascii: "\"") || written.first == UInt8(ascii: "'")
+        return HTMLReferences.resolved(Array(isQuoted ? written.dropFirst().dropLast() : written))
     }
 
     /// Without blanks at its ends, as browsers take it (WHATWG URL section 4.4).

@@ -62,6 +62,36 @@ struct HTMLTests {
         #expect(result == expected.replacing("NEW", with: "https://t.example/?a&amp;&quot;"))
     }
 
+    /// The address that a browser would go to.
+    @Test(arguments: [
+        ("https://x/?a=1&amp;b=2", "https://x/?a=1&b=2"), ("https://x/?a=1&b=2", "https://x/?a=1&b=2"),
+        ("https://x/?a=1&copy=2&reg=3&lt2=4", "https://x/?a=1&copy=2&reg=3&lt2=4"),
+        ("https://x/?a=&#38;b&#x26;c&AMP;d", "https://x/?a=&b&c&d"), ("https://x/a&nbsp;b", "https://x/a\u{A0}b"),
+        ("https://x/a&shy;b&zwnj;c", "https://x/a\u{AD}b\u{200C}c"), ("https://x/?a&&b&", "https://x/?a&&b&"),
+        ("https://x/?a&#;b&#x;c", "https://x/?a&#;b&#x;c"), ("https://x/?q=&euro;", "https://x/?q=€"),
+        ("https://x/?a=&amp;amp;b", "https://x/?a=&amp;b"), ("https://x/?a&b/c", "https://x/?a&b/c"),
+    ])
+    func addressesOfLinksAreReadAsBrowsersReadThem(written: String, address: String) {
+        for html in ["<a href=\"\(written)\">", "<a href='\(written)'>", "<a href=\(written)>"] {
+            var found: [String] = []
+            _ = HTMLLinks.rewrite(html) {
+                found.append($0)
+                return nil
+            }
+            #expect(found == [address], "\(html)")
+        }
+    }
+
+    /// What a browser makes of these is not known here, so that nothing else must be made of them.
+    @Test(arguments: [
+        "https://x/?a&sol;b", "https://x/?a&bogus;", "https://x/?a&copy", "https://x/?a&lt#b", "https://x/?a&#38b",
+        "https://x/?a&#x26", "https://x/?a&#0;", "https://x/?a&REG/",
+    ])
+    func linksWithOtherReferencesStayAsTheyAre(written: String) {
+        let html = "<a href=\"\(written)\">"
+        #expect(HTMLLinks.rewrite(html) { _ in "https://y" } == html)
+    }
+
     @Test func aQuoteInTheAddressCannotLeaveTheAttribute() {
         #expect(!HTMLPixel.insert(into: "", url: "\"><script>").contains("<script>"))
     }
