@@ -147,7 +147,8 @@ extension Dispatch {
         if let withdrawal = material.withdrawal { return .withdrawn(withdrawal) }
         if material.isHeld { return .held }
         guard let version = material.version else { throw MailBuilder.Failure(reason: "the template version is gone") }
-        let built = try MailBuilder(context: context, project: material.project).build(
+        let builder = MailBuilder(context: context, project: material.project, contact: material.contact)
+        let built = try builder.build(
             entry, version: version, partials: material.partials, attachments: material.attachments, now: now)
         // The lock is everybody's: it is not asked for what is known.
         if errand.seat.relay >= 0, !state.asksForSender {

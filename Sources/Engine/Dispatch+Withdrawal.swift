@@ -9,6 +9,14 @@ extension Dispatch {
     func withdrawal(
         of entry: OutboxEntry, at now: Timestamp, in reader: some WithdrawalReader
     ) throws -> String? {
+        let contact = try reader.contact(entry.contactID, in: entry.projectID)
+        return try withdrawal(of: entry, contact: contact, at: now, in: reader)
+    }
+
+    /// The same with the contact as it is now; nil where it was erased.
+    func withdrawal(
+        of entry: OutboxEntry, contact found: Contact?, at now: Timestamp, in reader: some WithdrawalReader
+    ) throws -> String? {
         if let execution = entry.executionID {
             if try reader.status(ofExecution: execution) == .cancelled { return "its execution was cancelled" }
             // What was decided after the reply takes it into account.
@@ -21,7 +29,6 @@ extension Dispatch {
         {
             return Broadcast.cancellation
         }
-        let found = try reader.contact(entry.contactID, in: entry.projectID)
         // A test is nobody's, but it goes to an address like any other mail.
         guard found != nil || entry.request.isTest else { return "its contact was erased" }
         let recipient = RecipientAddress.normal(entry.request.recipient)

@@ -300,6 +300,8 @@ package struct Dispatch: Sendable {
         var partials: [String: TemplateVersion]
         var attachments: [MailAttachment]
         var project: Project?
+        /// Whom the mail is decided for; nil where it is gone.
+        var contact: Contact?
         var withdrawal: String?
         var isHeld: Bool
         /// The last look at it.
@@ -323,12 +325,13 @@ package struct Dispatch: Sendable {
                     if projects[entry.projectID] == nil {
                         projects[entry.projectID] = try reader.project(entry.projectID)
                     }
+                    let contact = try reader.contact(entry.contactID, in: entry.projectID)
                     return Material(
                         version: try version(entry.request.templateVersionID),
                         partials: try entry.request.partials.compactMapValues(version),
                         attachments: try entry.request.attachmentSet.map { try reader.attachments(ofSet: $0) } ?? [],
-                        project: projects[entry.projectID],
-                        withdrawal: try self.withdrawal(of: entry, at: now, in: reader),
+                        project: projects[entry.projectID], contact: contact,
+                        withdrawal: try self.withdrawal(of: entry, contact: contact, at: now, in: reader),
                         isHeld: try self.isHeld(entry, in: reader), gate: gate)
                 }
                 return try zip(entries, gates).map { entry, gate -> Result<Material, any Error> in

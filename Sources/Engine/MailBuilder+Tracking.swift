@@ -6,6 +6,7 @@ extension MailBuilder {
     /// The HTML as it goes out: with links that lead over an address of ours, and with the open pixel.
     /// - Parameter place: what anonymous hits are counted for.
     func tracked(_ html: String, entry: OutboxEntry, content: TemplateContent, place: SharedPlace) -> String {
+        if contact?.refusesTracking == true { return html }
         let configuration = context.configuration
         guard let base = configuration.trackingURL ?? context.trackingAddress.value else { return html }
         var html = html

@@ -57,10 +57,13 @@ struct MailBuilder {
     let context: EngineContext
     /// Whose mail it is; nil asks the configuration alone what is recorded of readers.
     let project: Project?
+    /// Whose wish not to be tracked counts; nil: nobody has said anything.
+    let contact: Contact?
 
-    init(context: EngineContext, project: Project? = nil) {
+    init(context: EngineContext, project: Project? = nil, contact: Contact? = nil) {
         self.context = context
         self.project = project
+        self.contact = contact
     }
 
     /// - Throws: `Failure`, or the error of template or composition.

@@ -34,7 +34,7 @@ extension Opens {
     private static let clickWindowFactor: Int64 = 2
 
     static func recordClick(
-        _ noted: NotedFetch, of link: String, entry: OutboxEntry, in transaction: EngineTransaction
+        _ noted: NotedFetch, of link: String, entry: OutboxEntry, contact: Contact?, in transaction: EngineTransaction
     ) throws {
         let configuration = transaction.context.configuration
         switch configuration.clicks(in: transaction.catalog.project(entry.projectID)) {
@@ -55,7 +55,7 @@ extension Opens {
                 "link": .string(link),
                 "clickedAt": .string("\(clicks.first)"), "clicks": .int(Int64(clicks.count)),
                 "isFirstClick": .bool(clicks.count == 1), "userAgent": .string(noted.userAgent),
-            ]), generation: 0, contact: try transaction.store.contact(entry.contactID))
+            ]), generation: 0, contact: contact)
     }
 }
 

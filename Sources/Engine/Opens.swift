@@ -101,7 +101,12 @@ package struct Opens: Sendable {
         case .shared(let place): return try count(noted, of: place, in: transaction)
         }
         guard let entry = try transaction.store.entry(entryID) else { return }
-        if let link = noted.link { return try recordClick(noted, of: link, entry: entry, in: transaction) }
+        let contact = try transaction.store.contact(entry.contactID)
+        // Mail that left before the contact said so still carries its tokens.
+        if contact?.refusesTracking == true { return }
+        if let link = noted.link {
+            return try recordClick(noted, of: link, entry: entry, contact: contact, in: transaction)
+        }
         let configuration = transaction.context.configuration
         switch configuration.opens(in: transaction.catalog.project(entry.projectID)) {
         case .off: return
@@ -119,7 +124,7 @@ package struct Opens: Sendable {
             data: entry.eventData.merging([
                 "openedAt": .string("\(noted.at)"), "opens": 1, "isFirstOpen": true,
                 "userAgent": .string(noted.userAgent),
-            ]), generation: 0, contact: try transaction.store.contact(entry.contactID))
+            ]), generation: 0, contact: contact)
     }
 
     /// A look at mail that tells nothing of its readers: a number goes up.

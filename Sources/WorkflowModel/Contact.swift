@@ -29,6 +29,21 @@ package struct Contact: Hashable, Sendable {
     /// The key of the contact's language; its value is a text.
     package static let localeKey = "locale"
 
+    /// The key by which a contact is kept out of what is recorded of readers.
+    package static let doNotTrackKey = "doNotTrack"
+
+    /// Whether mail to the contact has neither pixel nor rewritten links, and nothing is recorded of what it opens.
+    ///
+    /// Where somebody has said something of it, only a plain no allows to record: files write `yes`, `1` or `x`.
+    package var refusesTracking: Bool {
+        guard let said = data[Self.doNotTrackKey] else { return false }
+        switch said {
+        case .null, .bool(false), .int(0), .double(0): return false
+        case .string(let text): return !["", "false", "no", "0"].contains(text.lowercased())
+        default: return true
+        }
+    }
+
     /// Keys that name something of ours and can therefore not be contact data.
     package static let reservedKeys: Set<String> = [
         "id", "email", "plunk_id", "plunk_email", "unsubscribeUrl", "subscribeUrl", "manageUrl",
