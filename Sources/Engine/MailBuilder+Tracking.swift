@@ -10,16 +10,14 @@ extension MailBuilder {
         let configuration = context.configuration
         guard let base = configuration.trackingURL ?? context.trackingAddress.value else { return html }
         var html = html
-        // Automatic replies are not tracked unless their template asks for it.
-        let usual = entry.request.answers == nil ? TrackingMode.on : .off
-        switch min(configuration.clicks(in: project), content.tracksClicks ?? usual) {
+        switch min(configuration.clicks(in: project), content.tracksClicks ?? Self.usualMode(of: entry)) {
         case .off: break
         case .anonymous:
             let sources = [content.html, content.markdown].compactMap(\.self)
             html = HTMLLinks.rewrite(html) { sharedLink($0, base: base, entry: entry, place, sources) }
         case .on: html = HTMLLinks.rewrite(html) { trackedLink($0, base: base, entry: entry) }
         }
-        switch min(configuration.opens(in: project), content.tracksOpens ?? usual) {
+        switch Self.opens(of: entry, content, configuration, project) {
         case .off: break
         case .anonymous:
             html = HTMLPixel.insert(into: html, url: "\(base)/o/\(context.tokens.token(for: place)).gif")
@@ -29,6 +27,16 @@ extension MailBuilder {
         }
         return html
     }
+
+    /// Which pixel the mail carries.
+    static func opens(
+        of entry: OutboxEntry, _ content: TemplateContent, _ configuration: EngineConfiguration, _ project: Project?
+    ) -> TrackingMode {
+        min(configuration.opens(in: project), content.tracksOpens ?? usualMode(of: entry))
+    }
+
+    /// Automatic replies are not tracked unless their template asks for it.
+    private static func usualMode(of entry: OutboxEntry) -> TrackingMode { entry.request.answers == nil ? .on : .off }
 
     /// By which Gmail's reports tell mails to many apart: template version, project, kind, and the program that sent them.
     func feedbackID(for entry: OutboxEntry) -> HeaderField? {

@@ -49,13 +49,23 @@ extension Opens {
             machineReason: noted.machineReason ?? (isPrefetch ? "prefetch" : nil))
         guard let clicks = try transaction.store.record(hit, limit: configuration.hitLimit) else { return }
         if clicks.count == 1 { try transaction.count(.clicked, for: entry) }
+        var data = entry.eventData.merging([
+            "link": .string(link),
+            "clickedAt": .string("\(clicks.first)"), "clicks": .int(Int64(clicks.count)),
+            "isFirstClick": .bool(clicks.count == 1), "userAgent": .string(noted.userAgent),
+        ])
+        if try isBeforeOpen(entry, in: transaction) { data["signals"] = .array(["before_open"]) }
         try EventRecorder(transaction: transaction, projectID: entry.projectID).record(
-            EventName.emailClicked,
-            data: entry.eventData.merging([
-                "link": .string(link),
-                "clickedAt": .string("\(clicks.first)"), "clicks": .int(Int64(clicks.count)),
-                "isFirstClick": .bool(clicks.count == 1), "userAgent": .string(noted.userAgent),
-            ]), generation: 0, contact: contact)
+            EventName.emailClicked, data: data, generation: 0, contact: contact)
+    }
+
+    /// Whether the mail has a pixel of its own that nobody has fetched: scanners follow links and leave images alone, but so
+    /// do people whose program shows no images.
+    private static func isBeforeOpen(_ entry: OutboxEntry, in transaction: EngineTransaction) throws -> Bool {
+        guard let version = try transaction.store.templateVersion(entry.request.templateVersionID) else { return false }
+        let project = transaction.catalog.project(entry.projectID)
+        let mode = MailBuilder.opens(of: entry, version.content, transaction.context.configuration, project)
+        return try mode == .on && !transaction.store.isPixelFetched(of: entry.id)
     }
 }
 

@@ -119,12 +119,13 @@ package struct Opens: Sendable {
             machineReason: noted.machineReason ?? (isPrefetch ? "prefetch" : nil))
         guard try transaction.store.record(hit, limit: configuration.hitLimit) else { return }
         try transaction.count(.opened, for: entry)
+        var data = entry.eventData.merging([
+            "openedAt": .string("\(noted.at)"), "opens": 1, "isFirstOpen": true,
+            "userAgent": .string(noted.userAgent),
+        ])
+        if let proxy = PixelClient.imageProxy(userAgent: noted.userAgent) { data["signals"] = .array([.string(proxy)]) }
         try EventRecorder(transaction: transaction, projectID: entry.projectID).record(
-            EventName.emailOpened,
-            data: entry.eventData.merging([
-                "openedAt": .string("\(noted.at)"), "opens": 1, "isFirstOpen": true,
-                "userAgent": .string(noted.userAgent),
-            ]), generation: 0, contact: contact)
+            EventName.emailOpened, data: data, generation: 0, contact: contact)
     }
 
     /// A look at mail that tells nothing of its readers: a number goes up.

@@ -90,6 +90,8 @@ extension SharedHitCount {
 /// The store's operations on the hits of anonymous mail, inside one write transaction.
 package protocol TrackingTransaction: AnyObject {
     func count(_ hit: SharedHit) throws
+    /// Whether the pixel of this mail has been fetched, by whomever.
+    func isPixelFetched(of entry: Identifier) throws -> Bool
     /// Forgets those of days that began before.
     /// - Returns: how many rows were forgotten, at most `limit`.
     func pruneSharedHits(before day: Timestamp, limit: Int) throws -> Int

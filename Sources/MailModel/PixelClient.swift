@@ -28,6 +28,18 @@ package enum PixelClient {
         }
     }
 
+    /// Which mailbox provider's proxy fetched an image for its reader; nil for none. It fetches when the mail is displayed,
+    /// so that somebody has looked, but client and network are the proxy's own.
+    /// - Returns: `gmail_proxy` or `yahoo_proxy`.
+    package static func imageProxy(userAgent: String) -> String? {
+        var text = userAgent
+        return text.withUTF8 { bytes -> String? in
+            if proxy.isIn(bytes) { return "gmail_proxy" }
+            return yahooProxy.isIn(bytes) ? "yahoo_proxy" : nil
+        }
+    }
+
+    private static let yahooProxy = Word("YahooMailProxy")
     private static let prefetch = Word("Chrome/42.0.2311.135 Safari/537.36 Edge/12.246")
     private static let proxy = Word("GoogleImageProxy")
 

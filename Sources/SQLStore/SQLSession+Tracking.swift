@@ -15,6 +15,16 @@ extension SQLSession {
             hit.isMachine ? 0 : 1, hit.isMachine ? 1 : 0)
     }
 
+    func isPixelFetched(of entry: Identifier) throws -> Bool {
+        // The open stays when its hits are forgotten.
+        try first(
+            """
+            SELECT opened_at IS NOT NULL OR EXISTS (SELECT 1 FROM pixel_hits WHERE entry_id = ?1)
+            FROM outbox WHERE id = ?1
+            """, entry
+        ) { $0[0] } ?? false
+    }
+
     func pruneSharedHits(before day: Timestamp, limit: Int) throws -> Int {
         // The days of each project are together.
         try run(

@@ -21,6 +21,16 @@ import Testing
     }
 
     @Test(arguments: [
+        ("Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)", "gmail_proxy"),
+        ("YahooMailProxy; https://help.yahoo.com/kb/yahoo-mail-proxy-SLN28749.html", "yahoo_proxy"),
+        ("Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0", nil), ("", nil),
+    ])
+    func proxiesOfProvidersAreKnown(userAgent: String, signal: String?) {
+        #expect(PixelClient.imageProxy(userAgent: userAgent) == signal)
+        if signal != nil { #expect(PixelClient.machineReason(userAgent: userAgent) == nil) }
+    }
+
+    @Test(arguments: [
         "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0", "Mozilla/5.0 ", "bo", "o", "curl",
         "java",
         "curl\u{0F}", "Bücher", "b\u{F6}t",
