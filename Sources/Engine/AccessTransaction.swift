@@ -20,6 +20,9 @@ package protocol AccessTransaction: AccessReader {
     /// Notes a use.
     func touchKey(hash: [UInt8], at time: Timestamp) throws
 
+    /// Writes other bytes in the place of a secret that is there.
+    func replaceSecret(_ name: String, with bytes: [UInt8]) throws
+
     // MARK: Idempotency
 
     /// Adds the record, or the answer to the one that the request has already.

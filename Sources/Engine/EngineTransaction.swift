@@ -124,19 +124,19 @@ package struct EngineContext: Sendable {
     }
 
     /// First start: makes the default project and the signing secret. Later starts: finds them.
-    /// - Returns: the signing secret.
+    /// - Returns: the signing secret, with earlier ones behind it: a `TokenKeyRing`.
     package static func prepare(
         store: any Store, clock: any WallClock, cryptography: any Cryptography,
         identifiers: IdentifierSource = IdentifierSource()
     ) async throws -> [UInt8] {
         let now = clock.now()
-        let candidate = cryptography.randomBytes(32)
+        let candidate = cryptography.randomBytes(TokenKeyRing.keyLength)
         let id = identifiers.make(at: now)
         return try await store.write { transaction in
             if try transaction.loadCatalog().project(slug: Project.defaultSlug) == nil {
                 try transaction.insert(Project(id: id, slug: Project.defaultSlug, name: "Default"), at: now)
             }
-            return try transaction.secret("tokens", orInsert: candidate)
+            return try transaction.secret(TokenKeys.secretName, orInsert: candidate)
         }
     }
 

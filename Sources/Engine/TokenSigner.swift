@@ -3,7 +3,7 @@ import WorkflowModel
 /// Makes and checks the opaque tokens that travel in mail: unguessable, bound to their kind, without any address.
 ///
 /// A token is the base64url text of kind, outbox entry id and the first 16 bytes of an HMAC-SHA-256 over both. A token
-/// of one kind is therefore none of another.
+/// of one kind is therefore none of another. The present key signs; what an earlier one has signed is good as well.
 package struct TokenSigner: Sendable {
     package enum Kind: UInt8, Sendable {
         /// The address of an open pixel.
@@ -28,15 +28,19 @@ package struct TokenSigner: Sendable {
         case sharedClick = 10
     }
 
-    private let key: [UInt8]
+    private let keys: TokenKeyRing
     private let cryptography: any Cryptography
 
     /// Length of every token's text.
     package static let textLength = 44
 
-    /// - Parameter key: 32 secret bytes, the same for as long as tokens shall be valid.
+    /// - Parameter key: the bytes of a `TokenKeyRing`; 32 secret ones are a single key.
     package init(key: [UInt8], cryptography: any Cryptography) {
-        self.key = key
+        self.init(keys: TokenKeyRing(key), cryptography: cryptography)
+    }
+
+    package init(keys: TokenKeyRing, cryptography: any Cryptography) {
+        self.keys = keys
         self.cryptography = cryptography
     }
 
@@ -50,7 +54,7 @@ package struct TokenSigner: Sendable {
         guard token.utf8.count == Self.textLength, let bytes = Base64URL.decode(token), bytes.count == 33,
             bytes[0] == kind.rawValue
         else { return nil }
-        return isEqual(mac(Array(bytes[..<17])), bytes[17...]) ? Identifier(bytes: bytes[1..<17]) : nil
+        return isSigned(Array(bytes[..<17]), bytes[17...]) ? Identifier(bytes: bytes[1..<17]) : nil
     }
 
     // MARK: In addresses
@@ -70,7 +74,7 @@ package struct TokenSigner: Sendable {
         guard token.utf8.count == Self.addressTextLength, let bytes = Base32.decode(token), bytes.count == 32 else {
             return nil
         }
-        return isEqual(mac([kind.rawValue] + bytes[..<16]), bytes[16...]) ? Identifier(bytes: bytes[..<16]) : nil
+        return isSigned([kind.rawValue] + bytes[..<16], bytes[16...]) ? Identifier(bytes: bytes[..<16]) : nil
     }
 
     // MARK: Links
@@ -90,7 +94,7 @@ package struct TokenSigner: Sendable {
             Base64URL.encode(bytes) == token
         else { return nil }
         let body = Array(bytes.dropLast(16))
-        guard isEqual(mac(body), bytes.suffix(16)), let entry = Identifier(bytes: bytes[1..<17]),
+        guard isSigned(body, bytes.suffix(16)), let entry = Identifier(bytes: bytes[1..<17]),
             let destination = String(validating: body[17...], as: UTF8.self)
         else { return nil }
         return (entry, destination)
@@ -120,7 +124,7 @@ package struct TokenSigner: Sendable {
         else { return nil }
         let body = Array(bytes.dropLast(16))
         let stepEnd = 34 + Int(body[33])
-        guard stepEnd <= body.count, isEqual(mac(body), bytes.suffix(16)),
+        guard stepEnd <= body.count, isSigned(body, bytes.suffix(16)),
             let project = Identifier(bytes: body[1..<17]), let version = Identifier(bytes: body[17..<33]),
             let step = String(validating: body[34..<stepEnd], as: UTF8.self),
             let link = String(validating: body[stepEnd...], as: UTF8.self),
@@ -139,6 +143,13 @@ package struct TokenSigner: Sendable {
     package static let destinationLimit = 2000
     private static let linkTextLimit = (destinationLimit + 33) * 4 / 3 + 4
 
+    /// Whether one of our keys has signed it. Each of them is tried whatever the others say.
+    private func isSigned(_ body: [UInt8], _ code: ArraySlice<UInt8>) -> Bool {
+        var isAny = isEqual(mac(body), code)
+        for key in keys.earlier where isEqual(mac(body, by: key), code) { isAny = true }
+        return isAny
+    }
+
     /// In constant time: every byte is compared whatever the first difference.
     private func isEqual(_ left: ArraySlice<UInt8>, _ right: ArraySlice<UInt8>) -> Bool {
         var difference: UInt8 = left.count == right.count ? 0 : 1
@@ -146,14 +157,17 @@ package struct TokenSigner: Sendable {
         return difference == 0
     }
 
-    /// A keyed hash of a text: 32 bytes that say nothing to whoever has not the key.
+    /// A keyed hash of a text: 32 bytes that say nothing to whoever has not the key. It is kept and compared, so its key
+    /// is never another one.
     /// - Parameter purpose: hashes for one purpose are not those for another.
     func fingerprint(_ purpose: String, of text: String) -> [UInt8] {
         // No token begins with a NUL.
-        cryptography.authenticationCode(of: [0] + Array("\(purpose):\(text)".utf8), key: key)
+        cryptography.authenticationCode(of: [0] + Array("\(purpose):\(text)".utf8), key: keys.fingerprints)
     }
 
-    private func mac(_ body: [UInt8]) -> ArraySlice<UInt8> {
+    private func mac(_ body: [UInt8]) -> ArraySlice<UInt8> { mac(body, by: keys.present) }
+
+    private func mac(_ body: [UInt8], by key: [UInt8]) -> ArraySlice<UInt8> {
         cryptography.authenticationCode(of: body, key: key)[..<16]
     }
 }

@@ -154,6 +154,10 @@ extension SQLSession {
         return bytes ?? candidate
     }
 
+    func replaceSecret(_ name: String, with bytes: [UInt8]) throws {
+        try run("UPDATE settings SET bytes = ? WHERE name = ?", bytes, name)
+    }
+
     func count(_ name: String, by amount: Int) throws {
         try run(
             """

@@ -5,7 +5,7 @@ import WorkflowModel
 struct KeyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "key", abstract: "Handles API keys; a running daemon takes every change at once.",
-        subcommands: [Create.self, List.self, Revoke.self, Rotate.self])
+        subcommands: [Create.self, List.self, Revoke.self, Rotate.self, RotateTokens.self])
 
     struct Create: ParsableCommand {
         static let configuration = CommandConfiguration(
@@ -116,6 +116,29 @@ struct KeyCommand: ParsableCommand {
             let (project, id, grace) = (project, try KeyCommand.identifier(id), grace)
             try option.withEngine { context in
                 print(try await Authentication(context: context).rotate(id, project: project, grace: grace))
+            }
+        }
+    }
+
+    struct RotateTokens: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "rotate-tokens",
+            abstract: "Makes another key for the tokens of links, pixels, pages and addresses in mail.",
+            discussion: """
+                What earlier keys have signed stays good, up to \(TokenKeyRing.earlierLimit) of them. A running daemon \
+                goes on with the key that it has: restart it.
+                """)
+
+        @OptionGroup var option: ConfigurationOption
+
+        @Flag(help: "Nothing that was signed before is good any more: links and pages of mail that has left end.")
+        var forget = false
+
+        func run() throws {
+            let forget = forget
+            try option.withEngine { context in
+                let earlier = try await TokenKeys(context: context).change(isForgetting: forget)
+                print("there is a new key, and \(earlier) earlier are still good; restart the daemon, which takes it then")
             }
         }
     }

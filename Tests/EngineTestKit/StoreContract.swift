@@ -459,6 +459,9 @@ package enum StoreContract: String, CaseIterable, Sendable, CustomTestStringConv
         let first = try await store.write { try $0.secret("s", orInsert: [1, 2]) }
         let second = try await store.write { try $0.secret("s", orInsert: [3, 4]) }
         #expect(first == [1, 2] && second == [1, 2])
+        try await store.write { try $0.replaceSecret("s", with: [5, 6, 7]) }
+        let third = try await store.write { try $0.secret("s", orInsert: [3, 4]) }
+        #expect(third == [5, 6, 7])
     }
 
     private static func counters(_ store: any Store) async throws {

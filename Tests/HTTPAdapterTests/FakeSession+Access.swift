@@ -8,6 +8,7 @@ extension FakeSession {
     func insert(_ key: APIKey, hash: [UInt8], at time: Timestamp) throws { throw Unsupported() }
     func endKey(_ id: Identifier, at time: Timestamp) throws { throw Unsupported() }
     func pruneKeys(before time: Timestamp) throws { throw Unsupported() }
+    func replaceSecret(_ name: String, with bytes: [UInt8]) throws { throw Unsupported() }
     func touchKey(hash: [UInt8], at time: Timestamp) throws {}
     func update(_ project: Project) throws { throw Unsupported() }
     func renewSchedule(of workflow: Identifier, at time: Timestamp) throws { throw Unsupported() }
