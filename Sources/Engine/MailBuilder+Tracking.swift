@@ -1,3 +1,4 @@
+import JSONValue
 import MailFormat
 import MailModel
 import WorkflowModel

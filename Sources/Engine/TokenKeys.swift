@@ -1,5 +1,4 @@
 import JSONValue
-import WorkflowModel
 
 /// The keys that sign what travels in mail, as one value of the database.
 ///
