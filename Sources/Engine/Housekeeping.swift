@@ -3,8 +3,9 @@ import Logging
 import WorkflowModel
 
 /// Forgets what has had its time: idempotency records, texts of keys that have ended, what stood against mail to an
-/// erased address and has ended, files and bodies of mails that are gone, who got a broadcast that ended long ago, and looks
-/// at anonymous mail that nobody is shown any more. A little at a time, because everybody else waits for the writer meanwhile.
+/// erased address and has ended, files and bodies of mails that are gone, who got a broadcast that ended long ago, looks
+/// at anonymous mail that nobody is shown any more, hits of mails and receptions that are old. A little at a time, because
+/// everybody else waits for the writer meanwhile.
 package struct Housekeeping: Sendable {
     package let context: EngineContext
     private static let batchSize = 500
@@ -34,12 +35,14 @@ package struct Housekeeping: Sendable {
     package func run() async {
         var place: Identifier?
         var recipient: String?
+        var places = Places()
         while !Task.isCancelled {
             do {
                 try await sweep()
                 place = try await sweepMailParts(after: place)
                 recipient = try await sweepReplies(after: recipient)
                 try await sweepBroadcasts()
+                try await sweepTables(&places)
                 await sweepRawMail()
             } catch {
                 context.logger.error("housekeeping waits for the database", metadata: ["error": "\(error)"])

@@ -119,6 +119,18 @@ package struct Reception: Hashable, Sendable {
     }
 }
 
+/// Where a hit stands among all of them.
+package struct HitPlace: Hashable, Sendable {
+    package var entryID: Identifier
+    /// Among the hits of the mail, in the order in which they came.
+    package var sequence: Int
+
+    package init(entryID: Identifier, sequence: Int) {
+        self.entryID = entryID
+        self.sequence = sequence
+    }
+}
+
 /// A fetch of an open pixel.
 package struct PixelHit: Hashable, Sendable {
     package var entryID: Identifier

@@ -57,6 +57,26 @@ package protocol StoreTransaction: WebhookTransaction, ExecutionTransaction, Sch
     /// Stores the hit unless the mail already has `limit` of them.
     /// - Returns: whether it is the first hit of a person.
     func record(_ hit: PixelHit, limit: Int) throws -> Bool
+    /// Forgets receptions that are older, of the next ones in the order of their keys.
+    /// - Parameters:
+    ///   - key: the last that an earlier call has looked at; nil begins at the first.
+    ///   - limit: rows to look at.
+    /// - Returns: how many were forgotten, and where to go on; nil at the end.
+    func pruneReceptions(
+        before time: Timestamp, after key: [UInt8]?, limit: Int
+    ) throws -> (forgotten: Int, next: [UInt8]?)
+    /// Forgets fetches of pixels that are older, of the next ones in the order of their mails. The counts of the mails stay.
+    /// - Parameters:
+    ///   - place: the last that an earlier call has looked at; nil begins at the first.
+    ///   - limit: rows to look at.
+    /// - Returns: how many were forgotten, and where to go on; nil at the end.
+    func prunePixelHits(
+        before time: Timestamp, after place: HitPlace?, limit: Int
+    ) throws -> (forgotten: Int, next: HitPlace?)
+    /// The same for links that were followed.
+    func pruneClickHits(
+        before time: Timestamp, after place: HitPlace?, limit: Int
+    ) throws -> (forgotten: Int, next: HitPlace?)
 
     // MARK: Counters and secrets
 

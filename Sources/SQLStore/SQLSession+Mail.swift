@@ -122,10 +122,13 @@ extension SQLSession {
         struct Summary {
             var count: Int
             var isBurst: Bool
+            /// Of the next hit: the earliest may be forgotten.
+            var sequence: Int
         }
         let summary = try first(
             """
-            SELECT count(*), coalesce(max(at > ?2 AND network = ?3 AND user_agent = ?4 AND machine_reason IS ?5), 0)
+            SELECT count(*), coalesce(max(at > ?2 AND network = ?3 AND user_agent = ?4 AND machine_reason IS ?5), 0),
+                coalesce(max(sequence) + 1, 0)
             FROM pixel_hits WHERE entry_id = ?1
             """
         ) {
@@ -135,7 +138,7 @@ extension SQLSession {
             $0.add(hit.userAgent)
             $0.add(hit.machineReason)
         } decode: {
-            Summary(count: $0[0], isBurst: $0[1])
+            Summary(count: $0[0], isBurst: $0[1], sequence: $0[2])
         }
         guard let summary, !summary.isBurst else { return false }
         if summary.count < limit {
@@ -146,7 +149,7 @@ extension SQLSession {
                 """
             ) {
                 $0.add(hit.entryID)
-                $0.add(summary.count)
+                $0.add(summary.sequence)
                 $0.add(hit.at)
                 $0.add(hit.userAgent)
                 $0.add(hit.network)

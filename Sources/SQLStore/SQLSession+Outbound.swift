@@ -108,23 +108,25 @@ extension SQLSession {
             var count: Int
             var isBurst: Bool
             var otherLinks: Int
+            /// Of the next hit: the earliest may be forgotten.
+            var sequence: Int
         }
         let summary = try first(
             """
             SELECT count(*),
                 coalesce(max(at > ?2 AND link = ?3 AND network = ?4 AND user_agent = ?5 AND machine_reason IS ?6), 0),
-                count(DISTINCT CASE WHEN at > ?7 AND link <> ?3 THEN link END)
+                count(DISTINCT CASE WHEN at > ?7 AND link <> ?3 THEN link END), coalesce(max(sequence) + 1, 0)
             FROM click_hits WHERE entry_id = ?1
             """, hit.entryID, hit.at.microseconds - Self.burst, hit.link, hit.network, hit.userAgent, hit.machineReason,
             hit.at.microseconds - Self.scan.time
-        ) { Summary(count: $0[0], isBurst: $0[1], otherLinks: $0[2]) }
+        ) { Summary(count: $0[0], isBurst: $0[1], otherLinks: $0[2], sequence: $0[3]) }
         guard let summary, !summary.isBurst, summary.count < limit else { return nil }
         let reason = hit.machineReason ?? (summary.otherLinks + 1 >= Self.scan.links ? "link_scan" : nil)
         try run(
             """
             INSERT INTO click_hits (entry_id, sequence, at, link, user_agent, network, machine_reason)
             VALUES (?, ?, ?, ?, ?, ?, ?)
-            """, hit.entryID, summary.count, hit.at, hit.link, hit.userAgent, hit.network, reason)
+            """, hit.entryID, summary.sequence, hit.at, hit.link, hit.userAgent, hit.network, reason)
         guard reason == nil else { return nil }
         try run(
             "UPDATE outbox SET clicks = clicks + 1, clicked_at = coalesce(clicked_at, ?) WHERE id = ?", hit.at,

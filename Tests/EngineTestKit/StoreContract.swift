@@ -17,9 +17,11 @@ package enum StoreContract: String, CaseIterable, Sendable, CustomTestStringConv
     case claimTakesDuePendingEntriesOnce
     case releasedClaimsCountAsUncertain
     case receptionIsStoredOnce
+    case oldReceptionsGoInParts
     case waitingMailComesBackWholeAndIsTakenOnce
     case outcomesComeNewestFirstAndAreForgotten
     case pixelHitsAreLimitedAndBurstsAreOneLook
+    case oldHitsGoInPartsAndTheRestStays
     case catalogVersionMovesWithTheCatalog
     case versionIsUsedFromItsFirstExecution
     case definitionIsReplacedInPlace
@@ -110,9 +112,11 @@ package enum StoreContract: String, CaseIterable, Sendable, CustomTestStringConv
         case .claimTakesDuePendingEntriesOnce: try await Self.claims(store)
         case .releasedClaimsCountAsUncertain: try await Self.releasedClaims(store)
         case .receptionIsStoredOnce: try await Self.receptions(store)
+        case .oldReceptionsGoInParts: try await Self.oldReceptions(store)
         case .waitingMailComesBackWholeAndIsTakenOnce: try await Self.waitingMail(store)
         case .outcomesComeNewestFirstAndAreForgotten: try await Self.outcomes(store)
         case .pixelHitsAreLimitedAndBurstsAreOneLook: try await Self.pixelHits(store)
+        case .oldHitsGoInPartsAndTheRestStays: try await Self.oldHits(store)
         case .catalogVersionMovesWithTheCatalog: try await Self.catalogVersion(store)
         case .versionIsUsedFromItsFirstExecution: try await Self.usedVersion(store)
         case .definitionIsReplacedInPlace: try await Self.replacedDefinition(store)

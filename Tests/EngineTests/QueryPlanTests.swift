@@ -102,6 +102,25 @@ import Testing
         "SELECT DISTINCT set_id FROM mail_attachments WHERE set_id > ?1 ORDER BY set_id LIMIT ?2",
         "SELECT version_id FROM unnamed_versions WHERE version_id > ?1 ORDER BY version_id LIMIT ?2",
         "SELECT 1 FROM suppressed_addresses WHERE project_id = ?1 LIMIT 1",
+        // What is old enough to be forgotten, of the next rows.
+        """
+        SELECT entry_id, sequence FROM pixel_hits
+        WHERE (entry_id, sequence) > (?1, ?2) AND entry_id < ?3 ORDER BY entry_id, sequence LIMIT 1 OFFSET ?4
+        """,
+        """
+        DELETE FROM pixel_hits
+        WHERE (entry_id, sequence) > (?1, ?2) AND (entry_id, sequence) <= (?3, ?4) AND at < ?5
+        """,
+        """
+        SELECT entry_id, sequence FROM click_hits
+        WHERE (entry_id, sequence) > (?1, ?2) AND entry_id < ?3 ORDER BY entry_id, sequence LIMIT 1 OFFSET ?4
+        """,
+        """
+        DELETE FROM click_hits
+        WHERE (entry_id, sequence) > (?1, ?2) AND (entry_id, sequence) <= (?3, ?4) AND at < ?5
+        """,
+        "SELECT key FROM receptions WHERE key > ?1 ORDER BY key LIMIT 1 OFFSET ?2",
+        "DELETE FROM receptions WHERE key > ?1 AND key <= ?2 AND received_at < ?3",
     ])
     func readsAnIndexAndSortsNothing(_ sql: String) throws {
         let database = try TemporaryDatabase()

@@ -156,5 +156,14 @@ extension FakeSession: StoreTransaction {
     func failExecution(_ id: Identifier, reason: String, at time: Timestamp) throws { throw Unsupported() }
     func hasExecutions(of workflow: Identifier) throws -> Bool { throw Unsupported() }
     func insert(_ reception: Reception) throws -> Bool { throw Unsupported() }
+    func pruneReceptions(
+        before time: Timestamp, after key: [UInt8]?, limit: Int
+    ) throws -> (forgotten: Int, next: [UInt8]?) { throw Unsupported() }
+    func prunePixelHits(
+        before time: Timestamp, after place: HitPlace?, limit: Int
+    ) throws -> (forgotten: Int, next: HitPlace?) { throw Unsupported() }
+    func pruneClickHits(
+        before time: Timestamp, after place: HitPlace?, limit: Int
+    ) throws -> (forgotten: Int, next: HitPlace?) { throw Unsupported() }
     func secret(_ name: String, orInsert candidate: [UInt8]) throws -> [UInt8] { throw Unsupported() }
 }
