@@ -26,13 +26,14 @@ final class Daemon: Sendable {
         self.logger = logger
     }
 
-    /// Asks for an orderly stop.
+    /// Asks for an orderly stop. One that comes while the daemon starts lets the database be brought up to date first.
     /// - Returns: false when that was asked before.
     func stop() -> Bool {
         let (group, isFirst) = state.withLock { state in
             defer { state.isStopping = true }
             return (state.group, !state.isStopping)
         }
+        if isFirst { ServiceManager.notify("STOPPING=1") }
         if let group { Task { await group.triggerGracefulShutdown() } }
         return isFirst
     }
@@ -41,6 +42,11 @@ final class Daemon: Sendable {
     func run() async throws {
         let assembly = Assembly(configuration: configuration, logger: logger)
         let (store, context) = try await assembly.makeEngine(exclusively: true)
+        // A new version may have taken long for the database. Whoever has stopped it meanwhile wants nothing begun.
+        if state.withLock({ $0.isStopping }) {
+            try? store.close()
+            return logger.notice("stopped")
+        }
         let intake = try await assembly.makeIntake(context)
         let relays = try assembly.makeRelays()
         let dispatch = Dispatch(context: context, relays: relays.map(\.relay))

@@ -2,7 +2,7 @@ import Glibc
 
 /// Tells systemd how the daemon fares, when systemd started it (sd_notify(3)).
 enum ServiceManager {
-    /// Does nothing without `NOTIFY_SOCKET`.
+    /// Does nothing without `NOTIFY_SOCKET`. Waits while the service manager has too much to read.
     static func notify(_ state: String) {
         guard let path = getenv("NOTIFY_SOCKET").map({ String(cString: $0) }), path.utf8.count < 108 else { return }
         let descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
