@@ -47,21 +47,23 @@ import WorkflowModel
             ]
         }
         var places = Housekeeping.Places()
-        let housekeeping = Housekeeping(context: engine.context)
+        func sweep() async throws -> Int {
+            try await Housekeeping(context: engine.context).sweepTables(&places)
+        }
         engine.clock.advance(seconds: 100)
         try await look()
         engine.clock.advance(seconds: 60 * Self.day)
         try await look()
         #expect(try hits() == [2, 2, 1, 2])
         engine.clock.advance(seconds: 29 * Self.day)
-        #expect(try await housekeeping.sweepTables(&places) == 0)
+        #expect(try await sweep() == 0)
         engine.clock.advance(seconds: 2 * Self.day)
-        #expect(try await housekeeping.sweepTables(&places) == 2)
+        #expect(try await sweep() == 2)
         #expect(try hits() == [1, 1, 1, 2])
         try await look()
         #expect(try hits() == [2, 2, 1, 3])
         engine.clock.advance(seconds: 91 * Self.day)
-        #expect(try await housekeeping.sweepTables(&places) == 4)
+        #expect(try await sweep() == 4)
         try await look()
         #expect(try hits() == [1, 1, 1, 4])
         let clicks = try await engine.context.store.read {
@@ -85,13 +87,15 @@ import WorkflowModel
     func aMailThatComesAgainIsKnownForLong(kept: Int64, known: Int64) async throws {
         let (engine, database) = try await makeEngine { $0.rawMail.largestAge = kept * Self.day }
         var places = Housekeeping.Places()
-        let housekeeping = Housekeeping(context: engine.context)
+        func sweep() async throws -> Int {
+            try await Housekeeping(context: engine.context).sweepTables(&places)
+        }
         #expect(try await take(engine))
         engine.clock.advance(seconds: known * Self.day)
-        #expect(try await housekeeping.sweepTables(&places) == 0)
+        #expect(try await sweep() == 0)
         #expect(try await take(engine) == false)
         engine.clock.advance(seconds: 1)
-        #expect(try await housekeeping.sweepTables(&places) == 1)
+        #expect(try await sweep() == 1)
         #expect(try Rows(database.path).count("SELECT count(*) FROM receptions") == 0)
         #expect(try await take(engine))
     }
@@ -115,14 +119,16 @@ import WorkflowModel
         }
         try await insert(0)
         var places = Housekeeping.Places()
-        let housekeeping = Housekeeping(context: engine.context)
-        #expect(try await housekeeping.sweepTables(&places) == 0)
+        func sweep() async throws -> Int {
+            try await Housekeeping(context: engine.context).sweepTables(&places)
+        }
+        #expect(try await sweep() == 0)
         #expect(places.receptions == [0, 0, 3, 231] as [UInt8])
         engine.clock.advance(seconds: Housekeeping.receptionMemory + 1)
         // From that place on, and then from the start.
-        #expect(try await housekeeping.sweepTables(&places) == count - Housekeeping.walkSize)
+        #expect(try await sweep() == count - Housekeeping.walkSize)
         #expect(places == Housekeeping.Places())
-        #expect(try await housekeeping.sweepTables(&places) == Housekeeping.walkSize)
+        #expect(try await sweep() == Housekeeping.walkSize)
         #expect(try Rows(database.path).count("SELECT count(*) FROM receptions") == 0)
     }
 }

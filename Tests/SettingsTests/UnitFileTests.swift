@@ -23,7 +23,7 @@ import Testing
     private static func onlyLine(of path: String) throws -> [String] {
         let lines = try PackageTree.text(of: path).split(separator: "\n").filter { !$0.hasPrefix("#") }
         try #require(lines.count == 1, "\(path)")
-        return lines[0].split(separator: "\"").enumerated().flatMap { number, part in
+        return lines[0].split(separator: "\"").enumerated().flatMap { number, part -> [String] in
             number % 2 == 1 ? [String(part)] : part.split(separator: " ").map(String.init)
         }
     }
