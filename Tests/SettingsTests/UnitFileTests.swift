@@ -49,7 +49,8 @@ import Testing
         #expect(try value("Group") == name && user[1] == name && directory[3] == name)
         for line in [
             "useradd --system --user-group --home-dir \(user[4]) --no-create-home --shell /usr/sbin/nologin \(name)",
-            "install -d -o \(name) -g \(name) -m 0750 \(user[4])", "install -d -o root -g \(name) -m 0750 /etc/postrider",
+            "install -d -o \(name) -g \(name) -m 0750 \(user[4])",
+            "install -d -o root -g \(name) -m 0750 /etc/postrider",
             "runuser -u \(name) -- postrider serve",
         ] {
             #expect(readme.contains(line), "\(line)")
