@@ -149,39 +149,12 @@ struct IncomingMail: Sendable {
     /// than the limit: half an element is no HTML.
     private static func html(_ read: ReadMessage, limit: Int) -> String? {
         let html =
-            if let body = read.htmlBody { body.utf8.count <= 4 * limit ? HTMLSanitizer.sanitize(body) : "" } else {
-                paragraphs(read.text, limit: limit)
+            if let body = read.htmlBody {
+                body.utf8.count <= 4 * limit ? HTMLSanitizer.sanitize(body) : ""
+            } else {
+                read.text.utf8.count <= limit ? TextAsHTML.html(read.text) : ""
             }
         return html.isEmpty || html.utf8.count > limit ? nil : html
-    }
-
-    private static func paragraphs(_ text: String, limit: Int) -> String {
-        guard text.utf8.count <= limit else { return "" }
-        var html: [UInt8] = []
-        html.reserveCapacity(text.utf8.count + text.utf8.count / 16 + 64)
-        var text = text
-        text.withUTF8 { bytes in
-            // What needs nothing is copied as a whole.
-            var start = 0
-            for (index, byte) in bytes.enumerated() {
-                guard let replacement = replacement(for: byte) else { continue }
-                html += bytes[start..<index]
-                html += replacement.utf8
-                start = index + 1
-            }
-            html += bytes[start...]
-        }
-        return String(decoding: html, as: UTF8.self)
-    }
-
-    private static func replacement(for byte: UInt8) -> String? {
-        switch byte {
-        case UInt8(ascii: "&"): "&amp;"
-        case UInt8(ascii: "<"): "&lt;"
-        case UInt8(ascii: ">"): "&gt;"
-        case 0x0A: "<br>\n"
-        default: nil
-        }
     }
 
     private static func listData(_ message: ReceivedMessage, read: ReadMessage) -> JSONObject {

@@ -14,7 +14,8 @@ enum Migrations {
             Migration0011.sql, Migration0012.sql, Migration0013.sql, Migration0014.sql, Migration0015.sql,
             Migration0016.sql, Migration0017.sql, Migration0018.sql, Migration0019.sql, Migration0020.sql,
         ].map { Step(sql: $0) } + [
-            Step(sql: Migration0021.before, work: Migration0021.pack, last: Migration0021.after)
+            Step(sql: Migration0021.before, work: Migration0021.pack, last: Migration0021.after),
+            Step(sql: Migration0022.sql),
         ]
 
     struct Step: Sendable {

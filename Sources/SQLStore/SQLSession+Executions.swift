@@ -79,7 +79,7 @@ extension SQLSession {
             $0.add(project)
             $0.add(contact)
             $0.add(event.name)
-            $0.add(JSONText(event.data))
+            $0.add(JSONText(StoredEventData.kept(event.data, of: event.name, from: event.source)))
             $0.add(event.source.rawValue)
             $0.add(event.generation)
             $0.add(event.createdAt)
@@ -87,10 +87,8 @@ extension SQLSession {
     }
 
     private func event(_ id: Identifier) throws -> Event? {
-        try first("SELECT id, name, data, source, generation, created_at FROM events WHERE id = ?", id) { row in
-            Event(
-                id: row[0], name: row[1], data: try row.object(2), source: try row.decoded(3, as: Event.Source.self),
-                generation: row[4], createdAt: row[5])
+        try first("SELECT id, name, data, source, generation, created_at FROM events WHERE id = ?", id) {
+            try Self.event($0)
         }
     }
 

@@ -113,15 +113,13 @@ extension SQLSession {
             }
             return try firstDecoded(
                 """
-                SELECT e.rowid, e.id, e.name, e.data, e.source, e.generation, e.created_at
+                SELECT e.id, e.name, e.data, e.source, e.generation, e.created_at, e.rowid
                 FROM event_occurrences o JOIN events e ON e.id = o.event_id
                 WHERE o.contact_id = ? AND o.name = ? AND o.at >= ? AND e.rowid > ? ORDER BY o.at, e.rowid LIMIT ?
                 """, contact, name, time, start, Self.lookBackLimit
             ) { row -> (row: Int64, event: Event)? in
-                let event = Event(
-                    id: row[1], name: row[2], data: try row.object(3),
-                    source: try row.decoded(4, as: Event.Source.self), generation: row[5], createdAt: row[6])
-                return test(event) ? (row[0], event) : nil
+                let event = try Self.event(row)
+                return test(event) ? (row[6], event) : nil
             }
         }
         return found.min { ($0.event.createdAt, $0.row) < ($1.event.createdAt, $1.row) }?.event
@@ -180,11 +178,7 @@ extension SQLSession {
                 SELECT id, name, data, source, generation, created_at FROM events
                 WHERE rowid = ? AND contact_id = ? AND name = ? AND created_at >= ?
                 """, row, contact, name, time
-            ) { row in
-                Event(
-                    id: row[0], name: row[1], data: try row.object(2),
-                    source: try row.decoded(3, as: Event.Source.self), generation: row[4], createdAt: row[5])
-            }
+            ) { try Self.event($0) }
             guard let event, test(event) else { return }
             if let oldest, (oldest.event.createdAt, oldest.row) < (event.createdAt, row) { return }
             oldest = (row, event)

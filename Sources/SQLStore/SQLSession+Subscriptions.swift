@@ -268,11 +268,7 @@ extension SQLSession {
             """, id
         ) { row in
             let contact: Identifier? = row[6]
-            return WebhookContent(
-                event: Event(
-                    id: row[0], name: row[1], data: try row.object(2),
-                    source: try row.decoded(3, as: Event.Source.self), generation: row[4], createdAt: row[5]),
-                contact: contact.map { ($0, row[7]) })
+            return WebhookContent(event: try Self.event(row), contact: contact.map { ($0, row[7]) })
         }
     }
 

@@ -85,10 +85,13 @@ extension SQLSession {
         }
     }
 
+    /// From the columns id, name, data, source, generation, created_at.
     static func event(_ row: SQLRow) throws -> Event {
-        Event(
-            id: row[0], name: row[1], data: try row.object(2), source: try row.decoded(3, as: Event.Source.self),
-            generation: row[4], createdAt: row[5])
+        let name: String = row[1]
+        let source = try row.decoded(3, as: Event.Source.self)
+        return Event(
+            id: row[0], name: name, data: StoredEventData.whole(try row.object(2), of: name, from: source),
+            source: source, generation: row[4], createdAt: row[5])
     }
 
     // MARK: Events of a project

@@ -138,7 +138,9 @@ struct KeyCommand: ParsableCommand {
             let forget = forget
             try option.withEngine { context in
                 let earlier = try await TokenKeys(context: context).change(isForgetting: forget)
-                print("there is a new key, and \(earlier) earlier are still good; restart the daemon, which takes it then")
+                print(
+                    "there is a new key, and \(earlier) earlier are still good; restart the daemon, which takes it then"
+                )
             }
         }
     }

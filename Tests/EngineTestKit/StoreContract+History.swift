@@ -21,6 +21,50 @@ extension StoreContract {
         return sizes
     }()
 
+    /// However the store keeps what is said twice.
+    static func eventsComeBackWhole(_ store: any Store) async throws {
+        try await seed(store)
+        let text = "Yes, \u{e4}nd <soon> & \u{1F600}.\n\n> When?\n"
+        let html = "Yes, \u{e4}nd &lt;soon&gt; &amp; \u{1F600}.<br>\n<br>\n&gt; When?<br>\n"
+        let data: [JSONObject] = [
+            [
+                "from": "a", "text": .string(text), "strippedText": "Yes, \u{e4}nd <soon> & \u{1F600}.",
+                "body": .string(html), "to": "b",
+            ],
+            ["text": .string(text), "strippedText": "> When?", "body": "<p>Yes</p>"],
+            ["text": .string(text), "strippedText": .string(text), "body": .string(text)],
+            ["text": .string(text), "strippedText": "Yes, a\u{308}nd", "body": .string(html + " ")],
+            ["text": .string(text), "body": .string(String(html.dropLast()))],
+            ["text": "", "strippedText": "", "body": ""],
+            ["strippedText": "Yes", "body": .string(html)],
+            ["text": .string(text), "strippedText": 3, "body": true],
+        ]
+        let events = data.enumerated().flatMap { number, data in
+            [
+                ("email.received", Event.Source.system), ("email.replied", .system), ("email.received", .api),
+                ("x", .system),
+            ]
+            .enumerated().map { kind, what in
+                Event(
+                    id: id(1000 + UInt64(number * 10 + kind)), name: what.0, data: data, source: what.1,
+                    createdAt: time)
+            }
+        }
+        try await store.write { transaction in
+            for event in events { try transaction.insert(event, contact: contact.id, in: project.id) }
+        }
+        // Numbers and true in the place of texts are no data of ours.
+        for event in events where event.source == .api || event.name == "x" || event.data["body"] != true {
+            let found = try await store.read { try $0.event(event.id, in: project.id) }
+            #expect(found == event)
+            // The order of members is what a client sees.
+            #expect(found.map { JSONWriter.bytes(.object($0.data)) } == JSONWriter.bytes(.object(event.data)))
+            #expect(try await store.read { try $0.content(ofEvent: event.id)?.event } == event)
+        }
+        let first = try await store.read { try $0.newestEventData(of: "email.replied", in: project.id, among: 100) }
+        #expect(first.contains(data[0]))
+    }
+
     static func timelineMixesKinds(_ store: any Store) async throws {
         try await seed(store)
         try await store.write {

@@ -13,7 +13,8 @@ extension StoreContract {
         }
         try await store.write { store in
             for (number, seconds) in [(1, 0), (2, 100), (3, 0), (4, 99), (5, 100)] as [(UInt8, Int64)] {
-                #expect(try store.insert(reception(number, at: seconds)))
+                let isNew = try store.insert(reception(number, at: seconds))
+                #expect(isNew)
             }
         }
         let end = time.adding(seconds: 100)

@@ -77,6 +77,7 @@ package enum StoreContract: String, CaseIterable, Sendable, CustomTestStringConv
     case deliveriesAreListedFromTheNewest
     case deliveriesAreSweptInBatches
 
+    case eventsComeBackWhole
     case timelineMixesKinds
     case eventsAreCountedByNameAndDay
     case deletedEventsLeaveNoCount
@@ -170,6 +171,7 @@ package enum StoreContract: String, CaseIterable, Sendable, CustomTestStringConv
         case .failedDeliveriesAreQueuedAgainInTheirSpan: try await Self.failedDeliveriesAreQueuedAgain(store)
         case .deliveriesAreListedFromTheNewest: try await Self.deliveryLists(store)
         case .deliveriesAreSweptInBatches: try await Self.deliverySweeps(store)
+        case .eventsComeBackWhole: try await Self.eventsComeBackWhole(store)
         case .timelineMixesKinds: try await Self.timelineMixesKinds(store)
         case .eventsAreCountedByNameAndDay: try await Self.eventsAreCountedByNameAndDay(store)
         case .deletedEventsLeaveNoCount: try await Self.deletedEventsLeaveNoCount(store)

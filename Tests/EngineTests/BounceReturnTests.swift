@@ -325,8 +325,8 @@ import WorkflowModel
         ("failed", "5.7.26", "550 5.7.26 unauthenticated mail is not accepted, DMARC", "configuration"),
         ("failed", "5.5.2", "502 5.5.2 Syntax error", "configuration"),
         ("failed", "4.4.1", "connect to mx: Connection timed out", "transient"),
-        ("failed", "4.7.28", "421 4.7.28 Too many messages from your network", "transient"),
-        ("failed", "5.7.28", "550 5.7.28 Unusual rate of mail from your network", "policy"),
+        ("failed", "4.7.28", "421 4.7.28 Too many messages, slow down", "transient"),
+        ("failed", "5.7.28", "550 5.7.28 Unusual rate of mail", "policy"),
         ("failed", "4.1.1", "450 4.1.1 User unknown", "transient"),
         ("failed", "5.0.0", "something", "undetermined"),
     ])

@@ -30,7 +30,8 @@ import WorkflowModel
             let client = Opens.Client(
                 userAgent: "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
                 address: "192.0.2.7", wantsPrivacy: false)
-            let link = try #require(engine.context.tokens.verifyLink(try #require(mail.tokens("c").first)))
+            let click = try #require(mail.tokens("c").first)
+            let link = try #require(engine.context.tokens.verifyLink(click))
             let opens = Opens(context: engine.context)
             let token = try #require(mail.tokens("o").first)
             opens.note(

@@ -89,7 +89,8 @@ import WorkflowModel
 
     /// Nobody can fetch what is not there.
     @Test(arguments: [
-        (JSON.bool(false), TrackingMode.on), (.bool(true), .off), (.string("anonymous"), .on), (.bool(true), .anonymous),
+        (JSON.bool(false), TrackingMode.on), (.bool(true), .off), (.string("anonymous"), .on),
+        (.bool(true), .anonymous),
     ])
     func mailWithoutAPixelOfItsOwnSaysNothing(trackOpens: JSON, mode: TrackingMode) async throws {
         let rig = try await rig(trackOpens: trackOpens) { $0.opens = mode }
