@@ -89,6 +89,9 @@ static void *take(void *argument) {
                 atomic_fetch_add(&answers, 1);
             }
             say(r->fd, "250 2.0.0 Ok: queued as S1\r\n");
+        } else if (!strncasecmp(text, "EHLO", 4)) {
+            /* As Postfix and nearly every other server offers. */
+            say(r->fd, "250-sink\r\n250 PIPELINING\r\n");
         } else if (!strncasecmp(text, "QUIT", 4)) {
             say(r->fd, "221 2.0.0 Bye\r\n");
             break;

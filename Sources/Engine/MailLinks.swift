@@ -1,3 +1,4 @@
+import Glibc
 import JSONValue
 import MailModel
 import WorkflowModel
@@ -47,6 +48,21 @@ struct MailLinks {
     }
 
     private func isShown(in bodies: [String?]) -> Bool {
-        bodies.contains { body in [unsubscribe, manage].contains { body?.contains($0) ?? false } }
+        bodies.contains { body in body.map { Self.isIn($0, unsubscribe) || Self.isIn($0, manage) } ?? false }
+    }
+
+    /// By bytes, because text compared by characters costs more than all else that is done with a short mail's links.
+    private static func isIn(_ body: String, _ link: String) -> Bool {
+        var (body, link) = (body, link)
+        return body.withUTF8 { body in
+            link.withUTF8 { link in
+                guard let start = body.baseAddress, let wanted = link.baseAddress, body.count >= link.count else {
+                    return false
+                }
+                return (0...(body.count - link.count)).contains { position in
+                    body[position] == link[0] && memcmp(start + position, wanted, link.count) == 0
+                }
+            }
+        }
     }
 }

@@ -224,7 +224,7 @@ package enum Endpoint: String, CaseIterable, Sendable {
 
     private static func search(_ path: String) -> (endpoint: Endpoint, parameters: [String])? {
         let segments = path.split(separator: "/", omittingEmptySubsequences: false)
-        for (endpoint, pattern) in patterns {
+        for (endpoint, pattern) in patterns[Shape(of: segments)] ?? [] {
             if let parameters = pattern.match(segments, isDecoding: endpoint != .pixel) {
                 return (endpoint, parameters)
             }
@@ -232,7 +232,22 @@ package enum Endpoint: String, CaseIterable, Sendable {
         return nil
     }
 
-    private static let patterns = allCases.map { ($0, Pattern($0.rawValue)) }
+    /// In the order of the cases.
+    private static let patterns = Dictionary(grouping: allCases.map { ($0, Pattern($0.rawValue)) }) { endpoint, _ in
+        Shape(of: endpoint.rawValue.split(separator: "/", omittingEmptySubsequences: false))
+    }
+
+    /// What paths of one template have in common: no template begins with a parameter.
+    private struct Shape: Hashable {
+        let count: Int
+        let first: Substring
+
+        /// - Parameter segments: the first is what stands in front of the first slash.
+        init(of segments: [Substring]) {
+            count = segments.count
+            first = segments.dropFirst().first ?? ""
+        }
+    }
 
     /// A path template cut into its segments.
     private struct Pattern: Sendable {

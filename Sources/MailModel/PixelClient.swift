@@ -17,15 +17,19 @@ package enum PixelClient {
     /// An inner nil: it may be a person's.
     private static func reason(_ bytes: UnsafeBufferPointer<UInt8>) -> String?? {
         if prefetch.isIn(bytes), !proxy.isIn(bytes) { return .some("gmail_prefetch") }
-        return .some(scanners.contains { $0.isIn(bytes) } ? "scanner" : nil)
+        return .some(isScanner(bytes) ? "scanner" : nil)
+    }
+
+    private static func isScanner(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
+        bytes.indices.contains { start in
+            scannersByFirst[Int(bytes[start] | 0x20)].contains { $0.isIn(bytes, at: start) }
+        }
     }
 
     private static func otherReason(_ userAgent: String) -> String? {
         if userAgent.contains(prefetch.text) && !userAgent.contains(proxy.text) { return "gmail_prefetch" }
         let lowered = userAgent.lowercased()
-        return Array(lowered.utf8).withUnsafeBufferPointer { bytes in
-            scanners.contains { $0.isIn(bytes) } ? "scanner" : nil
-        }
+        return Array(lowered.utf8).withUnsafeBufferPointer { isScanner($0) ? "scanner" : nil }
     }
 
     /// Which mailbox provider's proxy fetched an image for its reader; nil for none. It fetches when the mail is displayed,
@@ -52,6 +56,13 @@ package enum PixelClient {
         // Telephones of that brand say so in every browser.
         + [Word("bot", isCaseless: true, notIn: "cubot")]
 
+    /// By their first byte, which is a lower-case letter.
+    private static let scannersByFirst: [[Word]] = {
+        var words = [[Word]](repeating: [], count: 256)
+        for word in scanners { if let first = word.text.utf8.first { words[Int(first)].append(word) } }
+        return words
+    }()
+
     /// An ASCII text that is looked for.
     private struct Word {
         let text: String
@@ -71,16 +82,16 @@ package enum PixelClient {
             folding = isCaseless ? 0x20 : 0
         }
 
-        func isIn(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
-            bytes.withUnsafeBufferPointer { word in
-                guard text.count >= word.count else { return false }
-                for start in 0...(text.count - word.count) {
-                    var length = 0
-                    while length < word.count, fold(text[start + length]) == word[length] { length += 1 }
-                    if length == word.count, !isInOther(text, at: start) { return true }
-                }
-                return false
+        func isIn(_ text: UnsafeBufferPointer<UInt8>) -> Bool { text.indices.contains { isIn(text, at: $0) } }
+
+        func isIn(_ text: UnsafeBufferPointer<UInt8>, at start: Int) -> Bool {
+            let isThere = bytes.withUnsafeBufferPointer { word in
+                guard text.count - start >= word.count else { return false }
+                var length = 0
+                while length < word.count, fold(text[start + length]) == word[length] { length += 1 }
+                return length == word.count
             }
+            return isThere && !isInOther(text, at: start)
         }
 
         /// Whether what stands there is the end of that longer word, which is a word by itself.

@@ -28,23 +28,27 @@ package struct Identifier: Hashable, Sendable, Comparable {
 
     /// The sixteen bytes in network order.
     package var bytes: [UInt8] {
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(16)
-        for shift in stride(from: 56, through: 0, by: -8) {
-            bytes.append(UInt8(truncatingIfNeeded: high >> UInt64(shift)))
+        [UInt8](unsafeUninitializedCapacity: 16) { bytes, count in
+            let memory = UnsafeMutableRawBufferPointer(bytes)
+            memory.storeBytes(of: high.bigEndian, as: UInt64.self)
+            memory.storeBytes(of: low.bigEndian, toByteOffset: 8, as: UInt64.self)
+            count = 16
         }
-        for shift in stride(from: 56, through: 0, by: -8) {
-            bytes.append(UInt8(truncatingIfNeeded: low >> UInt64(shift)))
-        }
-        return bytes
     }
 
     /// From sixteen bytes in network order; nil for any other count.
     package init?(bytes: some Collection<UInt8>) {
+        // Whatever holds them, they are asked for one by one only where they do not lie side by side: there is one in every row and token.
+        let identifier = bytes.withContiguousStorageIfAvailable { Identifier(UnsafeRawBufferPointer($0)) }
+        guard let identifier = identifier ?? Array(bytes).withUnsafeBytes({ Identifier($0) }) else { return nil }
+        self = identifier
+    }
+
+    private init?(_ bytes: UnsafeRawBufferPointer) {
         guard bytes.count == 16 else { return nil }
-        var words: [UInt64] = [0, 0]
-        for (position, byte) in bytes.enumerated() { words[position / 8] = words[position / 8] << 8 | UInt64(byte) }
-        self.init(high: words[0], low: words[1])
+        self.init(
+            high: UInt64(bigEndian: bytes.loadUnaligned(as: UInt64.self)),
+            low: UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self)))
     }
 }
 

@@ -78,7 +78,8 @@ import WorkflowModel
         try await engine.track("signed_up")
         let mail = try await send(engine)
         let pixel = try #require(mail.tokens("o").first)
-        let link = try #require(engine.context.tokens.verifyLink(try #require(mail.tokens("c").first)))
+        let click = try #require(mail.tokens("c").first)
+        let link = try #require(engine.context.tokens.verifyLink(click))
         func look() async throws -> [[String]] {
             engine.clock.advance(seconds: 100)
             let opens = Opens(context: engine.context)
