@@ -73,10 +73,11 @@ extension MailBuilder {
         // Without a sign of an address nothing need be compared.
         if destination.utf8.contains(UInt8(ascii: "@")) || destination.utf8.contains(UInt8(ascii: "%")) {
             let request = entry.request
-            // The contact's own may be another one; a template has it by these names.
+            // The contact's own may be another one, and stand in any of its data.
             let people = [
                 Self.address(in: request.recipient) ?? request.recipient,
                 request.variables["contact"]?["email"]?.stringValue, request.variables["email"]?.stringValue,
+                contact?.email,
             ].compactMap(\.self)
             guard !people.contains(where: { LinkDestination.names($0, in: destination) }) else { return nil }
         }

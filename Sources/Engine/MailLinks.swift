@@ -3,8 +3,8 @@ import JSONValue
 import MailModel
 import WorkflowModel
 
-/// The addresses of our own pages that stand in one mail. They follow from the outbox row alone, so that every attempt has
-/// the same.
+/// The addresses of our own pages that stand in one mail. They follow from the outbox row and the key alone, so that every
+/// attempt has the same, but for one after a change of the key.
 struct MailLinks {
     /// Leads to the page that ends the subscription, and is what mail programs call (RFC 8058).
     let unsubscribe: String

@@ -62,6 +62,8 @@ extension Opens {
     /// Whether the mail has a pixel of its own that nobody has fetched: scanners follow links and leave images alone, but so
     /// do people whose program shows no images.
     private static func isBeforeOpen(_ entry: OutboxEntry, in transaction: EngineTransaction) throws -> Bool {
+        // Machines' fetches are forgotten after that.
+        guard entry.createdAt.adding(seconds: Housekeeping.hitMemory) > transaction.now else { return false }
         guard let version = try transaction.store.templateVersion(entry.request.templateVersionID) else { return false }
         let project = transaction.catalog.project(entry.projectID)
         let mode = MailBuilder.opens(of: entry, version.content, transaction.context.configuration, project)

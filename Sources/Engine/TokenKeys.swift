@@ -53,13 +53,22 @@ package struct TokenKeys: Sendable {
     static let secretName = "tokens"
 
     /// Makes a new key. Daemons that run go on with the one that they have.
-    /// - Parameter isForgetting: whether nothing that was signed before is good any more.
+    /// - Parameters:
+    ///   - isForgetting: whether nothing that was signed before is good any more.
+    ///   - isDropping: whether the oldest key may go for it, where there are as many as can be kept. It may be the only one that has
+    ///     ever signed a mail: a daemon takes a new key with its next start.
     /// - Returns: how many earlier keys are still good.
-    /// - Throws: `StoreError`.
-    package func change(isForgetting: Bool) async throws -> Int {
+    /// - Throws: `StoreError`; `UseCaseError.conflict` where the oldest key would have to go and may not.
+    package func change(isForgetting: Bool, isDropping: Bool = false) async throws -> Int {
         let key = context.cryptography.randomBytes(TokenKeyRing.keyLength)
         return try await context.transact { transaction in
             let before = TokenKeyRing(try transaction.store.secret(Self.secretName, orInsert: key))
+            guard isForgetting || isDropping || before.earlier.count < TokenKeyRing.earlierLimit else {
+                throw UseCaseError(
+                    .conflict,
+                    "\(TokenKeyRing.earlierLimit) earlier keys are good, and the oldest would end, with all links and unsubscribe pages that it has signed: say --drop-oldest, or --forget to end all of them"
+                )
+            }
             let ring = before.changed(to: key, isForgetting: isForgetting)
             try transaction.store.replaceSecret(Self.secretName, with: ring.bytes)
             try transaction.audit(

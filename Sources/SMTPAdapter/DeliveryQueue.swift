@@ -67,15 +67,20 @@ final class DeliveryQueue: @unchecked Sendable {
     private var waiting = Line()
     /// Threads that wait for work.
     private var idle = 0
-    /// One of them was told to come, and has not come yet. It has the next one told when there is more than it takes: a call for
-    /// every delivery would wake threads that find it done, 9 % of what `drain` counts.
-    private var isWaking = false
+    /// When one of them was told to come that has not come yet, in nanoseconds. It has the next one told when there is more than it
+    /// takes: a call for every delivery would wake threads that find it done, 9 % of what `drain` counts.
+    private var calledAt: Int64?
+    /// After so long another one is told: the C library of Debian 12 may lose a call (glibc 25847).
+    private static let callTime: Int64 = 20_000_000
+    /// And whoever waits for ever looks now and then.
+    private let lookTime: Duration
     private var lastNumber: UInt64 = 0
     private var isClosed = false
     private var threads = 0
     private var closeCompletions: [@Sendable () -> Void] = []
 
-    init() {
+    init(lookTime: Duration = .seconds(30)) {
+        self.lookTime = lookTime
         pthread_mutex_init(mutex, nil)
         var attributes = pthread_condattr_t()
         pthread_condattr_init(&attributes)
@@ -143,7 +148,9 @@ final class DeliveryQueue: @unchecked Sendable {
                 }
                 if isClosed { return (.closed, false) }
                 if deadline == nil { deadline = limit.map(Self.deadline) }
-                if !waitForArrival(until: deadline), urgent.isEmpty, waiting.isEmpty {
+                if !waitForArrival(until: deadline ?? Self.deadline(lookTime)), limit != nil, urgent.isEmpty,
+                    waiting.isEmpty
+                {
                     return (isClosed ? .closed : .idle, false)
                 }
             }
@@ -154,20 +161,22 @@ final class DeliveryQueue: @unchecked Sendable {
 
     /// Whether a thread that waits is to be told to come; it counts as told then. Only with the mutex held.
     private func callsSomebody() -> Bool {
-        guard idle > 0, !isWaking else { return false }
-        isWaking = true
+        guard idle > 0 else { return false }
+        let now = Self.now
+        if let calledAt, now - calledAt < Self.callTime { return false }
+        calledAt = now
         return true
     }
 
     /// Only with the mutex held. False when the deadline has passed.
-    private func waitForArrival(until deadline: timespec?) -> Bool {
+    private func waitForArrival(until deadline: timespec) -> Bool {
         idle += 1
         defer {
             idle -= 1
             // Also after a wait in vain, when it was another who was told: that one finds what there is all the same.
-            isWaking = false
+            calledAt = nil
         }
-        guard var deadline else { return pthread_cond_wait(arrival, mutex) == 0 }
+        var deadline = deadline
         return pthread_cond_timedwait(arrival, mutex, &deadline) != ETIMEDOUT
     }
 
@@ -204,6 +213,12 @@ final class DeliveryQueue: @unchecked Sendable {
 
     static let notBegun = DeliveryOutcome.unreachable(
         reason: "Sending has stopped; the delivery was not begun.")
+
+    private static var now: Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+    }
 
     private static func deadline(_ limit: Duration) -> timespec {
         var time = timespec()

@@ -126,7 +126,8 @@ struct KeyCommand: ParsableCommand {
             abstract: "Makes another key for the tokens of links, pixels, pages and addresses in mail.",
             discussion: """
                 What earlier keys have signed stays good, up to \(TokenKeyRing.earlierLimit) of them. A running daemon \
-                goes on with the key that it has: restart it.
+                goes on with the key that it has: restart it. Until then it does not know what commands sign \
+                (check --canary, doctor).
                 """)
 
         @OptionGroup var option: ConfigurationOption
@@ -134,10 +135,14 @@ struct KeyCommand: ParsableCommand {
         @Flag(help: "Nothing that was signed before is good any more: links and pages of mail that has left end.")
         var forget = false
 
+        @Flag(help: "The oldest of the earlier keys may end, where there are as many as can be kept.")
+        var dropOldest = false
+
         func run() throws {
-            let forget = forget
+            let (forget, dropOldest) = (forget, dropOldest)
             try option.withEngine { context in
-                let earlier = try await TokenKeys(context: context).change(isForgetting: forget)
+                let earlier = try await TokenKeys(context: context).change(
+                    isForgetting: forget, isDropping: dropOldest)
                 print(
                     "there is a new key, and \(earlier) earlier are still good; restart the daemon, which takes it then"
                 )

@@ -60,6 +60,26 @@ import WorkflowModel
         #expect(rings.map { accepted(signer($0), by: signer(present)) } == [0, 0, 4, 4, 4, 4, 4])
     }
 
+    /// Five changes in a row, and the key that has signed everything so far would be gone.
+    @Test func noKeyEndsUnasked() async throws {
+        let (engine, database) = try await makeEngine()
+        _ = database
+        let before = engine.context.tokens
+        let keys = TokenKeys(context: engine.context)
+        for count in 1...TokenKeyRing.earlierLimit { #expect(try await keys.change(isForgetting: false) == count) }
+        let error = await #expect(throws: UseCaseError.self) { try await keys.change(isForgetting: false) }
+        #expect(error?.code == .conflict)
+        func present() async throws -> TokenSigner {
+            signer(
+                TokenKeyRing(
+                    try await EngineContext.prepare(
+                        store: engine.context.store, clock: engine.clock, cryptography: TestCryptography())))
+        }
+        #expect(accepted(before, by: try await present()) == 4)
+        #expect(try await keys.change(isForgetting: false, isDropping: true) == TokenKeyRing.earlierLimit)
+        #expect(accepted(before, by: try await present()) == 0)
+    }
+
     /// What is kept by its hash must be found again.
     @Test func fingerprintsAreTheSameForEver() {
         let first = TokenKeyRing(Self.key(1))

@@ -58,6 +58,31 @@ import Testing
         #expect(queue.nextAhead()?.number == 2)
     }
 
+    /// Each of them is busy with what it took: who comes sees to it that the next one comes.
+    @Test(.timeLimit(.minutes(1)), arguments: [true, false])
+    func allThatWaitComeWhenThereIsWorkForAll(isUrgent: Bool) async {
+        let queue = DeliveryQueue(lookTime: .seconds(3600))
+        let count = 8
+        let (taken, continuation) = AsyncStream<UInt64>.makeStream()
+        let end = DispatchSemaphore(value: 0)
+        for _ in 0..<count {
+            Thread.detachNewThread {
+                guard case .delivery(let delivery) = queue.next(within: nil) else { return }
+                continuation.yield(delivery.number)
+                end.wait()
+            }
+        }
+        while queue.freeConnections < count { await Task.yield() }
+        for number in 1...count { queue.add(delivery(queue, "\(number)", isUrgent: isUrgent && number > 2)) }
+        var numbers: Set<UInt64> = []
+        for await number in taken {
+            numbers.insert(number)
+            if numbers.count == count { break }
+        }
+        #expect(numbers == Set(1...UInt64(count)))
+        for _ in 0..<count { end.signal() }
+    }
+
     @Test func whatIsWithdrawnOrLeftAtTheEndIsAnsweredOnceAndNotBegun() {
         let queue = DeliveryQueue()
         let answers = Mutex<[String: Int]>([:])
