@@ -36,6 +36,8 @@ package struct Housekeeping: Sendable {
         var place: Identifier?
         var recipient: String?
         var places = Places()
+        // Their keys tell nothing of their age: whoever begins anew every night at the first of them never comes to the last.
+        places.receptions = context.cryptography.randomBytes(32)
         while !Task.isCancelled {
             do {
                 try await sweep()

@@ -20,13 +20,25 @@ extension Intake {
             context: EngineContext
         ) {
             mail = ReturnedMail(message, facts, ownAddresses: ownAddresses, context: context)
-            source = mail == nil ? TokenReader.source(of: message, context) : nil
+            source = mail == nil ? Self.ownEntry(of: message, context) ?? TokenReader.source(of: message, context) : nil
             self.key = mail == nil ? [] : context.cryptography.digest(key + Array("returned".utf8))
             isAutomatic =
                 switch mail?.matter {
                 case .report, .complaint, .automaticReply, .unclear: true
                 case .reply, nil: false
                 }
+        }
+
+        /// The mail of ours that the message is, or comes from, as our signatures say: what it brings about follows from that
+        /// mail, or a forwarding back to us would go round for ever.
+        private static func ownEntry(of message: ReceivedMessage, _ context: EngineContext) -> Identifier? {
+            if let sender = context.configuration.returnAddresses.match(message.reversePath),
+                let entry = context.tokens.verifyAddress(sender.token, kind: sender.kind)
+            {
+                return entry
+            }
+            return message.headers(named: MailBuilder.markerField).lazy
+                .compactMap { context.tokens.verify($0, kind: .delivery) }.first
         }
 
         /// The recipient whose mail is done with when it is recorded: nobody has a mailbox of that name.

@@ -50,10 +50,14 @@ struct EmbeddedReader {
     private var partsLeft: Int
     /// Messages inside each other share their bytes, which are gone through once for each of them.
     private var bytesLeft: Int
+    private var messagesLeft = Self.countLimit
 
     /// Messages inside each other, whatever the limit of levels says.
     private static let depthLimit = 8
-    private static let headerFieldLimit = 200
+    /// Messages that are opened: a mail of nothing but messages has one for every two of its parts, each with a header.
+    private static let countLimit = 50
+    /// Bytes of a shown field that are read.
+    private static let fieldLimit = 2048
     private static let fields = ["Subject", "From", "Date", "Message-ID"]
 
     init(parts: MessageParts, limits: ReadingLimits, defects: DefectList) {
@@ -72,6 +76,8 @@ struct EmbeddedReader {
     ) -> EmbeddedMessage? {
         let type = part.contentType.essence
         guard type == "message/rfc822" || type == "message/global" else { return nil }
+        // A digest is no broken mail.
+        guard messagesLeft > 0 else { return nil }
         guard partsLeft > 0 else {
             defects.note(.tooManyParts)
             return nil
@@ -84,13 +90,17 @@ struct EmbeddedReader {
         bytesLeft -= part.range.count
         // Nearly all are written as they are: nothing is copied then.
         if part.encoding == .identity { return open(parts.body, part.range, level: level, depth: depth) }
+        // Which RFC 2046 section 5.2.1 does not allow, but programs do. Not inside each other: all would be in memory at once.
+        guard depth == 1 else { return nil }
         let bytes = parts.content(of: part)
         return open(bytes, 0..<bytes.count, level: level, depth: depth)
     }
 
     private mutating func open(_ bytes: [UInt8], _ range: Range<Int>, level: Int, depth: Int) -> EmbeddedMessage? {
+        messagesLeft -= 1
         var headerLimits = limits
-        headerLimits.headerFields = min(limits.headerFields, Self.headerFieldLimit)
+        headerLimits.fieldBytes = min(limits.fieldBytes, Self.fieldLimit)
+        headerLimits.addresses = 1
         // Empty lines in front are left by programs that forget where a part's header ends.
         let start = bytes[range].firstIndex { $0 > 0x20 } ?? range.upperBound
         let (fields, end) = HeaderSplitter.header(of: bytes[start..<range.upperBound], limits: headerLimits)
@@ -117,7 +127,10 @@ struct EmbeddedReader {
     }
 
     private func header(_ fields: [HeaderField], limits: ReadingLimits) -> EmbeddedMessage {
-        let shown = fields.filter { field in Self.fields.contains { field.isNamed($0) } }
+        let shown = fields.compactMap { field -> HeaderField? in
+            guard Self.fields.contains(where: { field.isNamed($0) }) else { return nil }
+            return HeaderField(name: field.name, value: Array(field.value.prefix(Self.fieldLimit)))
+        }
         var read = ReadMessage()
         var decoder = HeaderDecoder(limits: limits)
         MessageReader.readHeader(shown, with: &decoder, into: &read)

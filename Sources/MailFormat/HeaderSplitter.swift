@@ -13,16 +13,18 @@ enum HeaderSplitter {
     static func header(of bytes: ArraySlice<UInt8>, limits: ReadingLimits) -> (fields: [HeaderField], end: Int) {
         var fields: [HeaderField] = []
         var start = bytes.startIndex
+        // Whether the field that a line may continue is one of those.
+        var isKept = true
         while start < bytes.endIndex {
             let feed = bytes[start...].firstIndex(of: 0x0A) ?? bytes.endIndex
             let next = min(feed + 1, bytes.endIndex)
             var line = bytes[start..<feed]
             if line.last == 0x0D { line = line.dropLast() }
             if line.isEmpty { return (fields, next) }
-            let isKept = fields.count < limits.headerFields
             if line.first == 0x20 || line.first == 0x09 {
-                append(line, to: &fields, limit: limits.fieldBytes)
+                if isKept { append(line, to: &fields, limit: limits.fieldBytes) }
             } else if let colon = line.firstIndex(of: UInt8(ascii: ":")), isName(line[..<colon]) {
+                isKept = fields.count < limits.headerFields
                 if isKept { fields.append(field(line, colon: colon)) }
             } else if !isMailboxMarker(line, isFirst: start == bytes.startIndex) {
                 return (fields, start)

@@ -230,7 +230,8 @@ extension Schema {
         )
         static let maxHitsPerMail = Entry.integer(
             "tracking.max_hits_per_mail", 1...100_000, default: 100, unit: "hits", example: 20,
-            "How many fetches of one mail's pixel are recorded; later ones get the image and leave no row.")
+            "How many fetches of one mail's pixel within 90 days are recorded; later ones get the image and leave no row."
+        )
 
         static let settings = [
             opens.setting, clicks.setting, anonymous.setting, url.setting, prefetchWindow.setting,

@@ -99,6 +99,12 @@ extension TextRule {
         let bits = Hostname.isIPv4(parts[0]) ? 32 : 128
         let isDigits = parts.count == 2 && parts[1].utf8.allSatisfy { (0x30...0x39).contains($0) }
         let isLength = isDigits && Int(parts[1]).map { $0 <= bits } == true
+        // Clients with an address of IPv4 are known by it, however a socket for both kinds shows it.
+        guard !parts[0].hasPrefix("::ffff:") && !parts[0].hasPrefix("::FFFF:") else {
+            throw Complaint(
+                message: "`\(text)` is an IPv4 network in a mapping",
+                mend: "write it as IPv4, for example 192.0.2.0/24")
+        }
         guard Hostname.isAddress(parts[0]), parts.count == 1 || isLength else {
             throw Complaint(
                 message: "`\(text)` is no IP address and no network",

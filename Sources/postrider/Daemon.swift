@@ -33,8 +33,9 @@ final class Daemon: Sendable {
             defer { state.isStopping = true }
             return (state.group, !state.isStopping)
         }
-        if isFirst { ServiceManager.notify("STOPPING=1") }
         if let group { Task { await group.triggerGracefulShutdown() } }
+        // A stop must not depend on a service manager that hears nothing, nor must the next signal.
+        if isFirst { ServiceManager.notify("STOPPING=1", within: 5) }
         return isFirst
     }
 

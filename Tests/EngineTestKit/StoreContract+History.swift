@@ -61,6 +61,13 @@ extension StoreContract {
             #expect(found.map { JSONWriter.bytes(.object($0.data)) } == JSONWriter.bytes(.object(event.data)))
             #expect(try await store.read { try $0.content(ofEvent: event.id)?.event } == event)
         }
+        let ours = events.filter { $0.source == .system && $0.name != "x" && $0.data["body"] != true }
+        let listed = try await store.read {
+            try $0.events(in: project.id, named: nil, before: nil, limit: 100, scan: 1000).events.map(\.event)
+        }
+        let timeline = try await HistoryProbe(store: store, project: project.id).timeline(of: contact.id)
+        let seen = timeline.compactMap { item in if case .event(let event) = item { event } else { nil } }
+        for event in ours { #expect(listed.contains(event) && seen.contains(event)) }
         let first = try await store.read { try $0.newestEventData(of: "email.replied", in: project.id, among: 100) }
         #expect(first.contains(data[0]))
     }

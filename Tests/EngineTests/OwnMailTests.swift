@@ -50,6 +50,18 @@ import WorkflowModel
         #expect(try await stage.events("email.replied").isEmpty)
     }
 
+    /// A mail that is forwarded back to us must not start the same workflow for ever.
+    @Test(arguments: [Sign.mark, .returnPath]) func whatComesBackFollowsFromTheMailThatLeft(_ sign: Sign) async throws {
+        let stage = try await ReturnStage()
+        let rows = Rows(stage.database.path)
+        try rows.run("UPDATE outbox SET generation = 3")
+        let message = forwarded(
+            stage, marker: sign == .mark ? stage.marker : nil,
+            reversePath: sign == .returnPath ? stage.returnPath : "list@example.net")
+        _ = try await received(message, stage)
+        #expect(try rows.run("SELECT generation FROM events WHERE name = 'email.received'") == [["3"]])
+    }
+
     @Test func whatNobodySignedShowsNothing() async throws {
         let stage = try await ReturnStage()
         let message = forwarded(

@@ -1,6 +1,7 @@
-import MailFormat
 import MailModel
 import Testing
+
+@testable import MailFormat
 
 /// Messages that are attached to messages.
 struct EmbeddedMessageTests {
@@ -107,6 +108,25 @@ struct EmbeddedMessageTests {
         let cut = read(one, limits: limits)
         #expect(cut.defects == [.nestedTooDeeply] && cut.attachments.first?.embedded?.files.count == 2)
         #expect(cut.attachments.first?.embedded?.files.last?.message == nil)
+    }
+
+    /// A mail of nothing but messages, each with as long a header as may be.
+    @Test(.timeLimit(.minutes(1))) func manyWithLongHeadersAreReadInPart() {
+        let from = "From: first@example.com" + String(repeating: ",\r\n other@example.com", count: 3000)
+        let one = part("Content-Type: message/rfc822", from + "\r\nSubject: x\r\n y\r\n\r\nHello")
+        let message = read(String(repeating: one, count: 60) + "--outer--\r\n")
+        #expect(message.attachments.count == 60 && message.defects.isEmpty)
+        let opened = message.attachments.compactMap(\.embedded)
+        #expect(opened.count == 50)
+        #expect(opened.allSatisfy { $0.from?.address.description == "first@example.com" && $0.subject == "x y" })
+    }
+
+    /// What goes on with a field beyond the limit goes on with none of those before it.
+    @Test func fieldsBeyondTheLimitAreLeftOutWhole() {
+        var limits = ReadingLimits()
+        limits.headerFields = 1
+        let split = HeaderSplitter.split(Array("Subject: a\r\n b\r\nX: c\r\n d\r\n\r\ne".utf8), limits: limits)
+        #expect(split.headers.map(\.text) == ["a b"] && split.body == Array("e".utf8))
     }
 
     /// Every message inside another is gone through again: without an end that would take for ever.

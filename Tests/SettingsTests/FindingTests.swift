@@ -125,9 +125,10 @@ struct BadText: Sendable, CustomTestStringConvertible {
         BadText(
             "verdicts:\n  sources:\n    - source: clamd\n", "3 verdicts.sources[1] does not say where clamd listens"),
         BadText(
-            "verdicts:\n  local_networks: [192.0.2.0/24, 192.0.2.0/33, example.com]\n",
+            "verdicts:\n  local_networks: [192.0.2.0/24, 192.0.2.0/33, example.com, '::ffff:192.0.2.0/120']\n",
             "2 verdicts.local_networks[2] `192.0.2.0/33` is no IP address and no network",
-            "2 verdicts.local_networks[3] `example.com` is no IP address and no network"),
+            "2 verdicts.local_networks[3] `example.com` is no IP address and no network",
+            "2 verdicts.local_networks[4] `::ffff:192.0.2.0/120` is an IPv4 network in a mapping"),
         BadText("verdicts:\n  sources:\n    - timeout: 1s\n", "3 verdicts.sources[1] does not say which source it is"),
         BadText(
             "verdicts:\n  sources:\n    - {source: spamd, address: nowhere}\n",
