@@ -154,7 +154,7 @@ let package = Package(
                 "WorkflowModel", "CorpusKit",
                 .product(name: "GRDBSQLite", package: "GRDB.swift"),
             ],
-            swiftSettings: strict),
+            exclude: ["Golden"], swiftSettings: strict),
         .testTarget(name: "MailModelTests", dependencies: ["MailModel"], swiftSettings: strict),
         .testTarget(
             name: "MailFormatTests", dependencies: ["MailFormat", "MailModel", "JSONValue", "CorpusKit"],

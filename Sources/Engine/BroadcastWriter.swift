@@ -25,7 +25,16 @@ package final class BroadcastWriter: Sendable {
     static let high = 2000
     /// How many there may be when those that are there cannot go now: they wait for a domain that is slow, a window or
     /// another attempt, and others need not wait for them.
-    static let ceiling = 20_000
+    private static let usualCeiling = 20_000
+    /// The same where each mail waits for the clock of its contact: those of one part of the world sleep while it is day in another,
+    /// whose mails must not stand behind them.
+    private static let ceilingOfZones = 200_000
+
+    static func ceiling(of definition: BroadcastDefinition) -> Int {
+        guard let window = definition.window, window.timezone == nil else { return usualCeiling }
+        return ceilingOfZones
+    }
+
     /// Fewer mails that could go at once are no work for the dispatch.
     private static let idle = 64
     /// Microseconds between two batches beyond the usual number: the dispatch has to have seen the one before.
@@ -239,7 +248,7 @@ package final class BroadcastWriter: Sendable {
             guard try transaction.segmentJobs()[segment] == nil else { return .waits }
         }
         let open = try store.openMailCount(ofBroadcast: id)
-        let room = open + refill <= high ? high - open : isExtra ? ceiling - open : 0
+        let room = open + refill <= high ? high - open : isExtra ? ceiling(of: broadcast.definition) - open : 0
         guard room > 0 else { return .waits }
         let batch = try BroadcastBatch(broadcast, in: transaction)
         let written = try batch.write(
@@ -263,8 +272,10 @@ package final class BroadcastWriter: Sendable {
             "contact gets no mail of a broadcast",
             metadata: ["broadcast": "\(id)", "contact": "\(contact)", "error": "\(fault)"])
         broadcast.cursor = contact
-        try transaction.store.count(.recipients, of: id, variant: broadcast.winner ?? 0, by: 1)
-        try transaction.store.count(.failed, of: id, variant: broadcast.winner ?? 0, by: 1)
+        if let variant = broadcast.variant(for: contact) {
+            try transaction.store.count(.recipients, of: id, variant: variant, by: 1)
+            try transaction.store.count(.failed, of: id, variant: variant, by: 1)
+        }
         try save(broadcast, in: transaction)
     }
 
@@ -323,6 +334,17 @@ extension BroadcastDefinition.Test.Rule {
 }
 
 extension Broadcast {
+    /// Nil for whoever is of the other part of the audience.
+    fileprivate func variant(for contact: Identifier) -> Int? {
+        switch (group(of: contact), phase) {
+        // Without a test everybody is in it, and there is one phase.
+        case (.test(let variant), .test): variant
+        case (.test(let variant), _) where definition.test == nil: variant
+        case (.rest, .rest): winner ?? 0
+        default: nil
+        }
+    }
+
     /// Contacts whose turn is next, in the order of their ids.
     func nextContacts(limit: Int, in transaction: EngineTransaction) throws -> [Identifier] {
         guard let last else { return [] }
@@ -372,7 +394,7 @@ private struct BroadcastBatch {
         var first: Timestamp?
         for id in contacts {
             broadcast.cursor = id
-            guard let variant = variant(for: id, of: broadcast) else { continue }
+            guard let variant = broadcast.variant(for: id) else { continue }
             if let due = try write(to: id, variant: variant, of: broadcast) {
                 first = min(first ?? due, due)
                 written += 1
@@ -382,17 +404,6 @@ private struct BroadcastBatch {
         if let first { transaction.wakes.mail(broadcast.queue, dueAt: first) }
         if written < mails, contacts.count < looks { finish(&broadcast) }
         return written
-    }
-
-    /// Nil for whoever is of the other part of the audience.
-    private func variant(for contact: Identifier, of broadcast: Broadcast) -> Int? {
-        switch (broadcast.group(of: contact), broadcast.phase) {
-        // Without a test everybody is in it, and there is one phase.
-        case (.test(let variant), .test): variant
-        case (.test(let variant), _) where broadcast.definition.test == nil: variant
-        case (.rest, .rest): broadcast.winner ?? 0
-        default: nil
-        }
     }
 
     /// All have had their turn.

@@ -159,20 +159,43 @@ extension Dispatch {
         let (queue, lane) = (entry.queue, entry.lane)
         guard let since = state.use({ $0.overdue(in: queue, lane: lane) }) else { return }
         let now = context.clock.now()
+        var attempt = AttemptRecord(
+            status: .expired, at: now, reply: "its domain has put off all mail for as long as it was due")
+        attempt.isAttempt = false
+        let expiry = attempt
         do {
-            let expired = try await context.store.write { transaction in
-                let tickets = try transaction.tickets(in: queue, after: nil, lane: lane, limit: Self.overdueLimit)
-                return try transaction.claim(tickets.filter { $0.dueAt <= since }.map(\.id), at: now)
+            let due = try await context.store.read {
+                try $0.tickets(in: queue, after: nil, lane: lane, limit: Self.overdueLimit)
             }
-            for entry in expired {
-                var attempt = AttemptRecord(
-                    status: .expired, at: now, reply: "its domain has put off all mail for as long as it was due")
-                attempt.isAttempt = false
-                await record(attempt, of: entry, nil)
-            }
+            for entry in try await giveUp(due.filter { $0.dueAt <= since }.map(\.id), expiry) { log(expiry, entry) }
         } catch {
             // The next time that the domain puts off a mail, they are looked for again.
             context.logger.error("outbox waits for the database", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// Claims and ends them in one transaction: claimed alone, they would be nobody's should the other not succeed.
+    /// - Returns: those that have ended; not those that somebody else has taken meanwhile.
+    private func giveUp(_ ids: [Identifier], _ record: AttemptRecord) async throws -> [OutboxEntry] {
+        do {
+            return try await context.transact { transaction in
+                let entries = try transaction.store.claim(ids, at: record.at)
+                for entry in entries {
+                    transaction.beginCause()
+                    try write(record, of: entry, in: transaction)
+                }
+                return entries
+            }
+        } catch  where error.isRowsFault && ids.count > 1 {
+            // One of them is to blame: each for itself, and that one waits for its turn.
+            var ended: [OutboxEntry] = []
+            for id in ids {
+                do { ended += try await giveUp([id], record) } catch  where error.isRowsFault {
+                    context.logger.error(
+                        "mail cannot be given up", metadata: ["entry": "\(id)", "error": "\(error)"])
+                }
+            }
+            return ended
         }
     }
 }

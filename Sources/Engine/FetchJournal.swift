@@ -104,7 +104,6 @@ package final class FetchJournal: Sendable {
         }
     }
 
-    private static let failedLimit = 10_000
     /// In one transaction, at most: others wait for the writer, too.
     private static let batchLimit = 128
     /// In memory, at most: some tens of megabytes.
@@ -141,12 +140,9 @@ package final class FetchJournal: Sendable {
         }
     }
 
-    /// It waits in memory for the next that succeeds. Beyond a limit it waits in the log alone, for the next start.
-    func failed(_ fetch: NotedFetch) {
-        state.withLock { state in
-            if state.failed.count < Self.failedLimit { state.failed.append(fetch) }
-        }
-    }
+    /// It waits in memory for the next that succeeds: what was in the log alone would keep the log from ever being cleared, and
+    /// with it all that come later. No more wait than `hasRoom` lets in.
+    func failed(_ fetch: NotedFetch) { state.withLock { $0.failed.append(fetch) } }
 
     func tell(_ body: @escaping @Sendable () -> Void) { queue.async(execute: body) }
 

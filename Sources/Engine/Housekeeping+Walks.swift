@@ -47,6 +47,15 @@ extension Housekeeping {
         return pixels.forgotten + clicks.forgotten + receptions.forgotten
     }
 
+    /// Forgets how many mails went to each domain, or from each sender, on days that are over: that counts on its day alone. Their
+    /// table is gone through whole, once a day.
+    /// - Parameter last: what the round before returned; nil for the first.
+    package func sweepPaces(after last: Int64?) async throws -> Int64 {
+        let day = PaceGate.day(of: context.clock.now()) - 1
+        if day != last { try await context.store.write { try $0.deletePaceCounts(beforeDay: day) } }
+        return day
+    }
+
     private func walk<Place: Sendable>(
         from start: Place?,
         _ part: @escaping @Sendable (any StoreTransaction, Place?) throws -> (forgotten: Int, next: Place?)

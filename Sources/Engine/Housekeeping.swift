@@ -4,8 +4,8 @@ import WorkflowModel
 
 /// Forgets what has had its time: idempotency records, texts of keys that have ended, what stood against mail to an
 /// erased address and has ended, files and bodies of mails that are gone, who got a broadcast that ended long ago, looks
-/// at anonymous mail that nobody is shown any more, hits of mails and receptions that are old. A little at a time, because
-/// everybody else waits for the writer meanwhile.
+/// at anonymous mail that nobody is shown any more, hits of mails and receptions that are old, paces of days that are over.
+/// A little at a time, because everybody else waits for the writer meanwhile.
 package struct Housekeeping: Sendable {
     package let context: EngineContext
     private static let batchSize = 500
@@ -36,6 +36,7 @@ package struct Housekeeping: Sendable {
         var place: Identifier?
         var recipient: String?
         var places = Places()
+        var paceDay: Int64?
         // Their keys tell nothing of their age: whoever begins anew every night at the first of them never comes to the last.
         places.receptions = context.cryptography.randomBytes(32)
         while !Task.isCancelled {
@@ -45,6 +46,7 @@ package struct Housekeeping: Sendable {
                 recipient = try await sweepReplies(after: recipient)
                 try await sweepBroadcasts()
                 try await sweepTables(&places)
+                paceDay = try await sweepPaces(after: paceDay)
                 await sweepRawMail()
             } catch {
                 context.logger.error("housekeeping waits for the database", metadata: ["error": "\(error)"])

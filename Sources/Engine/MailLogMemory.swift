@@ -65,9 +65,8 @@ struct MailLogMemory {
             let key = Key(instance: record.instance, queueID: record.queueID)
             switch record.fact {
             case .client(let client):
-                let isLocal = client.login != nil || ClientNetwork(address: client.address) == .loopback
-                update(key) { $0.isLocal = isLocal }
-            case .pickedUp: update(key) { $0.isLocal = true }
+                begin(key, isLocal: client.login != nil || ClientNetwork(address: client.address) == .loopback)
+            case .pickedUp: begin(key, isLocal: true)
             case .messageID(let id):
                 note(id, of: key)
                 if let mail = ours(key) { steps.append(.named(key, mail)) }
@@ -106,7 +105,24 @@ struct MailLogMemory {
         change(&mails[key, default: Mail()])
     }
 
+    /// A new file in the queue. Short queue ids come again (postconf(5), `enable_long_queue_ids`): what was known of another mail
+    /// by that id says nothing of this one.
+    private mutating func begin(_ key: Key, isLocal: Bool) {
+        update(key) { _ in }
+        unname(key)
+        mails[key] = Mail(isLocal: isLocal)
+    }
+
+    private mutating func unname(_ key: Key) {
+        guard let id = mails[key]?.messageID else { return }
+        byMessageID[id]?.removeAll { $0 == key }
+        if byMessageID[id]?.isEmpty == true { byMessageID[id] = nil }
+    }
+
     private mutating func note(_ id: String, of key: Key) {
+        // What was seen of a mail before its name belongs to it, and not to one of another name.
+        if let former = mails[key], let name = former.messageID, name != id { begin(key, isLocal: former.isLocal) }
+        guard mails[key]?.messageID != id else { return }
         update(key) { mail in
             mail.messageID = id
             mail.candidate = Self.entry(in: id)
@@ -170,10 +186,8 @@ struct MailLogMemory {
     private mutating func forgetOldest() {
         let key = order[first]
         first += 1
-        if let id = mails.removeValue(forKey: key)?.messageID {
-            byMessageID[id]?.removeAll { $0 == key }
-            if byMessageID[id]?.isEmpty == true { byMessageID[id] = nil }
-        }
+        unname(key)
+        mails[key] = nil
         guard first >= Self.size else { return }
         order.removeFirst(first)
         first = 0

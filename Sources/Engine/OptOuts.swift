@@ -67,11 +67,9 @@ package struct OptOuts: Sendable {
             guard let entry = try reader.entry(entryID), !entry.request.isTest else { return Self.nobody(manageToken) }
             let contact = try reader.contact(entry.contactID, in: entry.projectID)
             let holder = Holder(entry, contact: contact)
-            let isSuppressed =
-                try reader.standingSuppression(
-                    of: holder.address, in: entry.projectID, for: .marketing, at: now, context) != nil
             return holder.standing(
-                projectName: try reader.project(entry.projectID)?.name ?? "", isSuppressed: isSuppressed,
+                projectName: try reader.project(entry.projectID)?.name ?? "",
+                hasOptedOut: try reader.hasOptedOut(holder.address, of: entry.projectID, at: now, context),
                 manageToken: manageToken)
         }
     }
@@ -131,12 +129,11 @@ package struct OptOuts: Sendable {
                         of: address, reason: .unsubscribe, in: entry.projectID, context)
                 }
             }
-            let isSuppressed =
-                try transaction.store.standingSuppression(
-                    of: holder.address, in: entry.projectID, for: .marketing, at: transaction.now, context) != nil
             return holder.standing(
                 projectName: transaction.catalog.projects.first { $0.id == entry.projectID }?.name ?? "",
-                isSuppressed: isSuppressed, manageToken: manageToken)
+                hasOptedOut: try transaction.store.hasOptedOut(
+                    holder.address, of: entry.projectID, at: transaction.now, context),
+                manageToken: manageToken)
         }
     }
 
@@ -161,16 +158,30 @@ package struct OptOuts: Sendable {
         var addresses: Set<String> { [address, recipient] }
 
         /// The page shows no more of the address that a contact has now than its reader knows: the one the mail went to.
-        func standing(projectName: String, isSuppressed: Bool, manageToken: String) -> Standing {
+        /// - Parameter hasOptedOut: its owner has asked for no more mail to many, the contact's subscription aside.
+        func standing(projectName: String, hasOptedOut: Bool, manageToken: String) -> Standing {
             guard let contact else {
                 return Standing(
-                    address: MaskedAddress.text(recipient), projectName: projectName, isSubscribed: !isSuppressed,
+                    address: MaskedAddress.text(recipient), projectName: projectName, isSubscribed: !hasOptedOut,
                     manageToken: manageToken)
             }
             return Standing(
                 address: MaskedAddress.text(recipient), projectName: projectName,
-                locale: contact.data["locale"]?.stringValue, isSubscribed: contact.isSubscribed && !isSuppressed,
+                locale: contact.data["locale"]?.stringValue, isSubscribed: contact.isSubscribed && !hasOptedOut,
                 topics: contact.topics, manageToken: manageToken)
+        }
+    }
+}
+
+extension OutboundReader {
+    /// Whether the owner of an address has said that it gets no more mail to many. What else stands against it, a full mailbox
+    /// for example, is no choice of his and may end without him: the page asks all the same.
+    fileprivate func hasOptedOut(
+        _ address: String, of project: Identifier, at time: Timestamp, _ context: EngineContext
+    ) throws -> Bool {
+        let listed = try suppressions(of: address, in: project)
+        return try (listed + keptSuppressions(of: address, in: project, context)).contains {
+            $0.reason == .unsubscribe && $0.isLive(at: time)
         }
     }
 }

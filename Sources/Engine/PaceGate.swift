@@ -81,6 +81,9 @@ struct PaceGate: Sendable {
 
     private func today(_ now: Timestamp) -> Int { day == Self.day(of: now) ? countOfDay : 0 }
 
+    /// Whether one that was made now would say the same: what it has counted on an earlier day tells nothing any more.
+    func isAsNew(at now: Timestamp) -> Bool { running == 0 && today(now) == 0 && opening(at: now) == .now }
+
     mutating func enter(at now: Timestamp) {
         running += 1
         take(at: now)

@@ -97,6 +97,9 @@ struct PaceGates: Sendable {
         self.day = day
     }
 
+    /// How many it keeps.
+    var count: Int { gates.count }
+
     var pacesSenders: Bool { !bySender.isEmpty || !eachSender.isEmpty }
 
     var hasCeilings: Bool { rules.contains { $0.pace.hasCeiling } }
@@ -197,9 +200,8 @@ struct PaceGates: Sendable {
     /// Forgets gates that are as new, when there are many: those of domains that get a mail a month.
     mutating func tidy(at now: Timestamp) {
         guard gates.count > limit else { return }
-        gates = gates.filter { name, gate in
-            gate.running > 0 || gate.pace.hasCeiling || gate.opening(at: now) != .now
-        }
+        gates = gates.filter { !$1.isAsNew(at: now) }
+        if day != PaceGate.day(of: now) { countsOfDay = [:] }
         // What must be kept is not gone through again for every mail.
         limit = max(Self.usualLimit, 2 * gates.count)
     }

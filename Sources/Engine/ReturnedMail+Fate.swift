@@ -114,11 +114,7 @@ private struct Fate {
         guard complaint.isAgainstUs else { return .noComplaint }
         let type = String(complaint.feedbackType.prefix(40))
         // A reader whose program writes in his name that he wants no more does not complain.
-        if type == "opt-out" {
-            guard contact.isSubscribed else { return .repeated }
-            try unsubscribe(reason: "opt_out")
-            return .unsubscribed
-        }
+        if type == "opt-out" { return try optOut() ? .unsubscribed : .repeated }
         var details: JSONObject = ["feedbackType": .string(type)]
         details["userAgent"] = complaint.userAgent.map { .string(String($0.prefix(100))) }
         guard
@@ -136,17 +132,45 @@ private struct Fate {
         return .complained
     }
 
+    /// As the mail's own page would do it: its reader speaks for the contact when the mail went to the contact, whose address may
+    /// be another one since; an address that is not the contact's gets no more mail to many.
+    /// - Returns: false when all of that had been done.
+    private func optOut() throws -> Bool {
+        let reason = "opt_out"
+        var isNew = try unsubscribe(reason: reason)
+        let recipient = RecipientAddress.normal(entry.request.recipient)
+        guard !entry.isTo(contact) || contact.email != recipient else { return isNew }
+        let isKnown = try transaction.store.suppressions(of: recipient, in: entry.projectID).contains {
+            $0.reason == .unsubscribe && $0.isLive(at: transaction.now)
+        }
+        if !isKnown {
+            isNew = true
+            transaction.wakes.withdraws = true
+            try transaction.store.save(
+                Suppression(
+                    projectID: entry.projectID, address: recipient, reason: .unsubscribe, evidence: origin(reason),
+                    createdAt: transaction.now))
+        }
+        return isNew
+    }
+
     /// The contact's own subscription, and not that of somebody to whom a step of his workflow wrote.
-    private func unsubscribe(reason: String) throws {
-        guard contact.email == RecipientAddress.normal(entry.request.recipient),
-            let current = try transaction.store.contact(contact.id), current.isSubscribed
-        else { return }
+    /// - Returns: whether there was one.
+    @discardableResult
+    private func unsubscribe(reason: String) throws -> Bool {
+        guard entry.isTo(contact), let current = try transaction.store.contact(contact.id), current.isSubscribed else {
+            return false
+        }
         var changed = current
         changed.isSubscribed = false
         try events.change(
-            from: current, to: changed, generation: entry.generation,
-            subscriptionData: ["emailId": .string("\(entry.id)"), "reason": .string(reason)])
+            from: current, to: changed, generation: entry.generation, subscriptionData: origin(reason))
         try transaction.countUnsubscription(by: entry)
+        return true
+    }
+
+    private func origin(_ reason: String) -> JSONObject {
+        ["emailId": .string("\(entry.id)"), "reason": .string(reason)]
     }
 
     // MARK: Answers

@@ -31,6 +31,7 @@ package struct JSONObject: @unchecked Sendable {
             switch (position(of: key), newValue) {
             case (let position?, let value?):
                 own(capacity: 0)
+                defer { withExtendedLifetime(memory) {} }
                 members?.pointee.start[position].value = value
             case (let position?, nil): remove(at: position)
             case (nil, let value?): append(key, value)
@@ -78,6 +79,9 @@ package struct JSONObject: @unchecked Sendable {
     private mutating func move(capacity: Int) {
         let isShared = !isKnownUniquelyReferenced(&memory)
         let former = members?.pointee.capacity ?? 0
+        // What is copied from stands in it.
+        let before = memory
+        defer { withExtendedLifetime(before) {} }
         let own = JSONMemory.empty(capacity: isShared ? Swift.max(capacity, count) : Swift.max(capacity, former * 2))
         let place = own.members
         if let members {
@@ -90,6 +94,7 @@ package struct JSONObject: @unchecked Sendable {
     /// For a key that is not there.
     mutating func append(_ key: consuming String, _ value: consuming JSON) {
         own(capacity: count + 1)
+        defer { withExtendedLifetime(memory) {} }
         members?.pointee.append(key, value)
     }
 
@@ -99,6 +104,7 @@ package struct JSONObject: @unchecked Sendable {
             return
         }
         own(capacity: 0)
+        defer { withExtendedLifetime(memory) {} }
         members?.pointee.remove(at: position)
     }
 }

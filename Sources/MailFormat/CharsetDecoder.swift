@@ -7,10 +7,11 @@ import Glibc
 enum CharsetDecoder {
     /// Kept loaded by `GMimeRuntime`.
     static let usualCharsets = [
-        "UTF-16", "UTF-16BE", "UTF-16LE", "UTF-7", "ISO-8859-2", "ISO-8859-5", "ISO-8859-7", "ISO-8859-8", "ISO-8859-9",
+        "UTF-16", "UTF-16BE", "UTF-16LE", "UTF-7", "ISO-8859-2", "ISO-8859-5", "ISO-8859-7", "ISO-8859-8",
         "ISO-8859-15", "WINDOWS-1250", "WINDOWS-1251", "WINDOWS-1252", "WINDOWS-1253", "WINDOWS-1254", "WINDOWS-1255",
-        "WINDOWS-1256", "WINDOWS-1257", "KOI8-R", "KOI8-U", "GB2312", "GBK", "GB18030", "BIG5", "EUC-JP", "ISO-2022-JP",
-        "SHIFT_JIS", "EUC-KR", "ISO-2022-KR", "TIS-620", "MACINTOSH",
+        "WINDOWS-1256", "WINDOWS-1257", "WINDOWS-874", "KOI8-R", "KOI8-U", "GB18030", "BIG5", "EUC-JP-MS",
+        "ISO-2022-JP",
+        "CP932", "CP949", "ISO-2022-KR", "MACINTOSH",
     ]
 
     /// The text, and what was wrong with it. `charset` is the sender's word; nil or empty means US-ASCII (RFC 2045
@@ -20,10 +21,15 @@ enum CharsetDecoder {
         switch name {
         case "", "us-ascii", "ascii", "ansi_x3.4-1968", "utf-8", "utf8", "unicode-1-1-utf-8":
             return decodeUTF8(bytes, isDeclared: name.hasPrefix("u") && name != "us-ascii", defects: &defects)
-        case "iso-8859-1", "latin1", "windows-1252", "cp1252":
+        case "iso-8859-1", "windows-1252":
             return decodeWindows1252(bytes)
         default:
-            if let text = convert(Array(bytes), from: name, defects: &defects) { return text }
+            guard let charset = CharsetNames.opened(name) else {
+                defects.note(.unknownCharset)
+                return decodeUTF8(bytes, isDeclared: false, defects: &defects)
+            }
+            if charset == "WINDOWS-1252" { return decodeWindows1252(bytes) }
+            if let text = convert(Array(bytes), from: charset, defects: &defects) { return text }
             defects.note(.unknownCharset)
             return decodeUTF8(bytes, isDeclared: false, defects: &defects)
         }
@@ -63,37 +69,52 @@ enum CharsetDecoder {
 
     /// Nil when nobody here knows the charset.
     private static func convert(_ bytes: [UInt8], from charset: String, defects: inout DefectList) -> String? {
-        guard isName(charset), GMimeRuntime.options != nil else { return nil }
-        let name = g_mime_charset_iconv_name(charset).map { String(cString: $0) } ?? charset
-        guard isName(name), let converter = Converter(charset: name) else { return nil }
+        guard GMimeRuntime.options != nil, let converter = Converter(charset: charset) else { return nil }
         let (text, isValid) = converter.convert(bytes)
         if !isValid { defects.note(.invalidCharacters) }
         return text
-    }
-
-    /// glibc takes options behind a slash; a stranger gives none.
-    private static func isName(_ name: String) -> Bool {
-        !name.isEmpty && name.utf8.count <= 40
-            && name.utf8.allSatisfy { byte in
-                switch byte {
-                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"): true
-                case UInt8(ascii: "0")...UInt8(ascii: ":"), UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."):
-                    true
-                case UInt8(ascii: "+"), UInt8(ascii: "("), UInt8(ascii: ")"): true
-                default: false
-                }
-            }
     }
 }
 
 /// One open conversion to UTF-8.
 private final class Converter {
     private let descriptor: iconv_t
+    private let width: Width
+
+    /// How many bytes make what is skipped where no character begins: a part of one would put all that follows out of step.
+    private enum Width {
+        case fixed(Int)
+        /// Two after an escape sequence that says so (RFC 1468, RFC 1922): `ESC $`, and none in ASCII.
+        case escaped
+    }
 
     init?(charset: String) {
         // iconv_open(3) answers -1 cast to a pointer when it knows no such charset.
         guard let opened = iconv_open("UTF-8", charset), Int(bitPattern: opened) != -1 else { return nil }
         descriptor = opened
+        let name = charset.uppercased()
+        width =
+            name.hasPrefix("UTF-16") || name.hasPrefix("UCS-2") || name.hasPrefix("UNICODE")
+            ? .fixed(2)
+            : name.hasPrefix("UTF-32") || name.hasPrefix("UCS-4")
+                ? .fixed(4)
+                : name.hasPrefix("ISO-2022-") ? .escaped : .fixed(1)
+    }
+
+    /// How far the last escape sequence is looked for: each line ends in ASCII.
+    private static let longestLine = 1000
+
+    /// - Parameter position: where the conversion stopped.
+    private func skip(_ bytes: [UInt8], at position: Int) -> Int {
+        switch width {
+        case .fixed(let count): return count
+        case .escaped:
+            let before = bytes[max(0, position - Self.longestLine)..<position]
+            guard bytes[position] != 0x1B, let escape = before.lastIndex(of: 0x1B), escape + 1 < position else {
+                return 1
+            }
+            return bytes[escape + 1] == UInt8(ascii: "$") ? 2 : 1
+        }
     }
 
     deinit { iconv_close(descriptor) }
@@ -117,8 +138,9 @@ private final class Converter {
                 // No character of the charset begins here, or the last one is cut off.
                 isValid = false
                 output.append(contentsOf: [0xEF, 0xBF, 0xBD])
-                position = position?.advanced(by: 1)
-                left -= 1
+                let skipped = min(left, skip(bytes, at: bytes.count - left))
+                position = position?.advanced(by: skipped)
+                left -= skipped
             }
         }
         let written = flush(into: &chunk)

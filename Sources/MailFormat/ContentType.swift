@@ -35,7 +35,9 @@ package struct ContentType: Hashable, Sendable {
 
     /// Nil when the value has no type and subtype.
     init?(_ value: [UInt8]) {
-        let parsed = HeaderDecoder.withCString(value) { g_mime_content_type_parse(GMimeRuntime.options, $0) }
+        let parsed = HeaderDecoder.withCString(CharsetNames.tamed(value)) {
+            g_mime_content_type_parse(GMimeRuntime.options, $0)
+        }
         guard let parsed else { return nil }
         defer { g_object_unref(parsed) }
         guard value.contains(UInt8(ascii: "/")) else { return nil }
@@ -59,7 +61,9 @@ struct ContentDisposition {
 
     /// Nil when there is nothing.
     init?(_ value: [UInt8]) {
-        let parsed = HeaderDecoder.withCString(value) { g_mime_content_disposition_parse(GMimeRuntime.options, $0) }
+        let parsed = HeaderDecoder.withCString(CharsetNames.tamed(value)) {
+            g_mime_content_disposition_parse(GMimeRuntime.options, $0)
+        }
         guard let parsed else { return nil }
         defer { g_object_unref(parsed) }
         kind = g_mime_content_disposition_get_disposition(parsed).map { String(cString: $0) }?.lowercased() ?? ""

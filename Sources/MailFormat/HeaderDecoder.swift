@@ -12,7 +12,7 @@ struct HeaderDecoder {
     mutating func text(_ field: HeaderField) -> String {
         let bytes = unfolded(field)
         if let plain = HeaderDecoder.plainText(bytes) { return plain }
-        return HeaderDecoder.withCString(EncodedWordRepair.joined(bytes)) { pointer in
+        return HeaderDecoder.withCString(EncodedWordRepair.joined(CharsetNames.tamed(bytes))) { pointer in
             HeaderDecoder.take(g_mime_utils_header_decode_text(GMimeRuntime.options, pointer)) ?? ""
         }
     }
@@ -21,7 +21,7 @@ struct HeaderDecoder {
     mutating func mailboxes(_ field: HeaderField) -> [Mailbox] {
         let bytes = withoutDeepGroups(unfolded(field))
         if let mailbox = HeaderDecoder.plainMailbox(bytes) { return [mailbox] }
-        let list = HeaderDecoder.withCString(EncodedWordRepair.joined(bytes)) {
+        let list = HeaderDecoder.withCString(EncodedWordRepair.joined(CharsetNames.tamed(bytes))) {
             internet_address_list_parse(GMimeRuntime.options, $0)
         }
         guard let list else {

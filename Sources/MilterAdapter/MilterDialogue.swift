@@ -114,7 +114,7 @@ final class MilterDialogue {
         letGo()
         let login = macros.takeLogin()
         let argument = words.first ?? ""
-        isMessageOpen = context.meters.beginMessage(isInternal: MilterSession.isInternal(argument))
+        isMessageOpen = context.meters.beginMessage(isInternal: session.isInternal(argument))
         session.mail(
             argument, authenticatedUser: login.isEmpty ? nil : login, isDraining: !isMessageOpen,
             declaredSize: Self.declaredSize(words.dropFirst()))

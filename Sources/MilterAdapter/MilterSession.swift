@@ -74,7 +74,7 @@ struct MilterSession: Sendable {
     ) {
         reset()
         self.declaredSize = declaredSize
-        message.isInternal = Self.isInternal(argument)
+        message.isInternal = isInternal(argument)
         self.isDraining = isDraining && !message.isInternal
         phase = .envelope
         message.clientName = clientName
@@ -85,7 +85,12 @@ struct MilterSession: Sendable {
     }
 
     /// Whether that argument of MAIL is said by cleanup(8), for mail of the MTA itself or of sendmail(1): see `address(in:)`.
-    static func isInternal(_ argument: String) -> Bool { argument.utf8.first != UInt8(ascii: "<") }
+    ///
+    /// A client may leave out the angle brackets, too: `strict_rfc821_envelopes` is off by default, and smtpd(8) passes on what was
+    /// said. So a client from elsewhere never counts, whatever it says; cleanup(8) names 127.0.0.1 as the client of such mail.
+    func isInternal(_ argument: String) -> Bool {
+        argument.utf8.first != UInt8(ascii: "<") && ClientNetwork(address: clientAddress) == .loopback
+    }
 
     /// RCPT TO. `wants` is asked at most once. `isAnswered`: the MTA wants to hear of this recipient; if it does not, the
     /// message is refused in its place, later.

@@ -163,6 +163,19 @@ import WorkflowModel
         #expect(try await stage.broadcast(draft.id).status == .sent)
     }
 
+    /// Those who sleep until tomorrow leave room for those who read today.
+    @Test func moreMayWaitWhereEachWaitsForTheContactsClock() async throws {
+        let stage = try await BroadcastStage()
+        func ceiling(_ zone: String?) async throws -> Int {
+            var window = SendWindow.read(["from": "09:00", "to": "12:00"], path: "window", zones: nil).window
+            window?.timezone = zone
+            let draft = try await stage.draft(window: window)
+            return BroadcastWriter.ceiling(of: try await stage.broadcast(draft.id).definition)
+        }
+        let (byContact, byOne) = (try await ceiling(nil), try await ceiling("Asia/Tokyo"))
+        #expect(byContact > byOne && byOne > BroadcastWriter.high)
+    }
+
     // MARK: States
 
     @Test func eachStateAllowsWhatItAllows() async throws {

@@ -79,6 +79,49 @@ import WorkflowModel
         #expect(try await stage.reports().map(\.outcome) == ["no_complaint"])
     }
 
+    /// A reader's program that wants no more in his name (RFC 6650 section 3.2 has no word of its own for it).
+    @Test func anOptOutEndsTheSubscriptionOnce() async throws {
+        let stage = try await ReturnStage()
+        for id in ["c1", "c2"] {
+            stage.engine.clock.advance(seconds: 1)
+            await stage.receive(
+                IncomingText.complaint(to: ReturnStage.inbox, type: "opt-out", header: header(stage), id: id))
+        }
+        #expect(try await stage.engine.contact()?.isSubscribed == false)
+        let left = try await stage.events("contact.unsubscribed")
+        #expect(left.map { $0["reason"] } == ["opt_out"] && left.map { $0["emailId"] } == [.string("\(stage.entry)")])
+        #expect(try await stage.events("email.complained").isEmpty)
+        #expect(try await stage.reasons().isEmpty, "the contact's own word is enough")
+        #expect(try await stage.reports().map(\.outcome) == ["repeated", "unsubscribed"])
+    }
+
+    /// The mail is older than the contact's present address, and its reader is the contact all the same.
+    @Test(arguments: ["opt-out", "abuse"])
+    func aReaderWhoseAddressHasChangedEndsTheContactsSubscription(type: String) async throws {
+        let stage = try await ReturnStage()
+        let contact = try #require(try await stage.engine.contact())
+        _ = try await stage.engine.contacts.change(contact.id, .init(email: "ann@example.net"))
+        await stage.receive(IncomingText.complaint(to: ReturnStage.inbox, type: type, header: header(stage)))
+        #expect(try await stage.engine.contact("ann@example.net")?.isSubscribed == false)
+        #expect(try await stage.reasons() == [type == "abuse" ? "complaint" : "unsubscribe"])
+        #expect(try await stage.reasons("ann@example.net").isEmpty)
+    }
+
+    /// Mail that goes to somebody else than its contact: the reader speaks for the address, not for the contact.
+    @Test func anOptOutOfSomebodyElseEndsMailToThatAddressAlone() async throws {
+        let stage = try await ReturnStage(steps: [
+            "mail": ["type": "SEND_EMAIL", "config": ["template": "hello", "to": "Sales <Sales@example.net>"]]
+        ])
+        for id in ["c1", "c2"] {
+            stage.engine.clock.advance(seconds: 1)
+            await stage.receive(
+                IncomingText.complaint(to: ReturnStage.inbox, type: "opt-out", header: header(stage), id: id))
+        }
+        #expect(try await stage.engine.contact()?.isSubscribed == true)
+        #expect(try await stage.reasons("sales@example.net") == ["unsubscribe"])
+        #expect(try await stage.reports().map(\.outcome) == ["repeated", "unsubscribed"])
+    }
+
     @Test func aSecondComplaintAboutAMailIsNone() async throws {
         let stage = try await ReturnStage()
         for id in ["c1", "c2"] {

@@ -141,4 +141,48 @@ import WorkflowModel
             + "status=sent (\(reply))"
         #expect(isHop(line) == isFilter)
     }
+
+    // MARK: Short queue ids
+
+    private func line(
+        _ fact: MailLogRecord.Fact, _ queueID: String = "0A0000001", at seconds: Int64 = 1_800_000_000
+    ) -> MailLogBatch.Line {
+        MailLogBatch.Line(
+            record: MailLogRecord(
+                moment: .instant(seconds * 1_000_000), instance: "postfix", program: "smtp", queueID: queueID,
+                fact: fact), at: Timestamp(seconds: seconds))
+    }
+
+    private func named(_ steps: [MailLogMemory.Step]) -> [(key: MailLogMemory.Key, mail: MailLogMemory.Mail)] {
+        steps.compactMap { if case .named(let key, let mail) = $0 { (key, mail) } else { nil } }
+    }
+
+    /// An inode that is free is used again at once, and its number is most of a short queue id.
+    @Test(arguments: [true, false])
+    func aQueueIDThatComesAgainIsAnotherMail(hasClient: Bool) throws {
+        var memory = MailLogMemory()
+        let (first, second) = (
+            Identifier(at: Timestamp(seconds: 1), random: (1, 1)), Identifier(at: Timestamp(seconds: 2), random: (2, 2))
+        )
+        let client = MailLogRecord.Fact.client(.init(name: "localhost", address: "127.0.0.1"))
+        let before = memory.take([line(client), line(.messageID("\(first)@example.com"))]) { _ in false }
+        let key = try #require(named(before.steps).first?.key)
+        memory.setSaved([key])
+        let lines = (hasClient ? [line(client)] : []) + [line(.messageID("\(second)@example.com"))]
+        let mail = try #require(named(memory.take(lines) { _ in false }.steps).first?.mail)
+        #expect(mail.candidate == second && !mail.isSaved && mail.isLocal && mail.seenRecipients.isEmpty)
+        #expect(memory.count == 1)
+        // The former name leads nowhere any more.
+        let hop = MailLogRecord.Outcome(
+            status: .sent, recipient: "ann@example.org", relay: "127.0.0.1[127.0.0.1]:10025", enhancedCode: "2.0.0",
+            reply: "250 2.0.0 Ok: queued as 0A0000001")
+        let other = memory.take(
+            [
+                line(client, "0B0000001"), line(.messageID("\(first)@example.com"), "0B0000001"),
+                line(.outcome(hop), "0B0000001"),
+            ]
+        ) { _ in false }
+        let hops = other.steps.compactMap { if case .outcome(_, _, _, let isHop, _) = $0 { isHop } else { nil } }
+        #expect(hops == [false])
+    }
 }

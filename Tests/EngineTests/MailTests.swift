@@ -1,4 +1,3 @@
-import Engine
 import EngineTestKit
 import Foundation
 import JSONValue
@@ -7,6 +6,8 @@ import SQLStore
 import Synchronization
 import Testing
 import WorkflowModel
+
+@testable import Engine
 
 private let greeting: JSONObject = [
     "hello": [
@@ -336,6 +337,33 @@ private final class MemoryLog: FetchLog {
     private func settled(_ log: MemoryLog) async throws {
         for _ in 0..<1_000_000 where !log.lines().isEmpty { await Task.yield() }
         #expect(log.lines().isEmpty)
+    }
+
+    /// However many had to wait for the database: what stayed in the log alone would keep it from being cleared ever after.
+    @Test func fetchesThatWaitedForTheDatabaseLeaveTheLog() {
+        let log = MemoryLog()
+        let journal = FetchJournal(log)
+        let fetch = NotedFetch(
+            .mail(Identifier(high: 1, low: 1)), at: Timestamp(seconds: 1), userAgent: "", network: "",
+            machineReason: nil)
+        let count = 10_100
+        var batch: [NotedFetch] = []
+        for _ in 0..<count { batch += journal.began(fetch) }
+        var failed = 0
+        while !batch.isEmpty {
+            for noted in batch { journal.failed(noted) }
+            failed += batch.count
+            batch = journal.next()
+        }
+        #expect(failed == count && log.lines().count == count)
+        batch = journal.began(fetch)
+        var recorded = 0
+        while !batch.isEmpty {
+            recorded += batch.count
+            journal.recorded(batch.count)
+            batch = journal.next()
+        }
+        #expect(recorded == count + 1 && log.lines().isEmpty)
     }
 
     @Test func fetchesOfADeadDaemonAreRecordedOnceWithTheirOwnTime() async throws {

@@ -203,6 +203,32 @@ private let bodies: JSONObject = [
         #expect(try await send(engine).count == 1)
     }
 
+    /// What stands against an address without its owner's word may end without him: he is asked all the same, and what he saves
+    /// says nothing that he did not choose.
+    @Test(arguments: [Suppression.Reason.bounce, .manual])
+    func aSuppressedReaderIsStillSubscribedAndMayLeave(reason: Suppression.Reason) async throws {
+        let (engine, database) = try await engine()
+        _ = database
+        let token = try token(try #require(try await send(engine).first))
+        let (project, now) = (engine.project.id, engine.clock.now())
+        try await engine.context.store.write {
+            try $0.save(
+                Suppression(
+                    projectID: project, address: "ann@example.org", reason: reason, createdAt: now,
+                    expiresAt: now.adding(seconds: 3600)))
+        }
+        let optOuts = OptOuts(context: engine.context)
+        #expect(try await optOuts.standing(token, kind: .unsubscribe)?.isSubscribed == true)
+        let entry = try #require(engine.context.tokens.verify(token, kind: .unsubscribe))
+        let manage = engine.context.tokens.token(.preferences, for: entry)
+        #expect(try await optOuts.standing(manage, kind: .preferences)?.isSubscribed == true)
+        #expect(try await optOuts.save(manage, subscribed: true, chosenTopics: ["news"])?.isSubscribed == true)
+        #expect(try await engine.contact()?.isSubscribed == true)
+        #expect(try await reasons(engine, "ann@example.org") == [reason])
+        #expect(try await optOuts.unsubscribe(token, reason: .page)?.isSubscribed == false)
+        #expect(try await engine.contact()?.isSubscribed == false)
+    }
+
     /// The mail is older than the contact's present address, and its reader is the contact all the same.
     @Test(arguments: [nil, "Ann <{{ contact.email }}>"])
     func aReaderWhoseAddressHasChangedIsStillTheContact(to: String?) async throws {

@@ -97,4 +97,23 @@ private let busy = DeliveryOutcome.deferred(reply: Reply(code: 421, enhancedCode
         await goOn(10_800)
         #expect(try await givenUp(stage, ids) > 0)
     }
+
+    /// One that cannot be ended keeps no other from it, and is not left claimed: nobody would look at it until the next start.
+    @Test func aDamagedMailIsNotGivenUpAndTheOthersAre() async throws {
+        let stage = try await DispatchStage { $0.maximalLifetime = 3600 }
+        let other = try await stage.engine.track("known", "bad@example.org", subscribed: true).contactID
+        let ids = try await stage.fill((0..<60).map { "p\($0)@slow.example" }, kind: .marketing)
+        let damaged = try await stage.fill(["q@slow.example"], kind: .marketing, contact: other)[0]
+        try DamagedDatabase(stage.database.path).spoil(
+            "UPDATE contacts SET data = '{' WHERE email = 'bad@example.org'")
+        stage.relays[0].answer(Array(repeating: busy, count: 500))
+        var count = 0
+        for _ in 0..<200 where count == 0 {
+            await stage.send()
+            stage.engine.clock.advance(seconds: 90)
+            count = try await givenUp(stage, ids)
+        }
+        #expect(count > 0)
+        #expect(try await stage.entry(damaged)?.status == .pending)
+    }
 }

@@ -99,6 +99,26 @@ import WorkflowModel
         #expect(gates.opening(of: names[1], at: start).opening == .now)
     }
 
+    /// A ceiling for each of very many domains: what they got yesterday is not kept.
+    @Test func gatesOfEarlierDaysAreForgotten() {
+        var gates = PaceGates([PacingRule(.eachDomain, Pace(perDay: 2))])
+        for lane in 0..<Int64(50_001) {
+            let names = gates.gates(ofLane: lane)
+            gates.enter(names, at: start)
+            gates.leave(names)
+        }
+        gates.tidy(at: start)
+        #expect(gates.count == 50_001, "today's count")
+        let tomorrow = start.adding(seconds: 86_400)
+        for lane in 0..<Int64(60_000) {
+            let names = gates.gates(ofLane: 1_000_000 + lane)
+            gates.enter(names, at: tomorrow)
+            gates.leave(names)
+            gates.tidy(at: tomorrow)
+        }
+        #expect(gates.count == 60_000)
+    }
+
     @Test func senderIsFoundByAddressAndByDomain() {
         let gates = PaceGates([
             PacingRule(.senders(["news@example.com"]), Pace(connections: 1)),

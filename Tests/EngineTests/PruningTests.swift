@@ -132,4 +132,20 @@ import WorkflowModel
         #expect(try await sweep() == Housekeeping.walkSize)
         #expect(try Rows(database.path).count("SELECT count(*) FROM receptions") == 0)
     }
+
+    @Test func pacesOfDaysThatAreOverAreForgottenOnceADay() async throws {
+        let (engine, database) = try await makeEngine()
+        let rows = Rows(database.path)
+        let today = engine.clock.now().microseconds / 86_400_000_000
+        try await engine.context.store.write { transaction in
+            for day in today - 3...today { try transaction.addPaceCount("domain:1", day: day, by: 5) }
+        }
+        let housekeeping = Housekeeping(context: engine.context)
+        let first = try await housekeeping.sweepPaces(after: nil)
+        #expect(try rows.count("SELECT count(*) FROM pace_counts") == 2)
+        #expect(try await housekeeping.sweepPaces(after: first) == first)
+        engine.clock.advance(seconds: Self.day)
+        #expect(try await housekeeping.sweepPaces(after: first) == first + 1)
+        #expect(try rows.count("SELECT count(*) FROM pace_counts") == 1)
+    }
 }

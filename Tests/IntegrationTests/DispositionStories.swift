@@ -70,6 +70,14 @@ struct DispositionStories {
         }
         let refused = try await send("eve@sender.example", to: ["strict@test.example"], spam)
         #expect(refused.code == 550 && refused.text.contains("No spam here please"), "\(refused)")
+        // Postfix asks for no angle brackets, and hands on what it was told: that makes no mail its own.
+        let text = StoryMail.text(from: "mal@sender.example", to: "strict@test.example", fields: spam)
+        let bare = try await story.site.connectStranger()
+        #expect(try await bare.command("MAIL FROM:mal@sender.example").isPositive)
+        #expect(try await bare.command("RCPT TO:strict@test.example").isPositive)
+        #expect(try await bare.command("DATA").code == 354)
+        #expect(try await bare.content(SMTPClient.wireBytes(text))?.code == 550)
+        bare.hangUp()
         #expect(try await send("ann@sender.example", to: ["strict@test.example"], []).code == 250)
         #expect(try await send("ben@sender.example", to: ["careful@test.example"], spam).code == 250)
         // Somebody else wants it: nobody can be refused alone.
@@ -85,11 +93,11 @@ struct DispositionStories {
         try await eventually("the others' mail is in their mailbox") {
             try await story.site.mailbox(Self.desk).contains { $0.reversePath == "cleo@sender.example" }
         }
-        for sender in ["eve@sender.example", "cleo@sender.example"] {
+        for sender in ["eve@sender.example", "mal@sender.example", "cleo@sender.example"] {
             #expect(try await daemon.executions(of: "note", contact: sender).isEmpty, "\(sender)")
         }
         let gauges: JSON? = try await daemon.health()
-        #expect(gauges?["milter"]?["rejected"] == 1 && gauges?["milter"]?["quarantined"] == 1, "\(gauges ?? .null)")
+        #expect(gauges?["milter"]?["rejected"] == 2 && gauges?["milter"]?["quarantined"] == 1, "\(gauges ?? .null)")
         #expect(gauges?["intake"]?["refused"] == 1)
         try await daemon.process.terminate()
         try await story.stop()

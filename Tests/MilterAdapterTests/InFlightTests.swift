@@ -62,6 +62,7 @@ import Testing
     /// Mail of the MTA itself has nobody who would send it again.
     @Test func internalMailLosesTheRestOfItsBodyInstead() throws {
         var session = MilterSession(limits: MilterConfiguration(unixSocketPath: "unused"))
+        session.connect(clientName: "localhost", clientAddress: "127.0.0.1")
         session.mail("", authenticatedUser: nil, isDraining: false)
         _ = session.recipient("in@c.example") { _ in true }
         #expect([UInt8(1)].withUnsafeBytes { session.body($0) } == .continue)

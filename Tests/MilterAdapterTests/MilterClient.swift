@@ -125,6 +125,9 @@ final class MilterClient {
         return try ask("H", Self.strings([helo]), unless: SMFIP_NR_HELO)
     }
 
+    /// As cleanup(8) does for mail of Postfix's own and of sendmail(1).
+    func greetAsCleanup() throws { try greet(name: "localhost", address: "127.0.0.1", helo: "localhost") }
+
     func mail(_ arguments: String...) throws -> Answer { try ask("M", Self.strings(arguments), unless: SMFIP_NR_MAIL) }
     func recipient(_ arguments: String...) throws -> Answer {
         try ask("R", Self.strings(arguments), unless: SMFIP_NR_RCPT)

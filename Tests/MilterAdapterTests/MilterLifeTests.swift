@@ -20,6 +20,7 @@ import Testing
             while refusal.code == "c" { refusal = try idle.message(to: "in@here.example", queueID: "NEW") }
             #expect(refusal.text.hasPrefix("451 4.3.2 "))
             // What Postfix itself sends is taken until the end.
+            try idle.greetAsCleanup()
             let bounce = try idle.message(to: "in@here.example", queueID: "BOUNCE", sender: "")
             #expect(bounce.code == "c" && milter.intake.message("BOUNCE")?.isInternal == true)
             _ = try old.recipient("<in@here.example>")
@@ -121,9 +122,25 @@ import Testing
         try await WireThread.run { _ in
             let milter = try await MilterFixture { $0.commitDeadline = .milliseconds(100) }
             let client = try MilterClient.greeted(unix: milter.path)
+            try client.greetAsCleanup()
             #expect(try client.message(to: "\(local)@here.example", queueID: "OWN", sender: "").code == "c")
             #expect(milter.server.gauges.failedOpen == 1)
             #expect(milter.server.gauges.tempfails == 0)
+            try await milter.end()
+        }
+    }
+
+    /// Angle brackets are not asked for (postconf(5), `strict_rfc821_envelopes`), and smtpd(8) passes on what the client said.
+    @Test(arguments: ["", "ann@client.example"])
+    func aStrangerWithoutAngleBracketsIsNotTheMTA(sender: String) async throws {
+        try await WireThread.run { _ in
+            let milter = try await MilterFixture { $0.commitDeadline = .milliseconds(100) }
+            let client = try MilterClient.greeted(unix: milter.path)
+            #expect(try client.message(to: "reject@here.example", queueID: "R", sender: sender).code == "y")
+            #expect(try client.message(to: "silent@here.example", queueID: "S", sender: sender).text.hasPrefix("451 "))
+            #expect(milter.intake.message("R")?.isInternal == false)
+            #expect(milter.intake.message("R")?.reversePath == sender)
+            #expect(milter.server.gauges.failedOpen == 0)
             try await milter.end()
         }
     }

@@ -241,6 +241,7 @@ extension MilterSession.End {
 
     @Test func recipientOfLocalMailIsNeverRefused() {
         var session = session { $0.recipientLimit = 1 }
+        session.connect(clientName: "localhost", clientAddress: "127.0.0.1")
         session.mail("a@b.example", authenticatedUser: nil, isDraining: false)
         #expect(session.recipient("in@c.example", wants: wanting("in")) == .continue)
         #expect(session.recipient("in@d.example", wants: wanting("in")) == .continue)

@@ -83,6 +83,7 @@ import Testing
 
     @Test func localMailComesWithoutBrackets() throws {
         let client = try MilterClient.greeted(unix: milter.path)
+        try client.greetAsCleanup()
         _ = try client.mail("")
         #expect(try client.recipient("in@here.example").code == "c")
         _ = try client.data()
