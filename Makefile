@@ -7,8 +7,9 @@ FLAGS := --explicit-target-dependency-import-check error
 BUILT := .build/debug
 # So many tests at once.
 FEW := SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=$$((4 * $$(nproc)))
-# A crashing test must not wait for a debugger.
+# A crashing test must not wait for a debugger, but say where it was. Servers and daemons of the stories are left alone.
 export SWIFT_BACKTRACE ?= enable=no
+TELLING := SWIFT_BACKTRACE=enable=yes,interactive=no,color=no,threads=crashed,images=none
 
 .PHONY: help run test build lint format bench corpora fuzz kill docs clean
 
@@ -31,10 +32,10 @@ test: .ci/packages  ## everything: formatting, unit tests, stories with real ser
 	Fuzz/run --smoke
 	@# What waits for servers apart, and what talks over sockets: beside a thousand other tests they would wait for each other on
 	@# a small machine.
-	$(SWIFT) test $(FLAGS) --skip-build --parallel --skip '^(IntegrationTests|ServerTestKitTests|[A-Za-z]+AdapterTests)\.'
+	$(TELLING) $(SWIFT) test $(FLAGS) --skip-build --parallel --skip '^(IntegrationTests|ServerTestKitTests|[A-Za-z]+AdapterTests)\.'
 	@# Four a core are faster than all at once (39 s in place of 69 over sockets, with two cores), and none of them waits past its
 	@# limit for a processor.
-	$(FEW) $(SWIFT) test $(FLAGS) --skip-build --parallel --filter '^[A-Za-z]+AdapterTests\.'
+	$(TELLING) $(FEW) $(SWIFT) test $(FLAGS) --skip-build --parallel --filter '^[A-Za-z]+AdapterTests\.'
 	@# A story is several servers.
 	$(FEW) \
 		$(SWIFT) test $(FLAGS) --skip-build --parallel --filter '^(IntegrationTests|ServerTestKitTests)\.'

@@ -192,8 +192,7 @@ package final class BroadcastWriter: Sendable {
             } catch {
                 guard error.isRowsFault else { throw error }
                 guard count > 1 else {
-                    try await context.transact { try Self.passOver(seen.id, error, in: $0) }
-                    return true
+                    return try await context.transact { try Self.passOver(seen.id, error, in: $0) }
                 }
                 count /= 2
             }
@@ -250,7 +249,15 @@ package final class BroadcastWriter: Sendable {
         let open = try store.openMailCount(ofBroadcast: id)
         let room = open + refill <= high ? high - open : isExtra ? ceiling(of: broadcast.definition) - open : 0
         guard room > 0 else { return .waits }
-        let batch = try BroadcastBatch(broadcast, in: transaction)
+        let batch: BroadcastBatch
+        do { batch = try BroadcastBatch(broadcast, in: transaction) } catch  where error.isRowsFault {
+            // No contact is to blame: nobody would get it.
+            transaction.context.logger.error(
+                "broadcast is paused", metadata: ["broadcast": "\(id)", "error": "\(error)"])
+            broadcast.pause(reason: "its template cannot be read")
+            try save(broadcast, in: transaction)
+            return .movedOn
+        }
         let written = try batch.write(
             // One by one where one of them is to blame for something.
             &broadcast, mails: min(limit, room), looks: limit == 1 ? 1 : min(limit, room) * lookFactor)
@@ -264,10 +271,13 @@ package final class BroadcastWriter: Sendable {
         try transaction.store.save(broadcast)
     }
 
-    private static func passOver(_ id: Identifier, _ fault: any Error, in transaction: EngineTransaction) throws {
+    /// - Returns: false when there is nobody to pass over.
+    private static func passOver(
+        _ id: Identifier, _ fault: any Error, in transaction: EngineTransaction
+    ) throws -> Bool {
         guard var broadcast = try transaction.store.broadcast(id), broadcast.status == .sending,
             let contact = try broadcast.nextContacts(limit: 1, in: transaction).first
-        else { return }
+        else { return false }
         transaction.context.logger.error(
             "contact gets no mail of a broadcast",
             metadata: ["broadcast": "\(id)", "contact": "\(contact)", "error": "\(fault)"])
@@ -277,6 +287,7 @@ package final class BroadcastWriter: Sendable {
             try transaction.store.count(.failed, of: id, variant: variant, by: 1)
         }
         try save(broadcast, in: transaction)
+        return true
     }
 
     // MARK: Deciding

@@ -203,14 +203,20 @@ package struct DeliveryLog: Sendable {
 
     private func missing(among arrivals: [MailLogMemory.Arrival]) async throws -> [MailLogMemory.Arrival] {
         guard let known = context.relayWatch?.arrivals else { return [] }
+        // Another queue id of the same mail, before a filter, speaks for its own recipients alone: many senders send one mail to
+        // each of several recipients in a transaction of its own.
         let unknown = arrivals.filter { arrival in
-            !known.contains(arrival.key.queueID) && !arrival.otherQueueIDs.contains(where: known.contains)
+            !known.contains(arrival.key.queueID)
+                && !arrival.otherQueueIDs.contains { known.contains($0, to: arrival.recipient) }
         }
         guard !unknown.isEmpty else { return [] }
         let ids = unknown.reduce(into: Set<String>()) { $0.formUnion($1.otherQueueIDs.union([$1.key.queueID])) }
-        let received = try await context.store.read { try $0.receivedQueueIDs(among: ids) }
-        return unknown.filter {
-            !received.contains($0.key.queueID) && received.isDisjoint(with: $0.otherQueueIDs)
+        let received = try await context.store.read { try $0.receivedRecipients(underQueueIDs: ids) }
+            .mapValues { Set($0.map(AddressText.normal)) }
+        return unknown.filter { arrival in
+            let recipient = AddressText.normal(arrival.recipient)
+            return received[arrival.key.queueID] == nil
+                && !arrival.otherQueueIDs.contains { received[$0]?.contains(recipient) == true }
         }
     }
 

@@ -59,12 +59,12 @@ extension EventRecorder {
         if contact.email != before.email { try store.changeAddress(of: contact.id, to: contact.email) }
         try store.update(contact)
         try follow(from: before, to: contact, generation: generation, origin: origin)
+        if contact.isSubscribed != before.isSubscribed { transaction.wakes.withdraws = true }
         if isSilent { return contact }
         if contact.data != before.data || contact.email != before.email {
             try record("contact.updated", data: [:], generation: generation, contact: contact, origin: origin)
         }
         if contact.isSubscribed != before.isSubscribed {
-            transaction.wakes.withdraws = true
             try record(
                 contact.isSubscribed ? EventName.contactSubscribed : EventName.contactUnsubscribed,
                 data: subscriptionData, generation: generation, contact: contact, origin: origin)

@@ -21,6 +21,8 @@ extension Intake {
         case kept(InboundOutcome.Kind)
         /// It had become an event before.
         case duplicate
+        /// It is about mail of ours, which knows of it now or did before; nobody has a route for it.
+        case returned
     }
 
     /// Receives a message from a file: everything but the answer to an MTA.
@@ -28,9 +30,11 @@ extension Intake {
     /// - Throws: `StoreError`.
     package func take(_ message: ReceivedMessage, _ manner: Manner) async throws -> [Taken] {
         guard let prepared = prepare(message, manner: manner) else { return [] }
-        return try await withCheckedThrowingContinuation { continuation in
+        let outcomes = try await withCheckedThrowingContinuation { continuation in
             submit(prepared) { continuation.resume(with: $0) }
-        }.map { outcome in
+        }
+        if outcomes.isEmpty, prepared.returned.mail != nil { return [.returned] }
+        return outcomes.map { outcome in
             switch outcome {
             case .recorded(let event): .recorded(event: event)
             case .kept(let kind): .kept(kind)

@@ -53,7 +53,7 @@ package struct Intake: MessageIntake {
             recording { verdict in
                 switch verdict {
                 // Kept by the MTA, or gone with our knowledge: either way it came to us.
-                case .continue, .discard, .quarantine: arrivals.note(message.queueID)
+                case .continue, .discard, .quarantine: arrivals.note(message.queueID, to: message.recipients)
                 case .reject, .tempfail: break
                 }
                 completion(verdict)

@@ -49,6 +49,8 @@ struct MailLogMemory {
     }
 
     private static let size = 20_000
+    /// Queue ids of one mail that are looked at: each filter gives it another. Anybody may write one Message-ID into very many.
+    private static let largestTrip = 20
     private var mails: [Key: Mail] = [:]
     private var byMessageID: [String: [Key]] = [:]
     /// The keys in the order in which they came, from `first` on.
@@ -177,7 +179,8 @@ struct MailLogMemory {
         // Our own mail becomes no event.
         guard !(mail.candidate != nil && mail.isLocal), !mail.seenRecipients.contains(recipient) else { return nil }
         update(key) { $0.seenRecipients.insert(recipient) }
-        let others = mail.messageID.flatMap { byMessageID[$0] }?.map(\.queueID) ?? []
+        // The newest: what came in before a filter was just before.
+        let others = mail.messageID.flatMap { byMessageID[$0] }?.suffix(Self.largestTrip).map(\.queueID) ?? []
         return Arrival(
             key: key, recipient: recipient, messageID: mail.messageID, sender: mail.sender,
             otherQueueIDs: Set(others).subtracting([key.queueID]), at: time)

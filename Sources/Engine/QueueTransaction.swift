@@ -107,7 +107,7 @@ package protocol QueueReader: AnyObject {
     /// Nil when the source was never followed.
     func logPosition(of source: String) throws -> String?
     /// Which of these queue ids have become events.
-    func receivedQueueIDs(among queueIDs: Set<String>) throws -> Set<String>
+    func receivedRecipients(underQueueIDs queueIDs: Set<String>) throws -> [String: [String]]
     /// The newest first.
     func inboundGaps(includingResolved: Bool, limit: Int) throws -> [InboundGap]
     func openGapCount() throws -> Int

@@ -47,8 +47,9 @@ package final class RelayWatch: Sendable {
 /// Queue ids of mails that came to the milter lately. Bounded: the oldest half goes when it is full.
 final class ArrivalMemory: Sendable {
     private struct State {
-        var recent: Set<String> = []
-        var older: Set<String> = []
+        /// Recipients by queue id.
+        var recent: [String: [String]] = [:]
+        var older: [String: [String]] = [:]
         /// Those that came late, and may have been missed.
         var fresh: [String] = []
     }
@@ -56,20 +57,28 @@ final class ArrivalMemory: Sendable {
     private static let size = 50_000
     private let state = Mutex(State())
 
-    func note(_ queueID: String) {
+    func note(_ queueID: String, to recipients: [String]) {
         state.withLock { state in
             if state.recent.count >= Self.size {
                 state.older = state.recent
-                state.recent = []
+                state.recent = [:]
                 state.fresh = []
             }
-            state.recent.insert(queueID)
+            state.recent[queueID] = recipients
             state.fresh.append(queueID)
         }
     }
 
-    func contains(_ queueID: String) -> Bool {
-        state.withLock { $0.recent.contains(queueID) || $0.older.contains(queueID) }
+    func contains(_ queueID: String) -> Bool { recipients(of: queueID) != nil }
+
+    /// Whether a mail came under that queue id to that recipient.
+    func contains(_ queueID: String, to recipient: String) -> Bool {
+        let recipient = AddressText.normal(recipient)
+        return recipients(of: queueID)?.contains { AddressText.normal($0) == recipient } ?? false
+    }
+
+    private func recipients(of queueID: String) -> [String]? {
+        state.withLock { $0.recent[queueID] ?? $0.older[queueID] }
     }
 
     /// What was noted since the last call.

@@ -39,6 +39,7 @@ struct ReplyJudge: Sendable {
             requiresAuthentication: limits.requiresAuthentication || route.replies.requiresAuthentication,
             age: isAnyAge ? nil : mail.age(at: now), largestAge: limits.largestAge * 1_000_000,
             largestHopCount: limits.largestHopCount)
+        circumstances.answersFrom = limits.answersFrom
         circumstances.ownDomains = ownDomains
         circumstances.largestThread = limits.largestThread
         circumstances.refusedFields = limits.refusedFields

@@ -81,8 +81,10 @@ package protocol ScheduleTransaction: AnyObject {
     func insert(_ tick: ScheduleTick) throws -> Bool
     func update(_ tick: ScheduleTick) throws
     func tick(of workflow: Identifier, at time: Timestamp) throws -> ScheduleTick?
-    /// Those that are not closed, the oldest first.
+    /// Those that may go on now, the oldest first: not closed, and not queued behind executions under way.
     func openTicks(limit: Int) throws -> [ScheduleTick]
+    /// Whether any is not closed.
+    func hasOpenTicks() throws -> Bool
     func openTicks(of workflow: Identifier) throws -> [ScheduleTick]
     /// Forgets closed ticks but the newest `count`.
     func pruneTicks(of workflow: Identifier, keeping count: Int) throws

@@ -34,7 +34,7 @@ package struct Scheduler: Sendable {
             do {
                 while try await pass(), !Task.isCancelled {}
                 let (next, hasOpen) = try await context.store.write { store in
-                    (try store.nextSchedule(), try !store.openTicks(limit: 1).isEmpty)
+                    (try store.nextSchedule(), try store.hasOpenTicks())
                 }
                 if let next { wakeAt = min(wakeAt, next) }
                 if hasOpen { wakeAt = min(wakeAt, context.clock.now().adding(seconds: Self.queuedSleep)) }

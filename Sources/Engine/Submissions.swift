@@ -28,7 +28,7 @@ struct Submissions {
         guard submission.isFromHere, let recipient = submission.recipients.first, submission.recipients.count == 1,
             let id = context.tokens.verify(Self.trimmed(submission.marker), kind: .delivery)
         else { return { $0(.continue) } }
-        context.relayWatch?.arrivals.note(submission.queueID)
+        context.relayWatch?.arrivals.note(submission.queueID, to: [recipient])
         guard context.configuration.notesSubmissions else { return { $0(.continue) } }
         return { completion in
             context.submit(others: others) { transaction in

@@ -40,8 +40,10 @@ package protocol SubscriptionTransaction: AnyObject {
     func requeueFailedDeliveries(
         of subscription: Identifier, from first: Identifier, to last: Identifier, at time: Timestamp, limit: Int
     ) throws -> [Identifier]
-    /// Makes what waits for a later attempt due now.
-    func hastenDeliveries(of subscription: Identifier, to time: Timestamp, limit: Int) throws
+    /// Makes what waits for a later attempt due at that time.
+    /// - Returns: how many were later.
+    @discardableResult
+    func hastenDeliveries(of subscription: Identifier, to time: Timestamp, limit: Int) throws -> Int
     /// Stored events of all projects with ids from the first on and before the second, in order.
     func events(from first: Identifier, before last: Identifier, limit: Int) throws -> [EventReference]
 

@@ -126,7 +126,9 @@ extension WebhookDispatch {
         _ outcome: Outcome, of delivery: WebhookDelivery, to subscription: WebhookSubscription, _ places: WebhookPlaces?
     ) async {
         await persist("webhook not recorded", delivery.id, places) {
-            let ended = try await context.transact { try Self.record(outcome, of: delivery, in: $0) }
+            let ended = try await context.transact {
+                try Self.record(outcome, of: delivery, to: subscription.url, in: $0)
+            }
             guard let ended else { return }
             log(ended.delivery, subscription)
             guard let reason = ended.pauseReason else { return }
@@ -143,9 +145,10 @@ extension WebhookDispatch {
         var pauseReason: String?
     }
 
+    /// - Parameter url: who was called; since then it may be another one.
     /// - Returns: nil when there is nothing to record.
     private static func record(
-        _ outcome: Outcome, of delivery: WebhookDelivery, in transaction: EngineTransaction
+        _ outcome: Outcome, of delivery: WebhookDelivery, to url: String, in transaction: EngineTransaction
     ) throws -> Ended? {
         guard let current = try transaction.store.delivery(delivery.id, of: delivery.subscriptionID) else { return nil }
         let verdict =
@@ -160,7 +163,8 @@ extension WebhookDispatch {
         // The next of its queue may be waiting for this one's end.
         transaction.wakes.webhooks = true
         if after.status == .failed { try transaction.store.count("webhook_deliveries_failed", by: 1) }
-        guard verdict.isTheReceivers else { return Ended(delivery: after) }
+        let called = transaction.catalog.subscriptions.first { $0.id == delivery.subscriptionID }
+        guard verdict.isTheReceivers, called?.url == url else { return Ended(delivery: after) }
         let since = try transaction.store.failingSince(ofSubscription: delivery.subscriptionID)
         guard after.status != .delivered else {
             if since != nil { try transaction.store.setFailing(since: nil, ofSubscription: delivery.subscriptionID) }

@@ -191,6 +191,12 @@ extension Webhooks {
         guard let pause = subscription.pause else { return CatchUp(end: .init()) }
         let from = pause.caughtUp?.next ?? Identifier(at: pause.at, random: (0, 0))
         var step = CatchUp()
+        // Before what was missed since, as it happened; and before anything of that, so that no transaction has all of them.
+        if pause.caughtUp == nil, !ends,
+            try transaction.store.hastenDeliveries(of: id, to: pause.at, limit: batchSize) == batchSize
+        {
+            return step
+        }
         let events =
             ends
             ? [] : try transaction.store.events(from: from, before: Identifier(high: .max, low: .max), limit: batchSize)
@@ -207,8 +213,6 @@ extension Webhooks {
             subscription.pause = nil
             step.end = .init(continueFrom: ends ? from.time : nil)
             try transaction.store.setFailing(since: nil, ofSubscription: id)
-            // Before what was missed since, as it happened.
-            try transaction.store.hastenDeliveries(of: id, to: pause.at, limit: replayLimit)
             try transaction.audit("webhook.resumed", "\(id)", in: project)
         }
         subscription.updatedAt = transaction.now

@@ -110,8 +110,13 @@ package struct Webhooks: Sendable {
             if changes.events != nil { after.events = events }
             if let description = changes.description { after.description = description }
             if let isEnabled = changes.isEnabled { after.isEnabled = isEnabled }
-            let since = try transaction.store.failingSince(ofSubscription: id)
+            var since = try transaction.store.failingSince(ofSubscription: id)
             guard after != before else { return Listing(subscription: before, failingSince: since) }
+            // Another receiver has failed at nothing yet, and while it was off nobody has tried.
+            if since != nil, after.url != before.url || after.isEnabled && !before.isEnabled {
+                try transaction.store.setFailing(since: nil, ofSubscription: id)
+                since = nil
+            }
             after.updatedAt = transaction.now
             try transaction.store.update(after)
             try transaction.audit("webhook.updated", "\(id)", in: projectID, details: Self.details(after))

@@ -76,7 +76,8 @@ enum AutomaticSubjects {
         "frånvaro", "fraværsmelding", "fravær", "automaattinen vastaus", "poissa",
         "automatyczna odpowiedź", "odpowiedź automatyczna", "automatická odpověď", "automatická odpoveď", "nieobecność",
         "automatikus válasz", "házon kívül", "răspuns automat", "автоответ", "автоматический ответ",
-        "автоматична відповідь", "自動返信", "自動応答", "不在", "自动回复", "自動回覆", "자동 회신", "otomatik yanıt", "ofis dışında",
+        "автоматична відповідь", "自動返信", "自動応答", "不在", "自动回复", "自动答复", "自動回覆", "자동 회신", "otomatik yanıt",
+        "ofis dışında",
         "αυτόματη απάντηση",
     ]
 
@@ -107,6 +108,7 @@ enum AutomaticSubjects {
     private static let certain: Phrases = [
         "autoreply", "automatische antwort", "réponse automatique", "respuesta automática", "risposta automatica",
         "automatisch antwoord", "resposta automática", "autosvar", "abwesenheitsnotiz", "out of office", "自動返信", "自动回复",
+        "自动答复",
     ]
 
     /// How programs mark replies and forwarded mail, by language, in lower case.

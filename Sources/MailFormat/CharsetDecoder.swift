@@ -10,8 +10,7 @@ enum CharsetDecoder {
         "UTF-16", "UTF-16BE", "UTF-16LE", "UTF-7", "ISO-8859-2", "ISO-8859-5", "ISO-8859-7", "ISO-8859-8",
         "ISO-8859-15", "WINDOWS-1250", "WINDOWS-1251", "WINDOWS-1252", "WINDOWS-1253", "WINDOWS-1254", "WINDOWS-1255",
         "WINDOWS-1256", "WINDOWS-1257", "WINDOWS-874", "KOI8-R", "KOI8-U", "GB18030", "BIG5", "EUC-JP-MS",
-        "ISO-2022-JP",
-        "CP932", "CP949", "ISO-2022-KR", "MACINTOSH",
+        "ISO-2022-JP", "CP932", "CP949", "ISO-2022-KR", "MACINTOSH",
     ]
 
     /// The text, and what was wrong with it. `charset` is the sender's word; nil or empty means US-ASCII (RFC 2045

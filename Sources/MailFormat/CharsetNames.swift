@@ -44,7 +44,8 @@ enum CharsetNames {
         return names
     }()
 
-    /// glibc takes options behind a slash; a stranger gives none.
+    /// glibc takes options behind a slash; a stranger gives none. What it passes over (`u(t)f-8` is a name to it, too) would make
+    /// endless names of one.
     private static func isName(_ name: String) -> Bool {
         !name.isEmpty && name.utf8.count <= longest && name.utf8.allSatisfy(isNameByte)
     }
@@ -55,7 +56,6 @@ enum CharsetNames {
         switch byte {
         case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"): true
         case UInt8(ascii: "0")...UInt8(ascii: ":"), UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."): true
-        case UInt8(ascii: "+"), UInt8(ascii: "("), UInt8(ascii: ")"): true
         default: false
         }
     }
@@ -67,15 +67,22 @@ enum CharsetNames {
 
     /// The same header value with names of charsets that GMime may be asked for: it keeps every name that it ever met, known or not,
     /// for as long as the process lives (GMime 3.2, `g_mime_charset_iconv_name`), and a stranger can think of very many.
-    static func tamed(_ bytes: [UInt8]) -> [UInt8] {
+    /// - Parameter hasParameters: it is a field whose parameters may name charsets, too (RFC 2231). Its comments are left out: they
+    ///   may stand everywhere, and say nothing.
+    static func tamed(_ bytes: [UInt8], hasParameters: Bool = false) -> [UInt8] {
         guard bytes.contains(UInt8(ascii: "=")) else { return bytes }
+        let bytes = hasParameters ? withoutComments(bytes) : bytes
         var result: [UInt8] = []
         var copied = 0
         var index = 0
         // No apostrophe is before that place.
         var searched = 0
+        let lastEnd = end(ofLastWordIn: bytes)
         while index < bytes.count {
-            guard let name = word(in: bytes, at: index) ?? parameter(in: bytes, at: index, &searched) else {
+            guard
+                let name = word(in: bytes, at: index, before: lastEnd)
+                    ?? (hasParameters ? parameter(in: bytes, at: index, &searched) : nil)
+            else {
                 index += 1
                 continue
             }
@@ -88,6 +95,33 @@ enum CharsetNames {
         }
         guard copied > 0 else { return bytes }
         result.append(contentsOf: bytes[copied...])
+        return result
+    }
+
+    /// Where the last `?=` stands.
+    private static func end(ofLastWordIn bytes: [UInt8]) -> Int {
+        bytes.indices.dropFirst().last { bytes[$0] == UInt8(ascii: "=") && bytes[$0 - 1] == UInt8(ascii: "?") } ?? 0
+    }
+
+    /// Comments of a field in parentheses (RFC 5322 section 3.2.2) made blanks, where it may name a charset.
+    private static func withoutComments(_ bytes: [UInt8]) -> [UInt8] {
+        guard bytes.contains(UInt8(ascii: "(")), bytes.contains(UInt8(ascii: "*")) else { return bytes }
+        var result: [UInt8] = []
+        result.reserveCapacity(bytes.count)
+        var (depth, isQuoted, isEscaped) = (0, false, false)
+        for byte in bytes {
+            let isSpecial = !isEscaped
+            isEscaped = isSpecial && (isQuoted || depth > 0) && byte == UInt8(ascii: "\\")
+            if isSpecial, depth == 0, byte == UInt8(ascii: "\"") { isQuoted.toggle() }
+            if isSpecial, !isQuoted, byte == UInt8(ascii: "(") {
+                if depth == 0 { result.append(0x20) }
+                depth += 1
+            } else if isSpecial, depth > 0, byte == UInt8(ascii: ")") {
+                depth -= 1
+            } else if depth == 0 {
+                result.append(byte)
+            }
+        }
         return result
     }
 
@@ -107,15 +141,15 @@ enum CharsetNames {
         }
     }
 
-    /// The charset of an encoded word that begins there (RFC 2047 section 2), without a language behind it (RFC 2231 section 5).
-    private static func word(in bytes: [UInt8], at index: Int) -> Range<Int>? {
-        guard bytes[index] == UInt8(ascii: "="), index + 1 < bytes.count, bytes[index + 1] == UInt8(ascii: "?") else {
+    /// The charset of an encoded word that begins there (RFC 2047 section 2), without a language behind it (RFC 2231 section 5). GMime
+    /// takes whatever stands before the next question mark.
+    private static func word(in bytes: [UInt8], at index: Int, before lastEnd: Int) -> Range<Int>? {
+        guard bytes[index] == UInt8(ascii: "="), index + 1 < lastEnd, bytes[index + 1] == UInt8(ascii: "?") else {
             return nil
         }
-        let end = piece(in: bytes, from: index + 2, to: UInt8(ascii: "?"))
-        guard end + 2 < bytes.count, bytes[end] == UInt8(ascii: "?"), bytes[end + 2] == UInt8(ascii: "?") else {
-            return nil
-        }
+        guard let end = bytes[(index + 2)...].firstIndex(of: UInt8(ascii: "?")), end + 2 < lastEnd,
+            bytes[end + 2] == UInt8(ascii: "?")
+        else { return nil }
         let encoding = bytes[end + 1] | 0x20
         guard encoding == UInt8(ascii: "b") || encoding == UInt8(ascii: "q") else { return nil }
         return name(in: bytes, (index + 2)..<end)
@@ -130,7 +164,7 @@ enum CharsetNames {
         guard start < bytes.count, bytes[start] == UInt8(ascii: "=") else { return nil }
         start = skipBlanks(start + 1)
         if start < bytes.count, bytes[start] == UInt8(ascii: "\"") { start += 1 }
-        let end = piece(in: bytes, from: start, to: UInt8(ascii: "'"))
+        let end = apostrophe(in: bytes, from: start)
         guard end < bytes.count, bytes[end] == UInt8(ascii: "'") else {
             searched = end
             return nil
@@ -138,13 +172,9 @@ enum CharsetNames {
         return name(in: bytes, start..<end)
     }
 
-    /// The place of that byte, or of whatever ends the piece before: a blank, a semicolon, the end.
-    private static func piece(in bytes: [UInt8], from start: Int, to last: UInt8) -> Int {
-        var index = start
-        while index < bytes.count, bytes[index] != last, bytes[index] > 0x20, bytes[index] != UInt8(ascii: ";") {
-            index += 1
-        }
-        return index
+    /// The place of the next one, or of whatever ends the value before: a blank, a semicolon, the end.
+    private static func apostrophe(in bytes: [UInt8], from start: Int) -> Int {
+        bytes[start...].firstIndex { $0 == UInt8(ascii: "'") || $0 <= 0x20 || $0 == UInt8(ascii: ";") } ?? bytes.count
     }
 
     /// Without what follows an asterisk; nil for none.

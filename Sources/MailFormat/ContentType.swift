@@ -35,7 +35,7 @@ package struct ContentType: Hashable, Sendable {
 
     /// Nil when the value has no type and subtype.
     init?(_ value: [UInt8]) {
-        let parsed = HeaderDecoder.withCString(CharsetNames.tamed(value)) {
+        let parsed = HeaderDecoder.withCString(CharsetNames.tamed(value, hasParameters: true)) {
             g_mime_content_type_parse(GMimeRuntime.options, $0)
         }
         guard let parsed else { return nil }
@@ -61,7 +61,7 @@ struct ContentDisposition {
 
     /// Nil when there is nothing.
     init?(_ value: [UInt8]) {
-        let parsed = HeaderDecoder.withCString(CharsetNames.tamed(value)) {
+        let parsed = HeaderDecoder.withCString(CharsetNames.tamed(value, hasParameters: true)) {
             g_mime_content_disposition_parse(GMimeRuntime.options, $0)
         }
         guard let parsed else { return nil }

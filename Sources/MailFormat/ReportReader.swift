@@ -189,7 +189,9 @@ struct ReportReader {
     private var isDaemon: Bool {
         let name = message.headers.first { $0.isNamed("From") }?.text.lowercased() ?? ""
         if ReportPhrases.daemons.isFound(in: name) { return true }
-        return ReportPhrases.daemons.isFound(in: message.reversePath.lowercased())
+        if ReportPhrases.daemons.isFound(in: message.reversePath.lowercased()) { return true }
+        // A person's title, too.
+        return (message.reversePath.isEmpty || isPostmaster) && ReportPhrases.systems.isFound(in: name)
     }
 
     private var isPostmaster: Bool {
@@ -265,9 +267,11 @@ struct ReportReader {
 enum ReportPhrases {
     /// Names of those who write reports, in From or in the reverse path.
     static let daemons: Phrases = [
-        "mailer-daemon", "mail delivery", "mail deliver ", "delivery subsystem", "mail.delivery", "mail system",
-        "system administrator",
+        "mailer-daemon", "mail delivery", "mail deliver ", "delivery subsystem", "mail.delivery",
     ]
+
+    /// The same, of mail that nobody may answer or that comes from a postmaster.
+    static let systems: Phrases = ["mail system", "system administrator"]
 
     private static let subjects: Phrases = [
         "undeliver", "delivery status notification", "delivery notification", "delivery failure", "delivery failed",

@@ -71,8 +71,10 @@ package struct AutomaticReplyRule: Sendable {
         package var contentRefusal: Refusal?
         /// The route answers blind copies too.
         package var answersBlindCopies: Bool
-        /// Answer only where DMARC or SPF is PASS.
+        /// Answer only whom SPF or DMARC vouches for: the address that is answered.
         package var requiresAuthentication: Bool
+        /// The reply goes to From where DMARC is PASS.
+        package var answersFrom = false
         /// Age by its Date field, and the age from which nothing is answered, both in microseconds; nil: not asked.
         package var age: Int64?
         /// See `age`.
@@ -175,10 +177,18 @@ package struct AutomaticReplyRule: Sendable {
         return address.localPart[..<plus].lowercased() + "@" + address.domain.lowercased()
     }
 
+    /// DMARC speaks for the domain of From (RFC 7489 section 3.1) and the reply goes to the reverse path, which anybody can write.
+    private var isFromReversePathsDomain: Bool {
+        guard let domain = reversePath?.domain.lowercased() else { return false }
+        return senders.dropFirst().contains { $0.domain.lowercased() == domain }
+    }
+
     private func refusalByCircumstances(_ circumstances: Circumstances) -> Refusal? {
         let verdicts = circumstances.verdicts
         if verdicts.spam == .fail || verdicts.virus == .fail { return .spam }
-        if circumstances.requiresAuthentication, verdicts.dmarc != .pass, verdicts.spf != .pass {
+        if circumstances.requiresAuthentication, verdicts.spf != .pass,
+            verdicts.dmarc != .pass || !(circumstances.answersFrom || isFromReversePathsDomain)
+        {
             return .unauthenticated
         }
         if hopCount > circumstances.largestHopCount { return .looping }

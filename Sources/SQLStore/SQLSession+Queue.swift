@@ -80,14 +80,14 @@ extension SQLSession {
 
     // MARK: Gaps
 
-    func receivedQueueIDs(among queueIDs: Set<String>) throws -> Set<String> {
-        guard !queueIDs.isEmpty else { return [] }
+    func receivedRecipients(underQueueIDs queueIDs: Set<String>) throws -> [String: [String]] {
+        guard !queueIDs.isEmpty else { return [:] }
         // Asked for mail that seems to be missing, which is rare: an index would cost every mail that is not.
         let list = JSONWriter.write(.array(queueIDs.map { .string($0) }))
-        return Set(
-            try rows(
-                "SELECT DISTINCT queue_id FROM receptions WHERE queue_id IN (SELECT value FROM json_each(?))", list
-            ) { $0[0] as String })
+        let found = try rows(
+            "SELECT queue_id, recipient FROM receptions WHERE queue_id IN (SELECT value FROM json_each(?))", list
+        ) { ($0[0] as String, $0[1] as String) }
+        return Dictionary(grouping: found, by: \.0).mapValues { $0.map(\.1) }
     }
 
     func insert(_ gap: InboundGap) throws -> Bool {

@@ -117,7 +117,11 @@ extension SQLSession {
             """
             SELECT workflow_id, tick_at, status, fired_at, cursor, last_contact, missed, enrolled, refused, failed,
                 completed_at
-            FROM schedule_ticks WHERE completed_at IS NULL ORDER BY tick_at LIMIT ?
+            FROM schedule_ticks t WHERE completed_at IS NULL
+                AND (status <> 'queued' OR NOT EXISTS (
+                    SELECT 1 FROM executions INDEXED BY executions_active
+                    WHERE workflow_id = t.workflow_id AND status IN ('RUNNING', 'WAITING')))
+            ORDER BY tick_at LIMIT ?
             """, limit
         ) { row -> ScheduleTick? in
             do { return try Self.tick(row) } catch let error as StoreError where error.code == .damaged {
@@ -133,6 +137,10 @@ extension SQLSession {
                 """, workflow, time)
         }
         return ticks.compactMap(\.self)
+    }
+
+    func hasOpenTicks() throws -> Bool {
+        try first("SELECT EXISTS (SELECT 1 FROM schedule_ticks WHERE completed_at IS NULL)") { $0[0] } ?? false
     }
 
     func openTicks(of workflow: Identifier) throws -> [ScheduleTick] {

@@ -205,7 +205,7 @@ extension SQLSession {
         return failed
     }
 
-    func hastenDeliveries(of subscription: Identifier, to time: Timestamp, limit: Int) throws {
+    func hastenDeliveries(of subscription: Identifier, to time: Timestamp, limit: Int) throws -> Int {
         let late: [Identifier] = try rows(
             """
             SELECT id FROM webhook_deliveries WHERE status = 'pending' AND subscription_id = ? AND due_at > ?
@@ -216,6 +216,7 @@ extension SQLSession {
             try run(
                 "UPDATE webhook_deliveries SET due_at = ? WHERE subscription_id = ? AND id = ?", time, subscription, id)
         }
+        return late.count
     }
 
     func events(from first: Identifier, before last: Identifier, limit: Int) throws -> [EventReference] {

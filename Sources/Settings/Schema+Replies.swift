@@ -61,8 +61,9 @@ extension Schema {
         static let requireAuthentication = Entry.flag(
             "auto_replies.require_authentication", default: false,
             """
-            Whether only senders whom DMARC or SPF verified get a reply, so that none goes to a forged sender. It needs \
-            a source of these verdicts; a route can ask for it too.
+            Whether only senders whom DMARC or SPF verified get a reply, so that none goes to a forged sender. DMARC \
+            verifies the domain of From: alone it is enough where the envelope's sender has the same domain, or where \
+            replies go to From. It needs a source of these verdicts; a route can ask for it too.
             """
         )
         static let refuseFields = ListEntry(

@@ -94,6 +94,7 @@ extension StoreContract {
             #expect(try store.openTicks(limit: 10).map(\.workflowID) == [id(60), id(50)])
             #expect(try store.openTicks(limit: 1).map(\.workflowID) == [id(60)])
             #expect(try store.openTicks(of: id(50)) == [changed])
+            #expect(try store.hasOpenTicks())
             // Open ones stay, however old.
             try store.pruneTicks(of: id(50), keeping: 2)
         }

@@ -109,7 +109,8 @@ extension StoreContract {
             let again = try transaction.delivery(id(600), of: id(500))
             #expect(again?.status == .pending && again?.attempts == 0 && again?.endedAt == nil)
             #expect(again?.keptUntil == nil && again?.reason == "answered 503")
-            try transaction.hastenDeliveries(of: id(500), to: time.adding(seconds: -5), limit: 9)
+            #expect(try transaction.hastenDeliveries(of: id(500), to: time.adding(seconds: -5), limit: 9) == 1)
+            #expect(try transaction.hastenDeliveries(of: id(500), to: time.adding(seconds: -5), limit: 9) == 0)
             #expect(try transaction.webhookQueues().first?.dueAt == time.adding(seconds: -5))
         }
     }

@@ -207,6 +207,18 @@ import WorkflowModel
         #expect(try await stage.broadcast(broadcast.id).status == .sent)
     }
 
+    /// No contact is to blame, and nobody's turn is used up.
+    @Test func templateThatCannotBeReadPausesTheBroadcast() async throws {
+        let stage = try await BroadcastStage()
+        try await stage.people(30)
+        let broadcast = try await stage.send()
+        try DamagedDatabase(stage.database.path).spoil("UPDATE template_versions SET kind = 'NONE'")
+        try await stage.run()
+        let paused = try await stage.broadcast(broadcast.id)
+        #expect(paused.status == .paused && paused.reason == "its template cannot be read")
+        #expect(try await stage.total(broadcast.id)[.failed] == 0)
+    }
+
     // MARK: What happens meanwhile
 
     @Test func templateThatIsChangedWhileItIsSentChangesNothing() async throws {

@@ -382,6 +382,28 @@ private final class ScriptedLog: MailLogSource {
         #expect(try await gaps(rig).isEmpty)
     }
 
+    /// Many senders send one mail to each of several recipients in a transaction of its own; somebody may also write the id of another's
+    /// mail into his.
+    @Test func aMailForAnotherRecipientIsAGapUnderTheSameMessageID() async throws {
+        var rig = try await rig(Self.accepted)
+        #expect(await receive("0F0000001", rig) == .continue)
+        rig.log.write("postfix/cleanup[1]: 0F0000001: message-id=<m7@x>")
+        arrive(rig, "0F0000002", to: "sales@test.example", messageID: "m7@x")
+        await rig.follow()
+        #expect(try await gaps(rig).map(\.recipient) == ["sales@test.example"])
+        // After a restart the database knows what came for whom.
+        var context = rig.engine.context
+        context.relayWatch = RelayWatch(listing: nil, followsLog: true, patience: 10, startedAt: rig.engine.clock.now())
+        rig.context = context
+        rig.follower = DeliveryLog(context: context, source: rig.log) { $0.hasSuffix("@test.example") }
+        rig.reading = DeliveryLog.Reading()
+        rig.log.write("postfix/cleanup[1]: 0F0000001: message-id=<m7@x>")
+        arrive(rig, "0F0000003", messageID: "m7@x")
+        arrive(rig, "0F0000004", to: "sales@test.example", messageID: "m7@x")
+        await rig.follow()
+        #expect(Set(try await gaps(rig).map(\.queueID)) == ["0F0000002", "0F0000004"])
+    }
+
     @Test func whoClosedAGapStandsInTheAuditLog() async throws {
         var rig = try await rig(Self.accepted)
         for id in ["0F0000001", "0F0000002", "0F0000003"] { arrive(rig, id, messageID: "\(id)@x") }

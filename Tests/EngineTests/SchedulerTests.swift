@@ -43,6 +43,30 @@ import WorkflowModel
         #expect(try await stage.ticks().map(\.status) == [.done, .stopped])
     }
 
+    /// Who waits for his own executions, perhaps for weeks, is not in front of those who could go on.
+    @Test func ticksThatWaitForExecutionsAreNotAmongThoseThatMayGoOn() async throws {
+        let (engine, database) = try await makeEngine()
+        _ = database
+        for slug in ["slow", "free"] {
+            try await engine.apply(
+                document(slug: slug, steps: ["pause": ["type": "DELAY", "config": ["amount": 30, "unit": "days"]]]))
+        }
+        try await engine.track("signed_up")
+        let catalog = try await engine.context.store.read { try $0.loadCatalog() }
+        let slow = try #require(catalog.workflows.first { $0.slug == "slow" }?.id)
+        let free = try #require(catalog.workflows.first { $0.slug == "free" }?.id)
+        let (now, waiting) = (engine.clock.now(), try await engine.executions("free"))
+        _ = try await Executions(context: engine.context).cancel(
+            try #require(waiting.first).id, of: free, project: engine.project.id)
+        let open = try await engine.context.store.write { store in
+            _ = try store.insert(ScheduleTick(workflowID: slow, at: now, status: .queued, firedAt: now))
+            _ = try store.insert(
+                ScheduleTick(workflowID: free, at: now.adding(seconds: 60), status: .queued, firedAt: now))
+            return (try store.openTicks(limit: 1).map(\.workflowID), try store.hasOpenTicks())
+        }
+        #expect(open.0 == [free] && open.1)
+    }
+
     @Test func executionSeesTheTimeOfItsTick() async throws {
         let stage = try await ScheduleStage(schedule: "0 * * * *")
         try await stage.contacts(["ann@example.org"])

@@ -60,6 +60,27 @@ import WorkflowModel
         #expect(paused.pause?.reason.contains("no connection") == true)
     }
 
+    /// And one that was off has not been tried.
+    @Test(arguments: [true, false])
+    func anotherReceiverHasFailedAtNothingYet(isSwitch: Bool) async throws {
+        let stage = try await WebhookStage()
+        let id = try await stage.subscribe(["paid"])
+        try await stage.track("paid")
+        stage.receiver.answer(Array(repeating: ScriptedReceiver.unreachable, count: 100))
+        try await stage.pass(seconds: 80_000)
+        #expect(try await stage.webhooks.find(id).failingSince != nil)
+        if isSwitch {
+            #expect(try await stage.webhooks.change(id, .init(isEnabled: false)).failingSince != nil)
+            #expect(try await stage.webhooks.change(id, .init(isEnabled: true)).failingSince == nil)
+        } else {
+            let changed = try await stage.webhooks.change(id, .init(url: "https://other.example/hook"))
+            #expect(changed.failingSince == nil)
+        }
+        #expect(try await stage.webhooks.find(id).failingSince == nil)
+        try await stage.pass(seconds: 20_000)
+        #expect(try await stage.webhooks.find(id).subscription.isListening)
+    }
+
     @Test func oneSuccessWithinTheDayBeginsItAnew() async throws {
         let stage = try await WebhookStage()
         let id = try await stage.subscribe(["paid"])

@@ -16,7 +16,7 @@ extension FakeSession {
     func fate(of entry: Identifier) throws -> MailFate? { nil }
     func queuedDelivery(instance: String, queueID: String) throws -> QueuedDelivery? { throw Unsupported() }
     func logPosition(of source: String) throws -> String? { throw Unsupported() }
-    func receivedQueueIDs(among queueIDs: Set<String>) throws -> Set<String> { throw Unsupported() }
+    func receivedRecipients(underQueueIDs queueIDs: Set<String>) throws -> [String: [String]] { throw Unsupported() }
     func inboundGaps(includingResolved: Bool, limit: Int) throws -> [InboundGap] { throw Unsupported() }
     func openGapCount() throws -> Int { throw Unsupported() }
 }

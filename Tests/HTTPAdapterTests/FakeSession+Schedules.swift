@@ -10,6 +10,7 @@ extension FakeSession: ScheduleTransaction {
     func insert(_ tick: ScheduleTick) throws -> Bool { throw Unsupported() }
     func update(_ tick: ScheduleTick) throws { throw Unsupported() }
     func tick(of workflow: Identifier, at time: Timestamp) throws -> ScheduleTick? { throw Unsupported() }
+    func hasOpenTicks() throws -> Bool { throw Unsupported() }
     func openTicks(limit: Int) throws -> [ScheduleTick] { throw Unsupported() }
     func openTicks(of workflow: Identifier) throws -> [ScheduleTick] { throw Unsupported() }
     func pruneTicks(of workflow: Identifier, keeping count: Int) throws { throw Unsupported() }

@@ -27,7 +27,9 @@ extension FakeSession {
     func requeueFailedDeliveries(
         of subscription: Identifier, from first: Identifier, to last: Identifier, at time: Timestamp, limit: Int
     ) throws -> [Identifier] { throw Unsupported() }
-    func hastenDeliveries(of subscription: Identifier, to time: Timestamp, limit: Int) throws { throw Unsupported() }
+    func hastenDeliveries(of subscription: Identifier, to time: Timestamp, limit: Int) throws -> Int {
+        throw Unsupported()
+    }
     func events(from first: Identifier, before last: Identifier, limit: Int) throws -> [EventReference] {
         throw Unsupported()
     }

@@ -109,6 +109,17 @@ struct AutomaticReplyRuleTests {
         #expect(Self.refusal(message) { $0.verdicts.spam = .gray } == nil)
         #expect(Self.refusal(message) { $0.requiresAuthentication = true } == .unauthenticated)
         #expect(Self.refusal(message) { ($0.requiresAuthentication, $0.verdicts.spf) = (true, .pass) } == nil)
+        #expect(Self.refusal(message) { ($0.requiresAuthentication, $0.verdicts.dmarc) = (true, .pass) } == nil)
+        // DMARC knows nothing of the reverse path, to which the reply would go.
+        var forged = message
+        forged.reversePath = "victim@other.example"
+        #expect(
+            Self.refusal(forged) { ($0.requiresAuthentication, $0.verdicts.dmarc) = (true, .pass) } == .unauthenticated)
+        #expect(Self.refusal(forged) { ($0.requiresAuthentication, $0.verdicts.spf) = (true, .pass) } == nil)
+        #expect(
+            Self.refusal(forged) {
+                ($0.requiresAuthentication, $0.verdicts.dmarc, $0.answersFrom) = (true, .pass, true)
+            } == nil)
         #expect(Self.refusal(message) { ($0.age, $0.largestAge) = (2, 1) } == .stale)
         #expect(Self.refusal(message) { ($0.age, $0.largestAge) = (1, 1) } == nil)
         let hops = Array(repeating: ("Received", "from x"), count: 26)
