@@ -70,10 +70,10 @@ import Testing
     }
 
     @Test(
-        .timeLimit(.minutes(1)),
+        .timeLimit(.minutes(5)),
         arguments: ["*=", "=?", "(*", "=?a?q", "=?a?q?b?=", "=?a?q?", "*=a'", "* ", "=?a*", "*=\"", "*=*="])
     func aFieldOfNothingElseIsGoneThroughOnce(piece: String) {
-        let field = Array(String(repeating: piece, count: 500_000 / piece.utf8.count).utf8)
+        let field = Array(String(repeating: piece, count: 100_000 / piece.utf8.count).utf8)
         for hasParameters in [false, true] {
             #expect(CharsetNames.tamed(field + [0x3D], hasParameters: hasParameters).count < 4 * field.count)
         }
