@@ -116,11 +116,7 @@ package struct OptOuts: Sendable {
                 if before.isSubscribed, !subscribed { try transaction.countUnsubscription(by: entry) }
             }
             if let address = holder.otherAddress, !subscribed {
-                transaction.wakes.withdraws = true
-                try transaction.store.save(
-                    Suppression(
-                        projectID: entry.projectID, address: address, reason: .unsubscribe, evidence: origin,
-                        createdAt: transaction.now))
+                try transaction.optOut(address, of: entry.projectID, evidence: origin)
             }
             if subscribed {
                 for address in holder.addresses {
@@ -176,13 +172,23 @@ package struct OptOuts: Sendable {
 extension OutboundReader {
     /// Whether the owner of an address has said that it gets no more mail to many. What else stands against it, a full mailbox
     /// for example, is no choice of his and may end without him: the page asks all the same.
-    fileprivate func hasOptedOut(
+    func hasOptedOut(
         _ address: String, of project: Identifier, at time: Timestamp, _ context: EngineContext
     ) throws -> Bool {
         let listed = try suppressions(of: address, in: project)
         return try (listed + keptSuppressions(of: address, in: project, context)).contains {
             $0.reason == .unsubscribe && $0.isLive(at: time)
         }
+    }
+}
+
+extension EngineTransaction {
+    /// An address that is no contact's, or is it no more, gets no more mail to many: its owner has said so.
+    func optOut(_ address: String, of project: Identifier, evidence: JSONObject) throws {
+        wakes.withdraws = true
+        try store.save(
+            Suppression(
+                projectID: project, address: address, reason: .unsubscribe, evidence: evidence, createdAt: now))
     }
 }
 

@@ -140,16 +140,10 @@ private struct Fate {
         var isNew = try unsubscribe(reason: reason)
         let recipient = RecipientAddress.normal(entry.request.recipient)
         guard !entry.isTo(contact) || contact.email != recipient else { return isNew }
-        let isKnown = try transaction.store.suppressions(of: recipient, in: entry.projectID).contains {
-            $0.reason == .unsubscribe && $0.isLive(at: transaction.now)
-        }
-        if !isKnown {
+        if try !transaction.store.hasOptedOut(recipient, of: entry.projectID, at: transaction.now, transaction.context)
+        {
             isNew = true
-            transaction.wakes.withdraws = true
-            try transaction.store.save(
-                Suppression(
-                    projectID: entry.projectID, address: recipient, reason: .unsubscribe, evidence: origin(reason),
-                    createdAt: transaction.now))
+            try transaction.optOut(recipient, of: entry.projectID, evidence: origin(reason))
         }
         return isNew
     }

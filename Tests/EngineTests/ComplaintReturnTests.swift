@@ -122,6 +122,18 @@ import WorkflowModel
         #expect(try await stage.reports().map(\.outcome) == ["repeated", "unsubscribed"])
     }
 
+    /// Nobody has a route for its address, and something follows from it all the same.
+    @Test func aBounceFromAFileIsTakenIn() async throws {
+        let stage = try await ReturnStage()
+        let report = IncomingText.report(to: stage.returnPath, recipients: [IncomingText.failed()], header: nil)
+        for _ in 0..<2 {
+            #expect(try await stage.intake.take(report, .init(source: "import")) == [.returned])
+        }
+        #expect(try await stage.events("email.bounced").count == 1)
+        let other = IncomingText.report(to: "nobody@test.example", recipients: [IncomingText.failed()], header: nil)
+        #expect(try await stage.intake.take(other, .init(source: "import")).isEmpty)
+    }
+
     @Test func aSecondComplaintAboutAMailIsNone() async throws {
         let stage = try await ReturnStage()
         for id in ["c1", "c2"] {

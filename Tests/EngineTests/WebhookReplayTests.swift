@@ -81,6 +81,22 @@ import WorkflowModel
         #expect(try await stage.webhooks.find(id).subscription.isListening)
     }
 
+    /// What the former address answers says nothing of the present one.
+    @Test func answerOfTheFormerReceiverDoesNotPause() async throws {
+        let stage = try await WebhookStage()
+        let id = try await stage.subscribe(["paid"])
+        try await stage.track("paid")
+        stage.receiver.hold("hooks.example")
+        stage.receiver.answer([ScriptedReceiver.answered(410)])
+        async let done: Void = stage.run()
+        while stage.receiver.heldCount == 0 { await Task.yield() }
+        _ = try await stage.webhooks.change(id, .init(url: "https://other.example/hook"))
+        stage.receiver.release()
+        try await done
+        let listing = try await stage.webhooks.find(id)
+        #expect(listing.subscription.isListening && listing.failingSince == nil)
+    }
+
     @Test func oneSuccessWithinTheDayBeginsItAnew() async throws {
         let stage = try await WebhookStage()
         let id = try await stage.subscribe(["paid"])

@@ -109,6 +109,27 @@ struct MistakenMailTests {
         #expect(recognize(forwarded(subject)).mailClass.name == "complaint")
     }
 
+    // MARK: Bounces
+
+    /// A title in a name, and words that people write about mail. A program has a null reverse path, or is a postmaster.
+    @Test(arguments: [
+        ("jane@corp.example", "jane@corp.example", true), ("", "jane@corp.example", false),
+        ("x@corp.example", "postmaster@corp.example", false),
+    ])
+    func anAdministratorIsNoMailSystem(path: String, from: String, isPerson: Bool) {
+        let found = recognize(
+            """
+            Return-Path: <\(path)>
+            From: "Jane Doe, System Administrator" <\(from)>
+            Subject: Re: Hello
+
+            Your message to <ann@example.net> was not delivered: delivery of the mail failed permanently.
+
+            <ann@example.net>: 550 5.1.1 User unknown
+            """)
+        #expect((found.mailClass == .ordinary) == isPerson, "\(found.mailClass.name)")
+    }
+
     // MARK: Automatic replies
 
     private func reply(_ subject: String, path: String = "ann@example.net", field: String = "X-Mailer: a") -> String {
@@ -140,7 +161,7 @@ struct MistakenMailTests {
 
     @Test(arguments: [
         "Auto: Question", "Out of office", "Ann is out of office", "Automatic reply: Re: Question",
-        "[Auto-Reply] Re: Question", "Abwesenheitsnotiz: Ann", "Autoreply",
+        "[Auto-Reply] Re: Question", "Abwesenheitsnotiz: Ann", "Autoreply", "自动答复: 问题",
     ])
     func subjectsOfProgramsStayCertain(subject: String) {
         #expect(recognize(reply(subject)).mailClass.name == "automatic_reply")
